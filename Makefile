@@ -1,0 +1,92 @@
+# Everything runs in .venv, which is made from pyproject.toml when it is missing or older.
+# `make PYTHON=/path/to/python …` chooses the interpreter for it.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+SUPPORTED := 3.11 3.12 3.13
+PYTHON ?= $(call first_that_runs,python3.13 python3.12 python3.11 python3,version >= (3, 11))
+BIN := .venv/bin
+
+# Of the commands $(1), the first that really runs (a version manager's shim may exist and fail), can make environments
+# and satisfies the Python expression $(2).
+first_that_runs = $(firstword $(foreach command,$(1),$(shell $(command) -c \
+	'import ensurepip, ssl, sys, venv; version = sys.version_info[:2]; $(2) and print(sys.executable)' 2>/dev/null)))
+
+# Python $(1), for example 3.12, wherever this machine has it; nothing where it does not.
+python_of = $(call first_that_runs,python$(1) $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python),version == ($(subst .,$(comma) ,$(1))))
+comma := ,
+
+# Makes the environment $(2) with the interpreter $(1), unless a working one is there, and installs us with the extras $(3).
+define make_environment
+	@test -n "$(1)" || { echo >&2 "No Python $(SUPPORTED) found that runs and has venv and ssl. Install one, or name one: make PYTHON=/path/to/python"; exit 1; }
+	@echo "$(2): installing ctrader-typed[$(3)]"
+	@$(2)/bin/python -c pass 2>/dev/null || "$(1)" -m venv --clear $(2)
+	@$(2)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$(3)]"
+	@touch $@
+endef
+
+run_tests = $(1)/bin/python -m pytest --hypothesis-profile=gate --numprocesses=auto
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-6s %s\n' "$$name" "$$text"; done
+
+.PHONY: demo
+demo: .venv/.demo ## Trade against the mock server: log in, watch quotes, buy, see the position
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: .venv/.dev ## Everything that the gate runs: the checks, then the tests on each Python 3.11 to 3.13 found here
+	@$(MAKE) --no-print-directory --keep-going check pytest $(OTHERS:%=pytest-%)
+	@echo
+	@echo "The checks and the tests are green on Python $(strip $(MAIN) $(OTHERS))."
+	$(if $(ABSENT),@echo "Not tried, because this machine has no Python $(ABSENT).")
+
+# The version inside .venv, and of the other supported ones those that this machine has and lacks.
+MAIN = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+OTHERS = $(foreach version,$(filter-out $(MAIN),$(SUPPORTED)),$(if $(call python_of,$(version)),$(version)))
+ABSENT = $(filter-out $(MAIN) $(OTHERS),$(SUPPORTED))
+
+.PHONY: pytest
+pytest: .venv/.dev
+	$(call run_tests,.venv)
+
+pytest-%: .venv-%/.dev
+	$(call run_tests,.venv-$*)
+
+.PHONY: gen
+gen: .venv/.dev ## Generate ctrader_typed/proto from protos
+	$(BIN)/python -m codegen
+
+.PHONY: check
+check: .venv/.dev ## Generated code current, formatted, linted, typed (mypy and pyright, strict), layers kept
+	$(BIN)/python -m codegen --check
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+.PHONY: fuzz
+fuzz: .venv/.dev ## Throw far more inputs at each entry point than the gate does
+	$(BIN)/python -m pytest -m fuzz --hypothesis-profile=fuzz --numprocesses=auto
+
+.PHONY: bench
+bench: .venv/.dev ## Measure the codecs beside betterproto's and google.protobuf's
+	$(BIN)/python -m pytest tests/benchmarks
+
+.PHONY: clean
+clean: ## Remove the environments, caches and build output
+	rm -rf .venv .venv-* build dist *.egg-info .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.demo: pyproject.toml
+	$(call make_environment,$(PYTHON),.venv,mock)
+
+.venv/.dev: pyproject.toml
+	$(call make_environment,$(PYTHON),.venv,dev)
+
+.venv-%/.dev: pyproject.toml
+	$(call make_environment,$(call python_of,$*),.venv-$*,dev)
