@@ -22,7 +22,7 @@ define make_environment
 	@test -n "$(1)" || { echo >&2 "No Python $(SUPPORTED) found that runs and has venv and ssl. Install one, or name one: make PYTHON=/path/to/python"; exit 1; }
 	@echo "$(2): installing ctrader-typed[$(3)]"
 	@$(2)/bin/python -c pass 2>/dev/null || "$(1)" -m venv --clear $(2)
-	@$(2)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$(3)]"
+	@$(2)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[$(3)]"
 	@touch $@
 endef
 
@@ -89,4 +89,4 @@ clean: ## Remove the environments, caches and build output
 	$(call make_environment,$(PYTHON),.venv,dev)
 
 .venv-%/.dev: pyproject.toml
-	$(call make_environment,$(call python_of,$*),.venv-$*,dev)
+	$(call make_environment,$(call python_of,$*),.venv-$*,test)

@@ -1,1 +1,1 @@
-"""Generates the typed bindings from the .proto files of the cTrader Open API; imports nothing of the client."""
+"""Generates typed bindings from .proto files of the cTrader Open API; knows nothing of the client."""

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 
 RECORDINGS = Path(__file__).parent.parent.parent / "shared" / "recordings"
 
-# `pytest --hypothesis-profile=NAME` picks one. The gate tries the same inputs on every run, so that it never fails by
-# chance; the other two look for new ones. No deadlines: a busy machine is not a bug.
+# `pytest --hypothesis-profile=NAME` picks one. The gate tries the same inputs on every run, so that
+# it never fails by chance; the other two look for new ones. No deadlines: a busy machine is not a bug.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "gate", max_examples=200, deadline=None, derandomize=True, database=None, print_blob=True
@@ -28,7 +28,7 @@ settings.load_profile("dev")
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    """The folder of recorded server messages, which lies beside the repository and is not part of it."""
+    """The folder of recorded server messages, beside the repository and no part of it."""
     if not RECORDINGS.is_dir():
         pytest.skip(f"no recordings at {RECORDINGS}: they lie beside the repository, not in it")
     return RECORDINGS
