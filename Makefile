@@ -3,6 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+.PRECIOUS: .venv-%/.dev
 
 SUPPORTED := 3.11 3.12 3.13
 PYTHON ?= $(call first_that_runs,python3.13 python3.12 python3.11 python3,version >= (3, 11))

@@ -1,1 +1,1 @@
-"""Generates typed bindings from .proto files of the cTrader Open API; knows nothing of the client."""
+"""Generates typed bindings from .proto files of the cTrader Open API; imports no client code."""

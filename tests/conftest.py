@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 
 RECORDINGS = Path(__file__).parent.parent.parent / "shared" / "recordings"
 
-# `pytest --hypothesis-profile=NAME` picks one. The gate tries the same inputs on every run, so that
-# it never fails by chance; the other two look for new ones. No deadlines: a busy machine is not a bug.
+# `pytest --hypothesis-profile=NAME` picks one. The gate tries the same inputs on every run and so
+# never fails by chance; the other two look for new ones. No deadlines: a busy machine is not a bug.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "gate", max_examples=200, deadline=None, derandomize=True, database=None, print_blob=True
