@@ -20,9 +20,9 @@ comma := ,
 
 # Makes the environment $(2) with the interpreter $(1), unless a working one is there, and installs us with the extras $(3).
 define make_environment
-	@test -n "$(1)" || { echo >&2 "No Python $(SUPPORTED) found that runs and has venv and ssl. Install one, or name one: make PYTHON=/path/to/python"; exit 1; }
+	@test -n "$(1)" || { echo >&2 "No Python 3.11 or newer found that runs and has venv, pip and ssl. Install one, or name it: make PYTHON=/path/to/python"; exit 1; }
 	@echo "$(2): installing ctrader-typed[$(3)]"
-	@$(2)/bin/python -c pass 2>/dev/null || "$(1)" -m venv --clear $(2)
+	@$(2)/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(1)" -m venv --clear $(2)
 	@$(2)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[$(3)]"
 	@touch $@
 endef
