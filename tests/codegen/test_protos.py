@@ -253,7 +253,7 @@ RULES = [
     Rule(r"charge$", INTEGERS, UNPUBLISHED),
     # rates and ratios
     Rule(r"commissionRate$", INTEGERS, r"10\^8 .*10\^5"),
-    Rule(r"feeRate$", INTEGERS, r"\bin 0\.01 %"),
+    Rule(r"feeRate$", INTEGERS, r"\bin 0\.01%"),
     Rule(r"^(marginRate|.*conversionRate)$", DOUBLE, r"deposit currency|in US dollars"),
     Rule(r"leverage(InCents)?$", INTEGERS, r"\btimes 100\b|1:100\b"),
     Rule(r"threshold$", DOUBLE, r"\bin percent\b"),
