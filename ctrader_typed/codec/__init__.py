@@ -1,0 +1,59 @@
+"""Protobuf bytes ↔ messages: the two entry points, and which of two paths a message takes.
+
+`reading` and `writing` are the general path: driven by the fields of a class, they accept everything that the wire
+format allows and refuse the rest with an error that says what was expected. Generated straight-line
+functions overtake them for the messages that carry the traffic and hand back to them whatever is not
+straightforward. Knows no message by name and no transport.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, TypeVar
+
+from .reading import decode_span
+from .writing import encode_general
+
+if TYPE_CHECKING:
+    from ..message import Message
+
+M = TypeVar("M", bound="Message")
+
+# Whatever a straight-line function meets on input it was not made for; the general path then decides.
+_IRREGULAR = (
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    struct.error,
+)
+
+
+def decode(cls: type[M], data: bytes) -> M:
+    """Read one message of type `cls` from exactly `data`.
+
+    Raises DecodeError, and nothing else, for bytes that are not such a message.
+    """
+    straight = cls.straight_decode
+    if straight is not None:
+        try:
+            return straight(data, 0, len(data))
+        except _IRREGULAR:
+            pass
+    return decode_span(cls, data, 0, len(data))
+
+
+def encode(message: Message) -> bytes:
+    """The protobuf bytes of `message`: known fields by number, then the unknown ones as they came.
+
+    Raises EncodeError naming the field that is unset or does not fit.
+    """
+    straight = type(message).straight_encode
+    if straight is not None:
+        try:
+            return straight(message)
+        except _IRREGULAR:
+            pass
+    return encode_general(message, 0)
