@@ -43,7 +43,7 @@ test: .venv/.dev ## Everything that the gate runs: the checks, then the tests on
 	@$(MAKE) --no-print-directory --keep-going check pytest $(OTHERS:%=pytest-%)
 	@echo
 	@echo "The checks and the tests are green on Python $(strip $(MAIN) $(OTHERS))."
-	$(if $(ABSENT),@echo "Not tried, because this machine has no Python $(ABSENT).")
+	$(if $(ABSENT),@echo "This machine has no Python $(ABSENT) to try.")
 
 # The version inside .venv, and of the other supported ones those that this machine has and lacks.
 MAIN = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
