@@ -13,6 +13,8 @@ def emit(schema: Schema, digest: str) -> Writer:
     for message in schema.messages:
         out.use(f".{modules[message.file]}", message.name)
     out.use("ctrader_typed.schema", "Schema")
+    # Whoever has the registry has the fast codecs: importing them attaches them to their classes.
+    out.use(".", "codecs")
     with out.block("SCHEMA = Schema("):
         out.line(f'release="{schema.release}",')
         out.line(f'digest="{digest}",')

@@ -433,8 +433,8 @@ class ProtoOAAmendPositionSLTPReq(Request["ProtoOAExecutionEvent"]):
     stop_loss: float | None = field(4, "double", key="stopLoss", default=None)
     """New price of the stop loss, unscaled; absent removes it."""
     take_profit: float | None = field(5, "double", key="takeProfit", default=None)
-    """New price of the take profit, unscaled; absent removes it. Beyond the market it is accepted
-    and fills at once.
+    """New price of the take profit, unscaled; absent removes it. One moved through the market was
+    seen to be accepted and filled at once, and also to be refused.
     """
     guaranteed_stop_loss: bool | None = field(7, "bool", key="guaranteedStopLoss", default=None)
     """Whether the stop loss is guaranteed."""

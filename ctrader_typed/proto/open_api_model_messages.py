@@ -65,7 +65,7 @@ class ProtoOAPayloadType(Enum):
     PROTO_OA_TRADER_RES = 2122
     """ProtoOATraderRes."""
     PROTO_OA_TRADER_UPDATE_EVENT = 2123
-    """ProtoOATraderUpdatedEvent. Here without the D of Updated."""
+    """ProtoOATraderUpdatedEvent. Spelt otherwise than the message."""
     PROTO_OA_RECONCILE_REQ = 2124
     """ProtoOAReconcileReq."""
     PROTO_OA_RECONCILE_RES = 2125
@@ -109,9 +109,9 @@ class ProtoOAPayloadType(Enum):
     PROTO_OA_CASH_FLOW_HISTORY_LIST_RES = 2144
     """ProtoOACashFlowHistoryListRes."""
     PROTO_OA_GET_TICKDATA_REQ = 2145
-    """ProtoOAGetTickDataReq. TICKDATA is one word here."""
+    """ProtoOAGetTickDataReq. Spelt otherwise than the message."""
     PROTO_OA_GET_TICKDATA_RES = 2146
-    """ProtoOAGetTickDataRes. TICKDATA is one word here."""
+    """ProtoOAGetTickDataRes. Spelt otherwise than the message."""
     PROTO_OA_ACCOUNTS_TOKEN_INVALIDATED_EVENT = 2147
     """ProtoOAAccountsTokenInvalidatedEvent."""
     PROTO_OA_CLIENT_DISCONNECT_EVENT = 2148
@@ -139,9 +139,9 @@ class ProtoOAPayloadType(Enum):
     PROTO_OA_UNSUBSCRIBE_DEPTH_QUOTES_RES = 2159
     """ProtoOAUnsubscribeDepthQuotesRes."""
     PROTO_OA_SYMBOL_CATEGORY_REQ = 2160
-    """ProtoOASymbolCategoryListReq. Here without LIST."""
+    """ProtoOASymbolCategoryListReq. Spelt otherwise than the message."""
     PROTO_OA_SYMBOL_CATEGORY_RES = 2161
-    """ProtoOASymbolCategoryListRes. Here without LIST."""
+    """ProtoOASymbolCategoryListRes. Spelt otherwise than the message."""
     PROTO_OA_ACCOUNT_LOGOUT_REQ = 2162
     """ProtoOAAccountLogoutReq."""
     PROTO_OA_ACCOUNT_LOGOUT_RES = 2163
@@ -173,9 +173,9 @@ class ProtoOAPayloadType(Enum):
     PROTO_OA_ORDER_LIST_RES = 2176
     """ProtoOAOrderListRes."""
     PROTO_OA_GET_DYNAMIC_LEVERAGE_REQ = 2177
-    """ProtoOAGetDynamicLeverageByIDReq. Here without BY_ID."""
+    """ProtoOAGetDynamicLeverageByIDReq. Spelt otherwise than the message."""
     PROTO_OA_GET_DYNAMIC_LEVERAGE_RES = 2178
-    """ProtoOAGetDynamicLeverageByIDRes. Here without BY_ID."""
+    """ProtoOAGetDynamicLeverageByIDRes. Spelt otherwise than the message."""
     PROTO_OA_DEAL_LIST_BY_POSITION_ID_REQ = 2179
     """ProtoOADealListByPositionIdReq."""
     PROTO_OA_DEAL_LIST_BY_POSITION_ID_RES = 2180
@@ -804,7 +804,7 @@ class ProtoOASymbol(Message):
     commission: int | None = field(14, "int64", key="commission", default=None)
     """Use preciseTradingCommissionRate. Base of the commission in the unit that commissionType
     names: times 100 for the money types (250 is 2.50 US dollars per lot), times 100000 for the
-    percentage (70 is 0.0007 %).
+    percentage (70 is 0.0007%).
 
     Deprecated.
     """
@@ -863,8 +863,8 @@ class ProtoOASymbol(Message):
         31, "int64", key="preciseTradingCommissionRate", default=None
     )
     """Base of the commission in the unit that commissionType names: times 10^8 for the money types
-    (250000000 is 2.50 US dollars per lot and side), times 10^5 for the percentage (70 is 0.0007
-    %).
+    (250000000 is 2.50 US dollars per lot and side), times 10^5 for the percentage (70 is
+    0.0007%).
     """
     precise_min_commission: int | None = field(
         32, "int64", key="preciseMinCommission", default=None
@@ -880,7 +880,7 @@ class ProtoOASymbol(Message):
         34, "int32", key="pnlConversionFeeRate", default=None
     )
     """Fee for converting the gross profit into the deposit currency when the quote currency is
-    another one, in 0.01 %: 70 is 0.70 %.
+    another one, in 0.01%: 70 is 0.70%.
     """
     leverage_id: int | None = field(35, "int64", key="leverageId", default=None)
     """Names the dynamic leverage of the symbol, for ProtoOAGetDynamicLeverageByIDReq."""

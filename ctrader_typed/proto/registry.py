@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from . import (
+    codecs,
+)
 from .open_api_common_messages import (
     ProtoErrorRes,
     ProtoHeartbeatEvent,
