@@ -1,6 +1,14 @@
-"""Every exception that this package raises. Knows no message, no wire and no loop."""
+"""Every exception that this package raises. Knows no wire and no loop.
+
+All can be pickled, and their texts show nothing that a message's own repr would mask.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .message import Message
 
 
 class CTraderError(Exception):
@@ -17,3 +25,148 @@ class DecodeError(CodecError):
 
 class EncodeError(CodecError):
     """A message cannot be written: a required field is unset, or a value does not fit its field."""
+
+
+# --- the protocol broken ---
+
+
+class LocalProtocolError(CTraderError):
+    """We were asked to do what the protocol does not allow; nothing was sent."""
+
+
+class RemoteProtocolError(CTraderError):
+    """The other end did what the protocol does not allow, and the link cannot go on."""
+
+
+class UnexpectedReply(CTraderError):
+    """A request was answered by something that is no answer to it; it may have been carried out.
+
+    `request` is the request and `reply` what came, both as values that may be inspected.
+    """
+
+    def __init__(self, request: Message, reply: object, expected: str) -> None:
+        super().__init__(request, reply, expected)
+        self.request = request
+        self.reply = reply
+        self.expected = expected
+
+    def __str__(self) -> str:
+        return f"{type(self.request).__name__}: expected {self.expected}, got {self.reply!r}"
+
+
+# --- the server said no ---
+
+
+class ServerError(CTraderError):
+    """The server refused a request.
+
+    `code` is the name of a ProtoOAErrorCode or ProtoErrorCode value, or one that no schema has;
+    `description` is the server's text, if any. `request` is what was refused and `reply` the
+    message that refused it, with whatever else it says (maintenance times, for example).
+    """
+
+    def __init__(
+        self, code: str, description: str | None, request: Message, reply: Message
+    ) -> None:
+        super().__init__(code, description, request, reply)
+        self.code = code
+        self.description = description
+        self.request = request
+        self.reply = reply
+
+    def __str__(self) -> str:
+        said = self.code if self.description is None else f"{self.code}: {self.description}"
+        return f"{type(self.request).__name__} was refused: {said}"
+
+
+class AuthError(ServerError):
+    """The application, the account or the token is not (or no longer) authorised."""
+
+
+class RateLimited(ServerError):
+    """Too many requests.
+
+    `retry_after` says for how many seconds this payload type is blocked, if the server said so. A
+    longer quota on history exists as well, for which that hint is too short.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        description: str | None,
+        request: Message,
+        reply: Message,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(code, description, request, reply)
+        self.args = (code, description, request, reply, retry_after)
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        hint = "" if self.retry_after is None else f" (retry after {self.retry_after} s)"
+        return super().__str__() + hint
+
+
+class OrderError(ServerError):
+    """A trading request was rejected.
+
+    `order_id` and `position_id` are the server's where it gave them, the request's otherwise, and
+    None where neither has them.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        description: str | None,
+        request: Message,
+        reply: Message,
+        order_id: int | None = None,
+        position_id: int | None = None,
+    ) -> None:
+        super().__init__(code, description, request, reply)
+        self.args = (code, description, request, reply, order_id, position_id)
+        self.order_id = order_id
+        self.position_id = position_id
+
+
+# --- the link ---
+
+
+class ConnectFailed(CTraderError, OSError):
+    """No connection came about.
+
+    The text says what failed and what can be done about it; the cause is chained.
+    """
+
+
+class CertificateRefused(ConnectFailed):
+    """The server's certificate was not accepted: untrusted, expired, or of another host."""
+
+
+class ConnectionLost(CTraderError, OSError):
+    """The connection ended, or had ended before.
+
+    `maybe_delivered` says whether the request may have reached the server: False means that not
+    one byte of it left, True that nobody can know. Nothing is ever sent again by itself.
+    """
+
+    def __init__(self, reason: str, maybe_delivered: bool = False) -> None:
+        super().__init__(reason, maybe_delivered)
+        self.reason = reason
+        self.maybe_delivered = maybe_delivered
+
+    def __str__(self) -> str:
+        if not self.maybe_delivered:
+            return self.reason
+        return f"{self.reason}; the request was sent and may have been carried out"
+
+
+class SlowSubscriber(CTraderError):
+    """A stream's buffer was full and `dropped` events were discarded at this point of it."""
+
+    def __init__(self, dropped: int) -> None:
+        super().__init__(dropped)
+        self.dropped = dropped
+
+    def __str__(self) -> str:
+        return f"{self.dropped} events were dropped because the stream was not read fast enough"

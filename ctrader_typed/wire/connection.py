@@ -1,0 +1,97 @@
+"""One connection without its transport: bytes to values and back, the same at both ends.
+
+Knows no role: what a message means, and what may follow what, is decided above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import LocalProtocolError, RemoteProtocolError
+from ..message import Message
+from ..schema import Schema
+from . import protobuf
+from .envelope import Received
+from .framing import Deframer, frame
+
+
+class Deframes(Protocol):
+    """Cuts what a transport receives into frames. `broken` says why it no longer can."""
+
+    broken: RemoteProtocolError | None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that `data` completes."""
+        ...
+
+    def close(self) -> None:
+        """The end; RemoteProtocolError inside a frame."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A way to put messages on a transport: how they are framed, and how an envelope is written."""
+
+    name: str
+    frame: Callable[[bytes], bytes]
+    deframer: Callable[[], Deframes]
+    encoder: Callable[[Schema], Callable[[Message, str | None], bytes]]
+    decoder: Callable[[Schema], Callable[[bytes], Received]]
+
+
+PROTOBUF_TCP = Wire("protobuf over TCP", frame, Deframer, protobuf.encoder, protobuf.decoder)
+"""Port 5035: a protobuf envelope after its length as a 4-byte big-endian number."""
+
+
+class Connection:
+    """Both directions of one connection."""
+
+    def __init__(self, schema: Schema, wire: Wire = PROTOBUF_TCP) -> None:
+        self._frame = wire.frame
+        self._encode = wire.encoder(schema)
+        self._decode = wire.decoder(schema)
+        self._deframer = wire.deframer()
+        self._ended = False
+        self._broken: RemoteProtocolError | None = None
+
+    @property
+    def broken(self) -> RemoteProtocolError | None:
+        """What the other end did wrong, once it did; nothing can be received after it."""
+        return self._deframer.broken if self._broken is None else self._broken
+
+    def send(self, message: Message, client_msg_id: str | None = None) -> bytes:
+        """The bytes to transmit for a message, a whole frame.
+
+        Raises EncodeError when it cannot be written (the field is named), LocalProtocolError when
+        it has no payload type or is too long.
+        """
+        return self._frame(self._encode(message, client_msg_id))
+
+    def receive_data(self, data: bytes) -> list[Received]:
+        """What `data` completes, in order; `b""` says that the stream has ended.
+
+        Raises RemoteProtocolError for a broken frame, an unreadable envelope, or an end inside a
+        frame. If something whole precedes the break, it is returned, `broken` is set, and the next
+        call raises.
+        """
+        if (broken := self.broken) is not None:
+            raise broken
+        if data == b"":
+            self._ended = True
+            self._deframer.close()
+            return []
+        if self._ended:
+            raise LocalProtocolError("data was received after the end of the stream")
+        received: list[Received] = []
+        decode = self._decode
+        try:
+            for payload in self._deframer.feed(data):
+                received.append(decode(payload))  # noqa: PERF401 - what precedes the break must survive it
+        except RemoteProtocolError as error:
+            self._broken = error
+            if not received:
+                raise
+        return received

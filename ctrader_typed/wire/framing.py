@@ -1,0 +1,98 @@
+"""Frames on a byte stream: a 4-byte big-endian length, then that many bytes.
+
+Knows nothing of what is inside.
+"""
+
+from __future__ import annotations
+
+from ..errors import LocalProtocolError, RemoteProtocolError
+
+MAX_FRAME = 16 * 1024 * 1024
+"""Bytes in the largest frame that is taken or sent, its header not counted.
+
+The server's own limit is not published; the largest that a client in the field takes is this one.
+"""
+
+HEADER = 4
+"""Bytes of the length."""
+
+
+def frame(payload: bytes) -> bytes:
+    """`payload` with its length before it; LocalProtocolError if it is empty or above MAX_FRAME."""
+    size = len(payload)
+    if not 0 < size <= MAX_FRAME:
+        raise LocalProtocolError(f"a frame holds 1 to {MAX_FRAME} bytes, not {size}")
+    return size.to_bytes(HEADER, "big") + payload
+
+
+class Deframer:
+    """Takes bytes as they come and gives back whole frames, without their headers."""
+
+    def __init__(self, max_frame: int = MAX_FRAME) -> None:
+        self._max_frame = max_frame
+        self._buffer = bytearray()
+        self._wanted = HEADER  # bytes in the buffer before the next look at it is worth while
+        self.broken: RemoteProtocolError | None = None
+        """Why no more frames can come; None while they can."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that `data` completes, in order.
+
+        Raises RemoteProtocolError at an impossible length, as soon as its header is there and
+        before anything of that frame is kept. If whole frames precede it in `data`, they are
+        returned, `broken` is set, and the next call raises. However the stream is split, the work
+        is proportional to its bytes.
+        """
+        if self.broken is not None:
+            raise self.broken
+        buffer = self._buffer
+        if buffer:
+            buffer += data
+            if len(buffer) < self._wanted:
+                return []
+            data = bytes(buffer)
+            buffer.clear()
+        return self._split(data)
+
+    def _split(self, data: bytes) -> list[bytes]:
+        frames: list[bytes] = []
+        position, end = 0, len(data)
+        while end - position >= HEADER:
+            body = position + HEADER
+            size = int.from_bytes(data[position:body], "big")
+            if not 0 < size <= self._max_frame:
+                self.broken = _impossible(size, self._max_frame)
+                if frames:
+                    return frames
+                raise self.broken
+            after = body + size
+            if after > end:
+                self._wanted = HEADER + size
+                break
+            frames.append(data[body:after])
+            position = after
+        else:
+            self._wanted = HEADER
+        if position < end:
+            self._buffer += data[position:]
+        return frames
+
+    def close(self) -> None:
+        """The stream ended here; RemoteProtocolError if it did so inside a frame."""
+        held = len(self._buffer)
+        if held == 0:
+            return
+        where = f"{held} of {HEADER} header bytes"
+        if held >= HEADER:
+            where = f"{held - HEADER} of {self._wanted - HEADER} bytes of a frame"
+        self._buffer.clear()
+        self.broken = RemoteProtocolError(f"the stream ended after {where}")
+        raise self.broken
+
+
+def _impossible(size: int, max_frame: int) -> RemoteProtocolError:
+    if size >= 1 << 31:
+        size -= 1 << 32  # some senders write a signed length
+    return RemoteProtocolError(
+        f"expected a frame of 1 to {max_frame} bytes, got a length of {size}"
+    )
