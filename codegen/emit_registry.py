@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .hot import hot_messages
 from .model import Schema
 from .writer import Writer
 
@@ -13,12 +14,12 @@ def emit(schema: Schema, digest: str) -> Writer:
     for message in schema.messages:
         out.use(f".{modules[message.file]}", message.name)
     out.use("ctrader_typed.schema", "Schema")
-    # Whoever has the registry has the fast codecs: importing them attaches them to their classes.
-    out.use(".", "codecs")
     with out.block("SCHEMA = Schema("):
         out.line(f'release="{schema.release}",')
         out.line(f'digest="{digest}",')
         out.line(f"envelope={schema.envelope},")
+        out.line('codecs=f"{__package__}.codecs",')
+        out.line(f"hot=({', '.join(m.name for m in hot_messages(schema))},),")
         with out.block("messages=("):
             out.lines(f"{message.name}," for message in schema.messages)
         out.line("),")

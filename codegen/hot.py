@@ -8,8 +8,9 @@ from .model import Label, Message, Schema
 def hot_messages(schema: Schema) -> tuple[Message, ...]:
     """The messages worth a straight-line codec, in the order of the schema.
 
-    They are the envelope, events that stream rows (prices, depth), requests that an event answers (orders) with
-    that event, answers that come in pages (bars, ticks, deals), and whatever these contain.
+    They are the envelope, events that stream rows (prices, depth), requests that an event answers
+    (orders) with that event, answers that come in pages (bars, ticks, deals), and whatever these
+    contain.
     """
     roots = {schema.envelope}
     for exchange in schema.exchanges:

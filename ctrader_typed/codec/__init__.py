@@ -1,14 +1,16 @@
 """Protobuf bytes ↔ messages: the two entry points, and which of two paths a message takes.
 
-`reading` and `writing` are the general path: driven by the fields of a class, they accept everything that the wire
-format allows and refuse the rest with an error that says what was expected. Generated straight-line
-functions overtake them for the messages that carry the traffic and hand back to them whatever is not
-straightforward. Knows no message by name and no transport.
+`reading` and `writing` are the general path: driven by the fields of a class, they accept everything
+that the wire format allows and refuse the rest with an error that says what was expected. Generated
+straight-line functions overtake them for the messages that carry the traffic and hand back to them
+whatever is not straightforward. Knows no message by name and no transport.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from .reading import decode_span
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Message")
 
-# Whatever a straight-line function meets on input it was not made for; the general path then decides.
+# What a straight-line function raises on input that it was not made for; the general path decides.
 _IRREGULAR = (
     IndexError,
     KeyError,
@@ -57,3 +59,24 @@ def encode(message: Message) -> bytes:
         except _IRREGULAR:
             pass
     return encode_general(message, 0)
+
+
+def defer(module: str, classes: Iterable[type[Message]]) -> None:
+    """Let `module` attach its straight-line codecs when the first of `classes` is read or written.
+
+    They are a third of the package: a program that imports it may never need them.
+    """
+    for cls in classes:
+        cls.straight_decode, cls.straight_encode = _deferred(module, cls)
+
+
+def _deferred(module: str, cls: type[M]) -> tuple[Callable[..., M], Callable[[M], bytes]]:
+    def decode(data: bytes, pos: int, end: int) -> M:
+        import_module(module)
+        return cls.straight_decode(data, pos, end)
+
+    def encode(message: M) -> bytes:
+        import_module(module)
+        return cls.straight_encode(message)
+
+    return decode, encode

@@ -1,7 +1,8 @@
-"""What the generated straight-line codecs call. Raises for whatever is not straightforward, never explains."""
+"""What the generated straight-line codecs call: raises for what is irregular, never explains."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 
 from .reading import read_tag, skip
@@ -28,7 +29,7 @@ pack_sfixed32 = Struct("<i").pack
 
 
 def unknown_tail(data: bytes, pos: int, end: int, last_known: int) -> bytes:
-    """The bytes that follow the last known field, if they are whole fields that the schema does not have."""
+    """What follows the last known field, if it is whole fields that the schema does not have."""
     begin = pos
     while pos < end:
         tag, pos = read_tag(data, pos, end)
@@ -40,13 +41,13 @@ def unknown_tail(data: bytes, pos: int, end: int, last_known: int) -> bytes:
     return data[begin:end]
 
 
-# --- the end of a long varint --------------------------------------------------------------------------
+# --- the end of a long varint --------------------------------------------------------------------
 #
-# The generated code reads the first three bytes in line (two of a length). `value` then holds their bits and,
-# above them, the mark of the last of these bytes that says that more follow.
+# The generated code reads the first byte in line, or the first three. `value` then holds their bits
+# and, above them, the mark of the last of these bytes that says that more follow.
 
 
-def rest_of_uint64(data: bytes, pos: int, value: int) -> tuple[int, int]:
+def uint64_from_3(data: bytes, pos: int, value: int) -> tuple[int, int]:
     """The value of a varint that goes on at `pos`, and the position behind it."""
     value += (data[pos] << 21) - (1 << 21)
     if value < 1 << 28:
@@ -71,40 +72,52 @@ def rest_of_uint64(data: bytes, pos: int, value: int) -> tuple[int, int]:
 _SMALL_NEGATIVE = b"\xff\xff\xff\xff\xff\xff\x01"
 
 
-def rest_of_int64(data: bytes, pos: int, value: int) -> tuple[int, int]:
+def int64_from_3(data: bytes, pos: int, value: int) -> tuple[int, int]:
     """The same, signed. Differences of ticks are small negative numbers, ten bytes each."""
     if data[pos] == 255 and data[pos : pos + 7] == _SMALL_NEGATIVE:
         return value - (1 << 22), pos + 7
-    value, pos = rest_of_uint64(data, pos, value)
+    value, pos = uint64_from_3(data, pos, value)
     return (value - (1 << 64) if value >> 63 else value), pos
 
 
-def rest_of_int32(data: bytes, pos: int, value: int) -> tuple[int, int]:
+def int32_from_3(data: bytes, pos: int, value: int) -> tuple[int, int]:
     """The same for 32 bits; what is above them does not count."""
-    value, pos = rest_of_uint64(data, pos, value)
+    value, pos = uint64_from_3(data, pos, value)
     value &= 0xFFFFFFFF
     return (value - (1 << 32) if value >> 31 else value), pos
 
 
-def rest_of_uint32(data: bytes, pos: int, value: int) -> tuple[int, int]:
+def uint32_from_3(data: bytes, pos: int, value: int) -> tuple[int, int]:
     """The same for 32 bits without a sign."""
-    value, pos = rest_of_uint64(data, pos, value)
+    value, pos = uint64_from_3(data, pos, value)
     return value & 0xFFFFFFFF, pos
 
 
-def rest_of_length(data: bytes, pos: int, value: int) -> tuple[int, int]:
-    """The same for a length, of which two bytes were read in line."""
-    value += (data[pos] << 14) - (1 << 14)
-    if value < 1 << 21:
-        return value, pos + 1
-    return rest_of_uint64(data, pos + 1, value)
+_Continue = Callable[[bytes, int, int], tuple[int, int]]
 
 
-rest_of_sint64 = rest_of_uint64
-rest_of_sint32 = rest_of_uint32
+def _from_1(from_3: _Continue) -> _Continue:
+    def read(data: bytes, pos: int, value: int) -> tuple[int, int]:
+        value += (data[pos] << 7) - (1 << 7)
+        if value < 1 << 14:
+            return value, pos + 1
+        value += (data[pos + 1] << 14) - (1 << 14)
+        if value < 1 << 21:
+            return value, pos + 2
+        return from_3(data, pos + 2, value)
+
+    return read
 
 
-# --- varints out ---------------------------------------------------------------------------------------
+uint64_from_1 = length_from_1 = _from_1(uint64_from_3)
+int64_from_1 = _from_1(int64_from_3)
+uint32_from_1 = _from_1(uint32_from_3)
+int32_from_1 = _from_1(int32_from_3)
+sint64_from_1, sint64_from_3 = uint64_from_1, uint64_from_3
+sint32_from_1, sint32_from_3 = uint32_from_1, uint32_from_3
+
+
+# --- varints out ---------------------------------------------------------------------------------
 
 _ONE_BYTE = tuple(bytes((value,)) for value in range(128))
 

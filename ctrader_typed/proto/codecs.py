@@ -48,12 +48,15 @@ from .open_api_model_messages import (
 )
 from ctrader_typed.codec.straight import (
     Irregular,
+    int32_from_1,
+    int64_from_1,
+    int64_from_3,
+    length_from_1,
     pack_double,
-    rest_of_int32,
-    rest_of_int64,
-    rest_of_length,
-    rest_of_uint32,
-    rest_of_uint64,
+    uint32_from_1,
+    uint32_from_3,
+    uint64_from_1,
+    uint64_from_3,
     unknown_tail,
     unpack_double,
     write_int32,
@@ -90,7 +93,7 @@ def decode_message(data: bytes, pos: int, end: int) -> ProtoMessage:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint32(data, pos, value)
+                    value, pos = uint32_from_3(data, pos, value)
         message.payload_type = value
         tag = data[pos] if pos < end else 0
     else:
@@ -99,10 +102,7 @@ def decode_message(data: bytes, pos: int, end: int) -> ProtoMessage:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop]
         pos = stop
@@ -114,10 +114,7 @@ def decode_message(data: bytes, pos: int, end: int) -> ProtoMessage:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -152,13 +149,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.position_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -167,10 +158,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_trade_data(data, pos, stop)
         pos = stop
@@ -182,10 +170,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.position_status = _ProtoOAPositionStatus[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -194,13 +179,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.swap = value
         tag = data[pos] if pos < end else 0
     else:
@@ -230,13 +209,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.utc_last_update_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -245,13 +218,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.commission = value
         tag = data[pos] if pos < end else 0
     else:
@@ -267,13 +234,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.mirroring_commission = value
         tag = data[pos] if pos < end else 0
     else:
@@ -291,13 +252,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+            value, pos = uint64_from_1(data, pos, value)
         message.used_margin = value
         tag = data[pos] if pos < end else 0
     else:
@@ -306,10 +261,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.stop_loss_trigger_method = _ProtoOAOrderTriggerMethod[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -318,13 +270,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_uint32(data, pos, value)
+            value, pos = uint32_from_1(data, pos, value)
         message.money_digits = value
         tag = data[pos] if pos < end else 0
     else:
@@ -413,13 +359,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.symbol_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -428,13 +368,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -443,10 +377,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.trade_side = _ProtoOATradeSide[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -455,13 +386,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.open_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -470,10 +395,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -494,10 +416,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -509,10 +428,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -524,13 +440,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+            value, pos = uint64_from_1(data, pos, value)
         message.close_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -585,13 +495,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.order_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -600,10 +504,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_trade_data(data, pos, stop)
         pos = stop
@@ -615,10 +516,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.order_type = _ProtoOAOrderType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -627,10 +525,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.order_status = _ProtoOAOrderStatus[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -639,13 +534,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.expiration_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -661,13 +550,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.executed_volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -676,13 +559,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.utc_last_update_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -698,13 +575,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.slippage_in_points = value
         tag = data[pos] if pos < end else 0
     else:
@@ -750,10 +621,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -765,10 +633,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.time_in_force = _ProtoOATimeInForce[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -777,13 +642,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.position_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -792,13 +651,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.relative_stop_loss = value
         tag = data[pos] if pos < end else 0
     else:
@@ -807,13 +660,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.relative_take_profit = value
         tag = data[pos] if pos < end else 0
     else:
@@ -840,10 +687,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.stop_trigger_method = _ProtoOAOrderTriggerMethod[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -950,10 +794,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.operation_type = _ProtoOAChangeBonusType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -962,13 +803,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.bonus_history_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -977,13 +812,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.manager_bonus = value
         tag = data[pos] if pos < end else 0
     else:
@@ -992,13 +821,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.manager_delta = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1007,13 +830,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.ib_bonus = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1022,13 +839,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.ib_delta = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1037,13 +848,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.change_bonus_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1052,10 +857,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -1067,13 +869,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.introducing_broker_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1082,13 +878,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_uint32(data, pos, value)
+            value, pos = uint32_from_1(data, pos, value)
         message.money_digits = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1135,10 +925,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.operation_type = _ProtoOAChangeBalanceType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -1147,13 +934,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.balance_history_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1162,13 +943,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.balance = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1177,13 +952,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.delta = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1192,13 +961,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.change_balance_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1207,10 +970,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -1222,13 +982,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.balance_version = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1237,13 +991,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.equity = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1252,13 +1000,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_uint32(data, pos, value)
+            value, pos = uint32_from_1(data, pos, value)
         message.money_digits = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1304,13 +1046,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.deal_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1319,13 +1055,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.order_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1334,13 +1064,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.position_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1349,13 +1073,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1364,13 +1082,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.filled_volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1379,13 +1091,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.symbol_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1394,13 +1100,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.create_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1409,13 +1109,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.execution_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1424,13 +1118,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.utc_last_update_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1446,10 +1134,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.trade_side = _ProtoOATradeSide[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -1458,10 +1143,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.deal_status = _ProtoOADealStatus[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -1477,13 +1159,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.commission = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1499,10 +1175,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_close_position_detail(data, pos, stop)
         pos = stop
@@ -1514,13 +1187,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_uint32(data, pos, value)
+            value, pos = uint32_from_1(data, pos, value)
         message.money_digits = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1594,13 +1261,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.gross_profit = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1609,13 +1270,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.swap = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1624,13 +1279,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.commission = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1639,13 +1288,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.balance = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1661,13 +1304,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.closed_volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1676,13 +1313,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.balance_version = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1691,13 +1322,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_uint32(data, pos, value)
+            value, pos = uint32_from_1(data, pos, value)
         message.money_digits = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1706,13 +1331,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.pnl_conversion_fee = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1766,7 +1385,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1775,10 +1394,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.period = _ProtoOATrendbarPeriod[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -1793,7 +1409,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.low = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1808,7 +1424,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.delta_open = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1823,7 +1439,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.delta_close = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1838,7 +1454,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.delta_high = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1853,7 +1469,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint32(data, pos, value)
+                    value, pos = uint32_from_3(data, pos, value)
         message.utc_timestamp_in_minutes = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1902,7 +1518,7 @@ def decode_tick_data(data: bytes, pos: int, end: int) -> ProtoOATickData:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1917,7 +1533,7 @@ def decode_tick_data(data: bytes, pos: int, end: int) -> ProtoOATickData:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.tick = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1950,7 +1566,7 @@ def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1965,7 +1581,7 @@ def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.size = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1980,7 +1596,7 @@ def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.bid = value
         tag = data[pos] if pos < end else 0
     else:
@@ -1995,7 +1611,7 @@ def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.ask = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2028,10 +1644,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2040,13 +1653,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2055,13 +1662,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.symbol_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2070,10 +1671,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.order_type = _ProtoOAOrderType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2082,10 +1680,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.trade_side = _ProtoOATradeSide[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2094,13 +1689,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2123,10 +1712,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.time_in_force = _ProtoOATimeInForce[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2135,13 +1721,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.expiration_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2164,10 +1744,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -2186,13 +1763,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int32(data, pos, value)
+            value, pos = int32_from_1(data, pos, value)
         message.slippage_in_points = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2201,10 +1772,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -2216,13 +1784,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.position_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2231,10 +1793,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -2246,13 +1805,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.relative_stop_loss = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2261,13 +1814,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.relative_take_profit = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2294,10 +1841,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
         value = data[pos + 2]
         pos += 3
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.stop_trigger_method = _ProtoOAOrderTriggerMethod[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2397,10 +1941,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2409,13 +1950,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2424,10 +1959,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.execution_type = _ProtoOAExecutionType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2436,10 +1968,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_position(data, pos, stop)
         pos = stop
@@ -2451,10 +1980,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_order(data, pos, stop)
         pos = stop
@@ -2466,10 +1992,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_deal(data, pos, stop)
         pos = stop
@@ -2481,10 +2004,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_bonus_deposit_withdraw(data, pos, stop)
         pos = stop
@@ -2496,10 +2016,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_deposit_withdraw(data, pos, stop)
         pos = stop
@@ -2511,10 +2028,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = data[pos:stop].decode()
         pos = stop
@@ -2598,10 +2112,7 @@ def decode_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrd
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2616,7 +2127,7 @@ def decode_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrd
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2631,7 +2142,7 @@ def decode_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrd
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.order_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2661,10 +2172,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2673,13 +2181,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2688,13 +2190,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.order_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2703,13 +2199,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2732,13 +2222,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.expiration_timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2761,13 +2245,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int32(data, pos, value)
+            value, pos = int32_from_1(data, pos, value)
         message.slippage_in_points = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2776,13 +2254,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.relative_stop_loss = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2791,13 +2263,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value += (data[pos] << 14) - 16384
-                pos += 1
-                if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+            value, pos = int64_from_1(data, pos, value)
         message.relative_take_profit = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2824,10 +2290,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.stop_trigger_method = _ProtoOAOrderTriggerMethod[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2903,10 +2366,7 @@ def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAm
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -2921,7 +2381,7 @@ def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAm
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2936,7 +2396,7 @@ def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAm
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.position_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -2977,10 +2437,7 @@ def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAm
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.stop_loss_trigger_method = _ProtoOAOrderTriggerMethod[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3035,10 +2492,7 @@ def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePo
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3053,7 +2507,7 @@ def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePo
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3068,7 +2522,7 @@ def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePo
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.position_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3083,7 +2537,7 @@ def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePo
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.volume = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3115,10 +2569,7 @@ def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3133,7 +2584,7 @@ def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3143,10 +2594,7 @@ def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_deal(data, pos, stop)
         pos = stop
@@ -3196,10 +2644,7 @@ def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRe
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3214,7 +2659,7 @@ def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRe
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3224,10 +2669,7 @@ def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRe
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_order(data, pos, stop)
         pos = stop
@@ -3277,10 +2719,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3295,7 +2734,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3310,7 +2749,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.symbol_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3325,7 +2764,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.bid = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3340,7 +2779,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.ask = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3350,10 +2789,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_trendbar(data, pos, stop)
         pos = stop
@@ -3369,7 +2805,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.session_close = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3384,7 +2820,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3431,10 +2867,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3449,7 +2882,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3458,10 +2891,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.period = _ProtoOATrendbarPeriod[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3476,7 +2906,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.timestamp = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3486,10 +2916,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_trendbar(data, pos, stop)
         pos = stop
@@ -3505,7 +2932,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.symbol_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3563,10 +2990,7 @@ def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickD
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3581,7 +3005,7 @@ def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickD
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3591,10 +3015,7 @@ def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickD
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_tick_data(data, pos, stop)
         pos = stop
@@ -3644,10 +3065,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3662,7 +3080,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3677,7 +3095,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_uint64(data, pos, value)
+                    value, pos = uint64_from_3(data, pos, value)
         message.symbol_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3687,10 +3105,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_depth_quote(data, pos, stop)
         pos = stop
@@ -3701,10 +3116,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         while pos < stop:
             value = data[pos]
@@ -3716,7 +3128,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
                     value += (data[pos] << 14) - 16384
                     pos += 1
                     if value > 2097151:
-                        value, pos = rest_of_uint64(data, pos, value)
+                        value, pos = uint64_from_3(data, pos, value)
             rows.append(value)
         if pos != stop:
             raise Irregular
@@ -3756,10 +3168,7 @@ def decode_deal_list_by_position_id_res(
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3774,7 +3183,7 @@ def decode_deal_list_by_position_id_res(
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3784,10 +3193,7 @@ def decode_deal_list_by_position_id_res(
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_deal(data, pos, stop)
         pos = stop
@@ -3839,10 +3245,7 @@ def decode_order_list_by_position_id_res(
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                raise Irregular
+            raise Irregular
         message.payload_type = _ProtoOAPayloadType[value]
         tag = data[pos] if pos < end else 0
     else:
@@ -3857,7 +3260,7 @@ def decode_order_list_by_position_id_res(
                 value += (data[pos] << 14) - 16384
                 pos += 1
                 if value > 2097151:
-                    value, pos = rest_of_int64(data, pos, value)
+                    value, pos = int64_from_3(data, pos, value)
         message.ctid_trader_account_id = value
         tag = data[pos] if pos < end else 0
     else:
@@ -3867,10 +3270,7 @@ def decode_order_list_by_position_id_res(
         value = data[pos + 1]
         pos += 2
         if value > 127:
-            value += (data[pos] << 7) - 128
-            pos += 1
-            if value > 16383:
-                value, pos = rest_of_length(data, pos, value)
+            value, pos = length_from_1(data, pos, value)
         stop = pos + value
         value = decode_order(data, pos, stop)
         pos = stop

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from . import (
-    codecs,
-)
 from .open_api_common_messages import (
     ProtoErrorRes,
     ProtoHeartbeatEvent,
@@ -144,6 +141,34 @@ SCHEMA = Schema(
     release="91",
     digest="b6eb8ea59affdebd",
     envelope=ProtoMessage,
+    codecs=f"{__package__}.codecs",
+    hot=(
+        ProtoMessage,
+        ProtoOAPosition,
+        ProtoOATradeData,
+        ProtoOAOrder,
+        ProtoOABonusDepositWithdraw,
+        ProtoOADepositWithdraw,
+        ProtoOADeal,
+        ProtoOAClosePositionDetail,
+        ProtoOATrendbar,
+        ProtoOATickData,
+        ProtoOADepthQuote,
+        ProtoOANewOrderReq,
+        ProtoOAExecutionEvent,
+        ProtoOACancelOrderReq,
+        ProtoOAAmendOrderReq,
+        ProtoOAAmendPositionSLTPReq,
+        ProtoOAClosePositionReq,
+        ProtoOADealListRes,
+        ProtoOAOrderListRes,
+        ProtoOASpotEvent,
+        ProtoOAGetTrendbarsRes,
+        ProtoOAGetTickDataRes,
+        ProtoOADepthEvent,
+        ProtoOADealListByPositionIdRes,
+        ProtoOAOrderListByPositionIdRes,
+    ),
     messages=(
         ProtoMessage,
         ProtoErrorRes,
