@@ -6,16 +6,17 @@ Plain values; no bytes are parsed here. No repr shows a payload's bytes: they ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from ..errors import DecodeError
+from ..message import Message
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """A message of the schema, and the id by which its sender correlates it, if any."""
 
-    message: Any  # a Message; Any, because whoever takes it asks for its type first
+    message: Message
     client_msg_id: str | None = None
 
 

@@ -1,0 +1,91 @@
+"""What a reply means for its request: the answer, or the exception that says why there is none.
+
+Knows no state: the same request and reply always get the same verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import (
+    AuthError,
+    CTraderError,
+    OrderError,
+    RateLimited,
+    ServerError,
+    UnexpectedReply,
+)
+from ..message import Message
+from .envelope import BadPayload, Envelope, Received
+from .roles import Roles
+
+RATE_CODES = frozenset(("BLOCKED_PAYLOAD_TYPE", "REQUEST_FREQUENCY_EXCEEDED"))
+"""Codes of a rate limit: both are in use, the second is the older one (PROTOCOL: rate limits)."""
+
+AUTH_CODES = frozenset(
+    (
+        "ACCOUNT_NOT_AUTHORIZED",
+        "CH_ACCESS_TOKEN_INVALID",
+        "CH_CLIENT_AUTH_FAILURE",
+        "CH_CLIENT_NOT_AUTHENTICATED",
+        "CH_CTID_TRADER_ACCOUNT_NOT_FOUND",
+        "CH_OA_CLIENT_NOT_FOUND",
+        "OA_AUTH_TOKEN_EXPIRED",
+        "RET_ACCOUNT_DISABLED",
+        "RET_NO_SUCH_LOGIN",
+    )
+)
+"""Codes that say who asks is not (or no longer) allowed to."""
+
+ALREADY_AUTHORISED = frozenset(("ALREADY_LOGGED_IN", "CH_CLIENT_ALREADY_AUTHENTICATED"))
+"""Codes that refuse an authorisation because it is in force: as good as success."""
+
+_REJECTED = frozenset(("ORDER_REJECTED", "ORDER_CANCEL_REJECTED"))
+
+
+def judge(
+    roles: Roles, request: Message, expected: type[Message], reply: Received
+) -> Message | CTraderError:
+    """The answer to `request`, or the exception that `reply` amounts to."""
+    if isinstance(reply, BadPayload):
+        return reply.error
+    if not isinstance(reply, Envelope):
+        return UnexpectedReply(request, reply, expected.__name__)
+    message: Any = reply.message
+    kind = type(reply.message)
+    trading = expected is roles.execution
+    if kind in roles.refusals or (trading and kind is roles.order_error):
+        return _refusal(request, message, message.error_code, trading)
+    if kind is not expected:
+        return UnexpectedReply(request, message, expected.__name__)
+    if trading and message.execution_type.name in _REJECTED:
+        code = message.error_code
+        return _refusal(
+            request, message, message.execution_type.name if code is None else code, trading
+        )
+    return reply.message
+
+
+def _refusal(request: Message, reply: Message, code: str, trading: bool) -> ServerError:
+    description: str | None = getattr(reply, "description", None)
+    if code in RATE_CODES:
+        retry_after: int | None = getattr(reply, "retry_after", None)
+        return RateLimited(code, description, request, reply, retry_after)
+    if code in AUTH_CODES:
+        return AuthError(code, description, request, reply)
+    if trading:
+        order_id = _id(reply, "order", request)
+        position_id = _id(reply, "position", request)
+        return OrderError(code, description, request, reply, order_id, position_id)
+    return ServerError(code, description, request, reply)
+
+
+def _id(reply: Message, what: str, request: Message) -> int | None:
+    """`order_id` or `position_id`; the server writes an explicit 0 where it knows none."""
+    name = f"{what}_id"
+    part = getattr(reply, what, None)  # an execution event holds the order and the position
+    for source in (reply, part, request):
+        value: int | None = getattr(source, name, None)
+        if value is not None and value != 0:
+            return value
+    return None
