@@ -206,6 +206,7 @@ class _Encoder:
     def __init__(self, out: Writer, message: Message) -> None:
         self.out = out
         self.message = message
+        self.inline = len(message.fields) <= SHORT_MESSAGE
 
     def emit(self) -> None:
         out, message = self.out, self.message
@@ -261,6 +262,23 @@ class _Encoder:
             out.line(f"    out += {false!r}")
             out.line("else:")
             out.line(f"    raise {out.use(STRAIGHT, 'Irregular')}")
+        else:
+            self._number(field)
+
+    def _number(self, field: Field) -> None:
+        """A tag and a number; in short messages the usual widths in one go, without a call."""
+        out, tag = self.out, _tag_bytes(_tag(field))
+        if self.inline and len(tag) == 1 and field.kind in ("int64", "uint64", "uint32"):
+            for count, opening in (
+                (2, "if 127 < value < 16384:"),
+                (3, "elif 16383 < value < 2097152:"),
+            ):
+                pieces = [f"value >> {7 * at} & 127 | 128" for at in range(1, count - 1)]
+                pieces = ["value & 127 | 128", *pieces, f"value >> {7 * (count - 1)}"]
+                out.line(opening)
+                out.line(f"    out += bytes(({tag[0]}, {', '.join(pieces)}))")
+            out.line("else:")
+            out.line(f"    out += {self._tag(field)} + {self._item(field)}")
         else:
             out.line(f"out += {self._tag(field)} + {self._item(field)}")
 

@@ -131,7 +131,12 @@ def encode_message(message: ProtoMessage) -> bytes:
         raise Irregular
     out = b""
     value = message.payload_type
-    out += b"\x08" + write_uint32(value)
+    if 127 < value < 16384:
+        out += bytes((8, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x08" + write_uint32(value)
     value = message.payload
     if value is not None:
         out += b"\x12" + write_uint64(len(value)) + value
@@ -1483,25 +1488,55 @@ def encode_trendbar(message: ProtoOATrendbar) -> bytes:
         raise Irregular
     out = b""
     value = message.volume
-    out += b"\x18" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x18" + write_int64(value)
     value = message.period
     if value is not None:
         out += b" " + write_int32(value)
     value = message.low
     if value is not None:
-        out += b"(" + write_int64(value)
+        if 127 < value < 16384:
+            out += bytes((40, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((40, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"(" + write_int64(value)
     value = message.delta_open
     if value is not None:
-        out += b"0" + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((48, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((48, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"0" + write_uint64(value)
     value = message.delta_close
     if value is not None:
-        out += b"8" + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((56, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((56, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"8" + write_uint64(value)
     value = message.delta_high
     if value is not None:
-        out += b"@" + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((64, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((64, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"@" + write_uint64(value)
     value = message.utc_timestamp_in_minutes
     if value is not None:
-        out += b"H" + write_uint32(value)
+        if 127 < value < 16384:
+            out += bytes((72, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((72, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"H" + write_uint32(value)
     return out + message._unknown_fields
 
 
@@ -1547,9 +1582,19 @@ def encode_tick_data(message: ProtoOATickData) -> bytes:
         raise Irregular
     out = b""
     value = message.timestamp
-    out += b"\x08" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((8, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x08" + write_int64(value)
     value = message.tick
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     return out + message._unknown_fields
 
 
@@ -1625,15 +1670,35 @@ def encode_depth_quote(message: ProtoOADepthQuote) -> bytes:
         raise Irregular
     out = b""
     value = message.id
-    out += b"\x08" + write_uint64(value)
+    if 127 < value < 16384:
+        out += bytes((8, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x08" + write_uint64(value)
     value = message.size
-    out += b"\x18" + write_uint64(value)
+    if 127 < value < 16384:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x18" + write_uint64(value)
     value = message.bid
     if value is not None:
-        out += b" " + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((32, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b" " + write_uint64(value)
     value = message.ask
     if value is not None:
-        out += b"(" + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((40, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((40, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"(" + write_uint64(value)
     return out + message._unknown_fields
 
 
@@ -2159,9 +2224,19 @@ def encode_cancel_order_req(message: ProtoOACancelOrderReq) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     value = message.order_id
-    out += b"\x18" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x18" + write_int64(value)
     return out + message._unknown_fields
 
 
@@ -2454,9 +2529,19 @@ def encode_amend_position_sltp_req(message: ProtoOAAmendPositionSLTPReq) -> byte
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     value = message.position_id
-    out += b"\x18" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x18" + write_int64(value)
     value = message.stop_loss
     if value is not None:
         out += b"!" + pack_double(value)
@@ -2554,11 +2639,26 @@ def encode_close_position_req(message: ProtoOAClosePositionReq) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     value = message.position_id
-    out += b"\x18" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x18" + write_int64(value)
     value = message.volume
-    out += b" " + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((32, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b" " + write_int64(value)
     return out + message._unknown_fields
 
 
@@ -2621,7 +2721,12 @@ def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     for value in message.deal:
         if value.__class__ is not ProtoOADeal:
             raise Irregular
@@ -2696,7 +2801,12 @@ def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     for value in message.order:
         if value.__class__ is not ProtoOAOrder:
             raise Irregular
@@ -2837,15 +2947,35 @@ def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     value = message.symbol_id
-    out += b"\x18" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x18" + write_int64(value)
     value = message.bid
     if value is not None:
-        out += b" " + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((32, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b" " + write_uint64(value)
     value = message.ask
     if value is not None:
-        out += b"(" + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((40, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((40, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"(" + write_uint64(value)
     for value in message.trendbar:
         if value.__class__ is not ProtoOATrendbar:
             raise Irregular
@@ -2853,10 +2983,20 @@ def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
         out += b"2" + write_uint64(len(part)) + part
     value = message.session_close
     if value is not None:
-        out += b"8" + write_uint64(value)
+        if 127 < value < 16384:
+            out += bytes((56, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((56, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"8" + write_uint64(value)
     value = message.timestamp
     if value is not None:
-        out += b"@" + write_int64(value)
+        if 127 < value < 16384:
+            out += bytes((64, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((64, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"@" + write_int64(value)
     return out + message._unknown_fields
 
 
@@ -2958,12 +3098,22 @@ def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     value = message.period
     out += b"\x18" + write_int32(value)
     value = message.timestamp
     if value is not None:
-        out += b" " + write_int64(value)
+        if 127 < value < 16384:
+            out += bytes((32, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b" " + write_int64(value)
     for value in message.trendbar:
         if value.__class__ is not ProtoOATrendbar:
             raise Irregular
@@ -2971,7 +3121,12 @@ def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
         out += b"*" + write_uint64(len(part)) + part
     value = message.symbol_id
     if value is not None:
-        out += b"0" + write_int64(value)
+        if 127 < value < 16384:
+            out += bytes((48, value & 127 | 128, value >> 7))
+        elif 16383 < value < 2097152:
+            out += bytes((48, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        else:
+            out += b"0" + write_int64(value)
     value = message.has_more
     if value is not None:
         if value is True:
@@ -3042,7 +3197,12 @@ def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     for value in message.tick_data:
         if value.__class__ is not ProtoOATickData:
             raise Irregular
@@ -3145,9 +3305,19 @@ def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     value = message.symbol_id
-    out += b"\x18" + write_uint64(value)
+    if 127 < value < 16384:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x18" + write_uint64(value)
     for value in message.new_quotes:
         if value.__class__ is not ProtoOADepthQuote:
             raise Irregular
@@ -3220,7 +3390,12 @@ def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes)
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     for value in message.deal:
         if value.__class__ is not ProtoOADeal:
             raise Irregular
@@ -3297,7 +3472,12 @@ def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRe
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    out += b"\x10" + write_int64(value)
+    if 127 < value < 16384:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif 16383 < value < 2097152:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    else:
+        out += b"\x10" + write_int64(value)
     for value in message.order:
         if value.__class__ is not ProtoOAOrder:
             raise Irregular
