@@ -1,7 +1,8 @@
-"""What the broker offers: assets, symbols and their rules, found by id and by name. Knows no prices.
+"""What the broker offers: assets, symbols and their rules, found by id and by name. Knows no
+prices.
 
-The messages are those that a server sends; treat them as read-only. `Catalogue.standard()` is a dozen symbols
-of all kinds; any other set of messages makes another catalogue.
+The messages are those that a server sends; treat them as read-only. `Catalogue.standard()` is a
+dozen symbols of all kinds; any other set of messages makes another catalogue.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from .schedule import Schedule
 class Catalogue:
     """Looked up by number; every lookup of an unknown number or name is a KeyError.
 
-    Raises ValueError when the parts do not fit: a symbol in only one of the two lists, an asset that is missing, an
-    id twice.
+    Raises ValueError when the parts do not fit: a symbol in only one of the two lists, an asset
+    that is missing, an id twice.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class Catalogue:
         return self._assets[asset_id]
 
     def dynamic_leverage(self, leverage_id: int) -> ProtoOADynamicLeverage:
-        """The leverage steps that a symbol's `leverageId` names; leverages in 1/100, as in leverageInCents."""
+        """The leverage steps that a symbol's `leverageId` names; leverages in 1/100, as in
+        leverageInCents.
+        """
         return self._leverages[leverage_id]
 
     def by_name(self, name: str) -> ProtoOASymbol:
@@ -114,8 +117,10 @@ class Catalogue:
         return symbol_id in self._symbols
 
     def tick_size(self, symbol_id: int) -> int:
-        """The smallest price step in 1/100000: prices are multiples of it. 1 for five digits, 1000 for two."""
-        return 10 ** max(0, 5 - self._symbols[symbol_id].digits)
+        """The smallest price step in 1/100000: prices are multiples of it. 1 for five digits, 1000
+        for two.
+        """
+        return int(10 ** max(0, 5 - self._symbols[symbol_id].digits))
 
     def schedule(self, symbol_id: int) -> Schedule:
         """The trading hours."""
@@ -127,7 +132,7 @@ class Catalogue:
 
     def replace(self, symbol: ProtoOASymbol) -> None:
         """Put a changed specification in the place of the old one; KeyError if the id is new."""
-        self._symbols[symbol.symbol_id]  # noqa: B018  # the KeyError
+        at = [s.symbol_id for s in self.symbols].index(self.id_of(symbol.symbol_id))
+        self.symbols = (*self.symbols[:at], symbol, *self.symbols[at + 1 :])
         self._symbols[symbol.symbol_id] = symbol
-        self.symbols = tuple(self._symbols.values())
         self._schedules[symbol.symbol_id] = Schedule(symbol)

@@ -1,6 +1,7 @@
 """When a symbol trades: its weekly hours, in its own time zone, less its holidays. Knows no prices.
 
-Times are ms since the Unix epoch (UTC). A span is a pair `(start, end)`: the start belongs to it, the end does not.
+Times are ms since the Unix epoch (UTC). A span is a pair `(start, end)`: the start belongs to it,
+the end does not.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ _EPOCH = date(1970, 1, 1)
 class Schedule:
     """The trading hours that a ProtoOASymbol states.
 
-    `schedule` counts seconds of the wall clock from Sunday 00:00 in `scheduleTimeZone`, so daylight saving moves the
-    hours. A symbol without intervals always trades: the schema does not say what an empty schedule means.
+    `schedule` counts seconds of the wall clock from Sunday 00:00 in `scheduleTimeZone`, so
+    daylight saving moves the hours. A symbol without intervals always trades: the schema does not
+    say what an empty schedule means.
     """
 
     __slots__ = ("_always", "_holidays", "_intervals", "_weeks", "_zone")
@@ -45,14 +47,18 @@ class Schedule:
         return at >= 0 and when < spans[at][1]
 
     def spans(self, start: int, end: int) -> Iterator[Span]:
-        """The open spans inside `[start, end)`, oldest first. One that touches a week's end may come in two parts."""
+        """The open spans inside `[start, end)`, oldest first. One that touches a week's end may
+        come in two parts.
+        """
         for week in range((start - _FIRST_SUNDAY) // WEEK, (end - 1 - _FIRST_SUNDAY) // WEEK + 1):
             for opens, closes in self._week(week):
                 if closes > start and opens < end:
                     yield max(opens, start), min(closes, end)
 
     def next_open(self, when: int) -> int | None:
-        """The first ms from `when` on at which the symbol trades; None if there is none within a year."""
+        """The first ms from `when` on at which the symbol trades; None if there is none within a
+        year.
+        """
         for opens, _ in self.spans(when, when + 53 * WEEK):
             return opens
         return None
@@ -77,8 +83,10 @@ class Schedule:
                     yield part
 
     def _weekly(self, start: int) -> list[Span]:
-        """The hours of the week that begins at `start`, and of its neighbours: zones lie up to 14 hours apart."""
-        sunday = datetime(1970, 1, 1) + timedelta(milliseconds=start)  # noqa: DTZ001  # a wall clock, placed in the zone below
+        """The hours of the week that begins at `start`, and of its neighbours: zones lie up to 14
+        hours apart.
+        """
+        sunday = _midnight(_EPOCH + timedelta(milliseconds=start))
         return [
             (self._utc(first + timedelta(seconds=a)), self._utc(first + timedelta(seconds=b)))
             for first in (sunday - timedelta(weeks=1), sunday, sunday + timedelta(weeks=1))
@@ -92,7 +100,7 @@ class Schedule:
         for holiday in self._holidays:
             zone = ZoneInfo(holiday.schedule_time_zone)
             for day in _days_of(holiday, start, end):
-                midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  # a wall clock, placed in the zone below
+                midnight = _midnight(day)
                 begins = 0 if holiday.start_second is None else holiday.start_second
                 ends = 86_400 if holiday.end_second is None else holiday.end_second
                 yield (
@@ -103,6 +111,11 @@ class Schedule:
 
 def _start(span: Span) -> int:
     return span[0]
+
+
+def _midnight(day: date) -> datetime:
+    """A wall clock without a zone; `_utc` places it in one."""
+    return datetime(day.year, day.month, day.day)  # noqa: DTZ001  # see above
 
 
 def _utc(wall: datetime, zone: ZoneInfo) -> int:

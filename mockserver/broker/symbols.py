@@ -1,7 +1,9 @@
-"""The standard catalogue as data: assets, classes, categories, symbols, leverage schemes. Knows no prices.
+"""The standard catalogue as data: assets, classes, categories, symbols, leverage schemes. Knows no
+prices.
 
-EURUSD, XAUUSD, US100.cash and GER40.cash are as a real server sent them (recorded SymbolById and SymbolsList); BTCUSD
-has the commission, lot and leverage that the recorded trades show. The others are modelled on them.
+EURUSD, XAUUSD, US100.cash and GER40.cash are as a real server sent them (recorded SymbolById and
+SymbolsList); BTCUSD has the commission, lot and leverage that the recorded trades show. The others
+are modelled on them.
 """
 
 from __future__ import annotations
@@ -97,14 +99,16 @@ def _night_to_afternoon() -> list[ProtoOAInterval]:
     ]
 
 
-def _holiday(number: int, name: str, month: int, day: int, zone: str, **part: int) -> ProtoOAHoliday:
+def _holiday(
+    number: int, name: str, month: int, day: int, zone: str, begins: int | None = None
+) -> ProtoOAHoliday:
     return ProtoOAHoliday(
         holiday_id=number,
         name=name,
         schedule_time_zone=zone,
         holiday_date=(date(2020, month, day) - date(1970, 1, 1)).days,
         is_recurring=True,
-        **part,
+        start_second=begins,
     )
 
 
@@ -114,8 +118,12 @@ def _holidays(zone: str, *, half_days: bool = False) -> list[ProtoOAHoliday]:
         _holiday(2, "Christmas Day", 12, 25, zone),
     ]
     if half_days:
-        holidays.append(_holiday(3, "Christmas Eve", 12, 24, zone, start_second=46_800))
+        holidays.append(_holiday(3, "Christmas Eve", 12, 24, zone, 46_800))
     return holidays
+
+
+# Every recorded symbol has a field 41 that no published schema knows, with the value 1.
+_FIELD_41 = b"\xc8\x02\x01"
 
 
 def _symbol(number: int, **own: Any) -> ProtoOASymbol:
@@ -149,7 +157,7 @@ def _symbol(number: int, **own: Any) -> ProtoOASymbol:
         "charge_swap_at_weekends": False,
         "measurement_units": "Contracts",
     }
-    return ProtoOASymbol(symbol_id=number, **(fields | own))
+    return ProtoOASymbol(symbol_id=number, **(fields | own)).parse(_FIELD_41)
 
 
 def _pair(number: int, swap_long: float, swap_short: float, **own: Any) -> ProtoOASymbol:

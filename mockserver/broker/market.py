@@ -1,0 +1,158 @@
+"""The market as it stands: the prices of now, moved along a path of prices as time passes. Knows
+no connection.
+
+A price that is set by hand shifts the path: what follows goes on from there, and history shows it.
+Times are ms since the Unix epoch (UTC), prices integers in 1/100000.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .bars import MINUTE
+from .catalogue import Catalogue
+from .path import Patch, Path
+from .prices import NO_QUOTE, PriceSource, Quote, Tick
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """Where a symbol stands on its path: all plain data, so that a market can be copied."""
+
+    raw: Quote = NO_QUOTE  # as the source has it
+    shown: Quote = NO_QUOTE  # as the world sees it
+    coming: Sequence[Tick] = ()
+    at: int = 0
+    patch: Patch | None = field(default=None)
+
+
+class Market:
+    """Current prices of every symbol of a catalogue.
+
+    `advance` moves all of them to a time and says what changed on the way. Never goes back in time.
+    """
+
+    def __init__(self, catalogue: Catalogue, source: PriceSource, start_ms: int) -> None:
+        self.catalogue = catalogue
+        self.path = Path(source)
+        self.now_ms = start_ms
+        self._source = source
+        self._cursors: dict[int, _Cursor] = {}
+        self._coming: list[tuple[int, int]] = []  # a heap of (time of the next tick, symbol id)
+        for symbol_id in sorted(s.symbol_id for s in catalogue.symbols):
+            quote = source.quote(symbol_id, start_ms + 1)
+            cursor = self._cursors[symbol_id] = _Cursor(raw=quote, shown=quote)
+            self._load(symbol_id, cursor, start_ms + 1)
+
+    def quote(self, symbol_id: int) -> Quote:
+        """Bid and ask; a side is None before its first tick. KeyError for a symbol that is not
+        traded.
+        """
+        return self._cursors[symbol_id].shown
+
+    def bid(self, symbol_id: int) -> int | None:
+        """The bid, None before the first tick; KeyError for a symbol that is not traded."""
+        return self._cursors[symbol_id].shown.bid
+
+    def ask(self, symbol_id: int) -> int | None:
+        """The ask, None before the first tick; KeyError for a symbol that is not traded."""
+        return self._cursors[symbol_id].shown.ask
+
+    def closed(self, symbol_id: int) -> bool:
+        """Whether the symbol's hours and holidays forbid trading now."""
+        return not self.catalogue.is_open(symbol_id, self.now_ms)
+
+    def next_tick_at(self) -> int | None:
+        """When the next price changes by itself; None for never."""
+        return self._coming[0][0] if self._coming else None
+
+    def advance(self, now_ms: int) -> list[Tick]:
+        """Let time pass until `now_ms`, that ms included, and return the ticks on the way.
+
+        In order of time; ticks of the same ms in order of symbol id, those of one symbol as its
+        path has them.
+        """
+        ticks: list[Tick] = []
+        while self._coming and self._coming[0][0] <= now_ms:
+            symbol_id = self._coming[0][1]
+            cursor = self._cursors[symbol_id]
+            ticks.append(self._show(cursor, cursor.coming[cursor.at]))
+            cursor.at += 1
+            if cursor.at < len(cursor.coming):
+                heapq.heapreplace(self._coming, (cursor.coming[cursor.at].time_ms, symbol_id))
+            else:
+                heapq.heappop(self._coming)
+                self._load(symbol_id, cursor, cursor.coming[-1].time_ms // MINUTE * MINUTE + MINUTE)
+        self.now_ms = max(self.now_ms, now_ms)
+        return ticks
+
+    def set_price(self, symbol_id: int, bid: int, ask: int | None = None) -> Tick:
+        """Put a tick into the path, now; without an ask the spread stays as it is.
+
+        Both are in 1/100000. Whatever the path does later it does from here: all its later prices
+        are shifted by the same amount. ValueError for a price that is no multiple of the symbol's
+        tick size, or an ask below the bid.
+        """
+        cursor = self._cursors[symbol_id]
+        ask = bid + cursor.shown.spread if ask is None else ask
+        self._check(symbol_id, bid, ask)
+        patch = cursor.patch = self.path.patch(symbol_id, self.now_ms)
+        if cursor.raw.bid is not None:
+            patch.shift = bid - cursor.raw.bid
+        patch.end = None
+        tick = Tick(symbol_id, self.now_ms, bid, ask)
+        patch.ticks.append(tick)
+        cursor.shown = Quote(bid, ask)
+        return tick
+
+    def _check(self, symbol_id: int, bid: int, ask: int) -> None:
+        step = self.catalogue.tick_size(symbol_id)
+        name = self.catalogue.light(symbol_id).symbol_name
+        if bid % step or ask % step or bid <= 0:
+            raise ValueError(
+                f"{name}: expected positive multiples of {step}, got bid {bid}, ask {ask}"
+            )
+        if ask < bid:
+            raise ValueError(f"{name}: expected an ask that is not below the bid {bid}, got {ask}")
+
+    def _load(self, symbol_id: int, cursor: _Cursor, when: int) -> None:
+        """Have the ticks of the next minute with any ready, from `when` on."""
+        first = self._source.next_at(symbol_id, when)
+        if first is not None:
+            cursor.coming = self._source.ticks(symbol_id, first, first // MINUTE * MINUTE + MINUTE)
+            cursor.at = 0
+            heapq.heappush(self._coming, (first, symbol_id))
+
+    def _show(self, cursor: _Cursor, tick: Tick) -> Tick:
+        """The source's next tick as the world sees it: shifted, and complete after a price set by
+        hand.
+        """
+        raw = cursor.raw = cursor.raw.after(tick)
+        shift = self.path.shift(tick.symbol_id)
+        if shift or cursor.patch is not None:
+            tick = tick._replace(
+                bid=_moved(raw.bid, shift, tick.bid is not None, cursor.shown.bid),
+                ask=_moved(raw.ask, shift, tick.ask is not None, cursor.shown.ask),
+            )
+        cursor.shown = cursor.shown.after(tick)
+        patch = cursor.patch
+        if patch is not None:
+            minute_end = tick.time_ms // MINUTE * MINUTE + MINUTE
+            patch.end = minute_end if patch.end is None else patch.end
+            if tick.time_ms < patch.end:
+                patch.ticks.append(tick)
+            else:
+                cursor.patch = None
+        return tick
+
+
+def _moved(raw: int | None, shift: int, given: bool, shown: int | None) -> int | None:
+    """A side of a shifted tick: absent if the source did not give it and it does not differ from
+    what is shown.
+    """
+    if raw is None:
+        return None
+    moved = raw + shift
+    return moved if given or moved != shown else None
