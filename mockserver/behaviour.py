@@ -1,0 +1,122 @@
+"""What a mock server does on a connection, apart from any connection: the interface, its words.
+
+A behaviour decides, the engine in `server` does the rest. Behaviours are pure: no streams, tasks,
+clocks or chance; the time is an argument. So the same events at the same times give the same
+actions, and a test needs no loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ctrader_typed.message import Message
+from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
+
+__all__ = [
+    "Action",
+    "BadPayload",
+    "Behaviour",
+    "BehaviourFactory",
+    "Caller",
+    "Close",
+    "Envelope",
+    "Event",
+    "Send",
+    "SendPayload",
+    "SendRaw",
+    "UnknownPayload",
+]
+
+Event = Envelope | UnknownPayload | BadPayload
+"""What a client sends: a message, one that the schema does not know, one that does not decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message; with `client_msg_id` it answers the request that carried this id."""
+
+    message: Message
+    client_msg_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendPayload:
+    """Send an envelope with these very bytes as its payload, whatever the schema makes of them."""
+
+    payload_type: int
+    payload: bytes
+    client_msg_id: str | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"SendPayload({self.payload_type}, <{len(self.payload)} bytes>, {self.client_msg_id!r})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SendRaw:
+    """Put these bytes on the wire as they are: frames made beforehand, or no frames at all."""
+
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"SendRaw(<{len(self.data)} bytes>)"
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection once everything before it has been sent. Nothing after it is done."""
+
+    reason: str
+
+
+Action = Send | SendPayload | SendRaw | Close
+
+
+class Behaviour(Protocol):
+    """One client's server. The engine makes one for each connection, and makes one call at a time.
+
+    `now` is in seconds on the server's own clock, which starts at zero with the server and is the
+    same for all its connections. An exception from a behaviour is a bug in it: it ends the server,
+    not the connection.
+    """
+
+    def opened(self, now: float) -> Iterable[Action]:
+        """The connection stands, TLS included. Called once, first."""
+        ...
+
+    def received(self, event: Event, now: float) -> Iterable[Action]:
+        """Something came from the client."""
+        ...
+
+    def wake_at(self) -> float | None:
+        """When to call `wake` next; None for never. Asked again after every other call."""
+        ...
+
+    def wake(self, now: float) -> Iterable[Action]:
+        """The time that `wake_at` named has come."""
+        ...
+
+    def closed(self, now: float) -> None:
+        """The connection is gone, whoever ended it. Called once, last."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caller:
+    """Who is calling: what a behaviour may know of its connection.
+
+    `number` counts the server's connections from 1; `wire` names how this one speaks. `nudge()`
+    makes the engine ask `wake_at` again: for behaviours that share a world, where what one client
+    does gives another something to hear. It returns at once and may be called at any time.
+    """
+
+    number: int
+    wire: str
+    nudge: Callable[[], None]
+
+
+BehaviourFactory = Callable[[Caller], Behaviour]
+"""Makes the behaviour of a connection when a client has called."""

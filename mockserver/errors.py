@@ -1,0 +1,25 @@
+"""Every exception and warning that the mock server raises. Knows no session and no server."""
+
+from __future__ import annotations
+
+from ctrader_typed.errors import CTraderError
+
+
+class MockServerError(CTraderError):
+    """The root of what this package raises on purpose."""
+
+
+class SessionError(MockServerError):
+    """A session file cannot be read; the text names the file, the line and what is wrong."""
+
+
+class SessionDiverged(MockServerError):
+    """A client did not do what the session says, or not all of it; the text is the report."""
+
+
+class MissingExtra(MockServerError):
+    """A package is needed that is not installed; the text says how to get it."""
+
+
+class StaleSession(UserWarning):
+    """A session was recorded with another release of the schema than the one it is played with."""

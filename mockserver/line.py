@@ -1,0 +1,183 @@
+"""The engine on one connection: three tasks that carry bytes between a stream and a behaviour.
+
+Reader, writer and alarm share an outbox. Nothing here knows what any message means, or that there
+are other lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from ctrader_typed import codec
+from ctrader_typed.errors import RemoteProtocolError
+from ctrader_typed.message import Message
+from ctrader_typed.schema import Schema
+from ctrader_typed.wire.connection import PROTOBUF_TCP, Connection
+
+from .behaviour import Action, Behaviour, Close, Send, SendPayload, SendRaw
+from .outbox import Outbox
+
+_CHUNK = 64 * 1024
+_SOON = 1e-6  # seconds; sums of times are not exact, and what is due now must not be waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may cost. None of it is a rule of the API: those are kept by behaviours."""
+
+    handshake: float = 10.0
+    """Seconds for a TLS handshake."""
+    frame: float = 30.0
+    """Seconds from the first bytes of a frame to its last."""
+    stalled: float = 30.0
+    """Seconds in which a client must take the next part of what waits for it."""
+    farewell: float = 1.0
+    """Seconds for a client to hang up after the server did."""
+    comfortable: int = 1024 * 1024
+    """Bytes waiting for a client above which its requests wait, and its behaviour is not woken."""
+    unsent: int = 64 * 1024 * 1024
+    """Bytes waiting for a client above which it is cut off."""
+    connections: int = 1000
+    """Connections at a time; more are hung up on at once."""
+
+
+class Line:
+    """One client, from the first byte to the last. The stream is the caller's to close."""
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        *,
+        schema: Schema,
+        limits: Limits,
+        now: Callable[[], float],
+    ) -> None:
+        self._stream = stream
+        self._schema = schema
+        self._limits = limits
+        self._now = now
+        self._connection = Connection(schema)
+        self._outbox = Outbox(limits.comfortable, limits.unsent)
+        self._alarm = trio.lowlevel.ParkingLot()
+        self._planned: float | None = None
+
+    def nudge(self) -> None:
+        """Ask the behaviour again when it wants to be woken."""
+        self._alarm.unpark_all()
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether something was thrown away unsent: then there is no parting in order."""
+        return self._outbox.abandoned
+
+    async def run(self, behaviour: Behaviour) -> str:
+        """Serve until one side ends it; returns why, in words.
+
+        Raises only what the behaviour raises. However it ends, the behaviour has heard that it did.
+        """
+        try:
+            self._perform(behaviour.opened(self._now()))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read, behaviour)
+                nursery.start_soon(self._wake, behaviour)
+                nursery.start_soon(self._write)
+                reason = await self._outbox.done()
+                nursery.cancel_scope.cancel()
+        finally:
+            behaviour.closed(self._now())
+        return reason
+
+    def _perform(self, actions: Iterable[Action]) -> None:
+        put = self._outbox.put
+        for action in actions:
+            match action:
+                case Send(message, client_msg_id):
+                    put(self._connection.send(message, client_msg_id))
+                case SendPayload():
+                    put(self._envelope(action))
+                case SendRaw(data):
+                    put(data)
+                case Close(reason):
+                    self._outbox.close(reason)
+
+    def _envelope(self, action: SendPayload) -> bytes:
+        envelope: Any = self._schema.envelope
+        outer: Message = envelope(
+            payload_type=action.payload_type,
+            payload=action.payload,
+            client_msg_id=action.client_msg_id,
+        )
+        return PROTOBUF_TCP.frame(codec.encode(outer))
+
+    async def _read(self, behaviour: Behaviour) -> None:
+        """Bytes from the client, until it ends or breaks the protocol."""
+        begun = math.inf  # when the frame that is under way began
+        while self._outbox.closing is None:
+            data = None
+            with trio.move_on_at(begun + self._limits.frame):
+                try:
+                    data = bytes(await self._stream.receive_some(_CHUNK))
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    self._outbox.abandon(_broke(error))
+                    return
+            if data is None:
+                self._outbox.close(f"no whole frame within {self._limits.frame:g} seconds")
+                return
+            whole = self._receive(behaviour, data)
+            begun = math.inf if whole else min(begun, trio.current_time())
+            await self._outbox.room()
+
+    def _receive(self, behaviour: Behaviour, data: bytes) -> bool:
+        """Give the behaviour what these bytes complete; whether they completed anything."""
+        try:
+            events = self._connection.receive_data(data)
+        except RemoteProtocolError as error:
+            self._outbox.close(f"the client broke the protocol: {error}")
+            return False
+        for event in events:
+            if self._outbox.closing is None:
+                self._perform(behaviour.received(event, self._now()))
+        if self._connection.broken is not None:
+            self._outbox.close(f"the client broke the protocol: {self._connection.broken}")
+        elif data == b"":
+            self._outbox.close("the client closed the connection")
+        if behaviour.wake_at() != self._planned:
+            self.nudge()
+        return bool(events)
+
+    async def _wake(self, behaviour: Behaviour) -> None:
+        """Call the behaviour when it wanted to be called."""
+        while self._outbox.closing is None:
+            self._planned = at = behaviour.wake_at()
+            now = self._now()
+            if at is not None and at <= now + _SOON:
+                self._perform(behaviour.wake(max(at, now)))
+                await trio.lowlevel.checkpoint()
+                await self._outbox.room()
+            else:
+                with trio.move_on_after(math.inf if at is None else at - now):
+                    await self._alarm.park()
+
+    async def _write(self) -> None:
+        """Send what is put in the outbox."""
+        while True:
+            data = await self._outbox.take(_CHUNK)
+            with trio.move_on_after(self._limits.stalled) as patience:
+                try:
+                    await self._stream.send_all(data)
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    self._outbox.abandon(_broke(error))
+                    return
+            if patience.cancelled_caught:
+                self._outbox.abandon("the client does not read what it is sent")
+                return
+            self._outbox.sent(len(data))
+
+
+def _broke(error: Exception) -> str:
+    return f"the connection broke: {error.__cause__ or str(error) or type(error).__name__}"

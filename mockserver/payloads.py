@@ -1,0 +1,167 @@
+"""Payloads as a session file writes them: cTrader's JSON, with markers where a value is not known.
+
+`<any>` and `<redacted>` stand for a field, a whole list or an item of one. `<request:field>` in
+what the server sends takes a field of the request that it answers. Knows no file and no connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypeGuard, cast
+
+from ctrader_typed.codec.fields import Field
+from ctrader_typed.errors import DecodeError
+from ctrader_typed.message import Message
+
+ANY = "<any>"
+"""Whatever comes, nothing included."""
+REDACTED = "<redacted>"
+"""What was removed when it was written down: any value, but there must be one."""
+
+_FROM_REQUEST = re.compile(r"<request:([A-Za-z0-9_.]+)>")
+
+Payload = Mapping[str, Any]
+
+
+def is_marker(value: object) -> bool:
+    """Whether this stands for a value that is not known, or not to be told."""
+    return isinstance(value, str) and value in (ANY, REDACTED)
+
+
+def request_field(value: object) -> str | None:
+    """The path that `<request:path>` names; None for any other value."""
+    found = _FROM_REQUEST.fullmatch(value) if isinstance(value, str) else None
+    return None if found is None else found[1]
+
+
+def as_object(value: object) -> dict[str, Any] | None:
+    """The value if it is a JSON object, else None."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def as_list(value: object) -> list[Any] | None:
+    """The value if it is a JSON list, else None."""
+    return value if _is_list(value) else None
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+# --- as they are written -----------------------------------------------------------------------
+
+
+def normal(cls: type[Message], payload: Payload) -> dict[str, Any]:
+    """The payload as `to_dict` would write it, its markers kept.
+
+    Takes what a client may send: attribute names as keys, enum names, numeric strings. Raises
+    DecodeError naming the field that does not exist, does not fit, or is required and missing.
+    """
+    by_name = {f.name: f for f in cls.message_fields} | {f.key: f for f in cls.message_fields}
+    result: dict[str, Any] = {}
+    for key, given in payload.items():
+        f = by_name.get(key)
+        if f is None:
+            close = get_close_matches(key, by_name, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise DecodeError(f"{cls.__name__} has no field {key!r}{hint}")
+        if _stands_in(given) or not f.repeated:
+            result[f.key] = _normal_value(cls, f, given)
+            continue
+        items = as_list(given)
+        if items is None:
+            raise DecodeError(f"{cls.__name__}.{f.key}: expected a list")
+        if items:
+            result[f.key] = [_normal_value(cls, f, item) for item in items]
+    missing = [f.key for f in cls.required_fields if f.key not in result]
+    if missing:
+        raise DecodeError(f"{cls.__name__}: missing required fields: {', '.join(missing)}")
+    return result
+
+
+def _stands_in(value: object) -> bool:
+    return is_marker(value) or request_field(value) is not None
+
+
+def _normal_value(cls: type[Message], f: Field, given: Any) -> Any:
+    if _stands_in(given):
+        return given
+    if f.kind == "message":
+        inner = as_object(given)
+        if inner is None:
+            raise DecodeError(f"{cls.__name__}.{f.key}: expected an object")
+        return normal(cls.class_of(f), inner)
+    if given is None:
+        raise DecodeError(f"{cls.__name__}.{f.key}: null; leave out what is absent")
+    holder = cls.blank().from_dict({f.key: [given] if f.repeated else given})
+    value = holder.to_dict()[f.key]
+    return value[0] if f.repeated else value
+
+
+def request_fields(payload: Any) -> list[str]:
+    """Every path that a `<request:path>` somewhere in this payload names."""
+    inside = [*(as_object(payload) or {}).values(), *(as_list(payload) or [])]
+    path = request_field(payload)
+    return [path] if path is not None else [p for value in inside for p in request_fields(value)]
+
+
+def has_path(cls: type[Message], path: str) -> bool:
+    """Whether messages of this class can have a field at that path, lists not stepped into."""
+    first, _, rest = path.partition(".")
+    for f in cls.message_fields:
+        if f.key == first:
+            inner = f.kind == "message" and not f.repeated
+            return not rest or (inner and has_path(cls.class_of(f), rest))
+    return False
+
+
+# --- as they are sent --------------------------------------------------------------------------
+
+
+def fill(cls: type[Message], payload: Payload, request: Payload) -> Message:
+    """The message that a normal payload describes, sent in answer to `request`.
+
+    `<request:path>` takes that field of the request. Where it is absent there, and for the other
+    markers, a string is sent as the marker's text, another field left out, or 0 if it is required.
+    DecodeError if the result is no message.
+    """
+    return cls.from_dict(_filled(cls, payload, request))
+
+
+def look_up(payload: Payload, path: str) -> Any:
+    """The value at a dotted path of schema keys; None if it is absent."""
+    value: Any = payload
+    for key in path.split("."):
+        inner = as_object(value)
+        value = None if inner is None else inner.get(key)
+    return value
+
+
+def _filled(cls: type[Message], payload: Payload, request: Payload) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for f in cls.message_fields:
+        given = payload.get(f.key)
+        items = as_list(given) if f.repeated else None
+        if items is None:
+            value = _filled_value(cls, f, given, request)
+        else:
+            filled = (_filled_value(cls, f, item, request) for item in items)
+            value = [item for item in filled if item is not None]
+        if value is not None:
+            result[f.key] = value
+    return result
+
+
+def _filled_value(cls: type[Message], f: Field, value: Any, request: Payload) -> Any:
+    path = request_field(value)
+    found = None if path is None else look_up(request, path)
+    if found is not None:
+        return found
+    if _stands_in(value):
+        if f.kind == "string":
+            return [value] if f.repeated else value
+        return None if not f.required else False if f.kind == "bool" else 0
+    inner = as_object(value) if f.kind == "message" else None
+    return value if inner is None else _filled(cls.class_of(f), inner, request)

@@ -1,0 +1,246 @@
+"""The mock server: connections in, one behaviour for each, in the trio loop of whoever uses it.
+
+Clients reach it through real sockets, with TLS or without, or through memory streams. What one of
+them does never disturbs another. Nothing here knows what any message means.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import trio
+
+from ctrader_typed.schema import Schema
+
+from .behaviour import BehaviourFactory, Caller
+from .certificates import Certificates
+from .line import Limits, Line
+from .sockets import listen
+
+__all__ = ["Ended", "Limits", "MockServer", "mock_server"]
+
+_REMEMBERED = 1000
+
+
+@asynccontextmanager
+async def mock_server(
+    behaviours: BehaviourFactory,
+    *,
+    schema: Schema | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = 0,
+    tls: bool = True,
+    limits: Limits | None = None,
+    certificates: Certificates | None = None,
+    listening: socket.socket | None = None,
+) -> AsyncGenerator[MockServer, None]:
+    """Serve while the block runs; `behaviours` is called with each Caller and gives its behaviour.
+
+    It listens on one address, port 0 being a free one, with a certificate made on the spot unless
+    it is given; or with `port=None` on none, for `memory_client` alone. A socket that listens
+    already may be handed over instead. `schema` is release 91 unless said otherwise.
+
+    Leaving the block hangs up on everybody. Raises OSError if it cannot listen, MissingExtra if a
+    certificate cannot be made; an exception from the block or from a behaviour comes out as it is.
+    """
+    if listening is None and port is not None:
+        listening = listen(host, port)
+    if listening is not None and tls and certificates is None:
+        certificates = Certificates([host])
+    server = MockServer(
+        behaviours, schema or _release(), limits or Limits(), listening, certificates
+    )
+    error: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.serve)
+            try:
+                yield server
+            finally:
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        error = _bare(group)
+    if error is not None:
+        raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a connection ended. `number` is its caller's; None if it came to no caller."""
+
+    number: int | None
+    reason: str
+
+
+class MockServer:
+    """A running server, as `mock_server` gives it."""
+
+    def __init__(
+        self,
+        behaviours: BehaviourFactory,
+        schema: Schema,
+        limits: Limits,
+        listening: socket.socket | None,
+        certificates: Certificates | None,
+    ) -> None:
+        self._behaviours = behaviours
+        self._schema = schema
+        self._limits = limits
+        self._listening = listening
+        self._certificates = certificates
+        self._context = None if certificates is None else certificates.server_context()
+        self._started = trio.current_time()
+        self._numbers = itertools.count(1)
+        self._open = 0
+        self._over = 0
+        self._callers, self._calls = trio.open_memory_channel[trio.abc.Stream](limits.connections)
+        self._hung_up = trio.lowlevel.ParkingLot()
+        self._address: tuple[str, int] | None = None
+        if listening is not None:
+            self._address = listening.getsockname()[:2]
+        self.ended: deque[Ended] = deque(maxlen=_REMEMBERED)
+        """The connections that are over, oldest first; the last thousand of them."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that it listens on; RuntimeError if it serves memory streams only."""
+        if self._address is None:
+            raise RuntimeError("this server listens nowhere: it was started with port=None")
+        return self._address
+
+    @property
+    def ca(self) -> bytes:
+        """The CA certificate that a client must trust, PEM text; RuntimeError without TLS."""
+        return self._tls.ca
+
+    def client_ssl_context(self) -> ssl.SSLContext:
+        """A context that trusts this server's CA alone; RuntimeError without TLS."""
+        return self._tls.client_context()
+
+    @property
+    def _tls(self) -> Certificates:
+        if self._certificates is None:
+            raise RuntimeError("this server has no certificate: it serves without TLS")
+        return self._certificates
+
+    def memory_client(self) -> trio.abc.HalfCloseableStream:
+        """Connect through memory: the client's end of a new connection, without TLS, on any clock.
+
+        What either side sends is buffered without bound.
+        """
+        from trio.testing import memory_stream_pair  # noqa: PLC0415 - only tests come this way
+
+        ours, theirs = memory_stream_pair()
+        self._callers.send_nowait(ours)
+        return theirs
+
+    def now(self) -> float:
+        """Seconds on the server's clock, which its behaviours are told."""
+        return trio.current_time() - self._started
+
+    async def wait_ended(self, count: int = 1) -> None:
+        """Wait until so many connections, counted since the start, are over: `ended` says how."""
+        while self._over < count:
+            await self._hung_up.park()
+
+    # --- one connection after the other, and all at once ------------------------------------------
+
+    async def serve(self) -> None:
+        """Answer whoever calls, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            if self._listening is not None:
+                listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._listening))
+                nursery.start_soon(trio.serve_listeners, self._answer, [listener])
+            async for stream in self._calls:
+                nursery.start_soon(self._attend, stream, "memory")
+
+    async def _answer(self, stream: trio.SocketStream) -> None:
+        """One client on a socket: TLS first, if this server has a certificate."""
+        if self._open >= self._limits.connections:
+            await trio.aclose_forcefully(stream)
+            self._note(None, f"{self._limits.connections} connections are open already")
+            return
+        self._open += 1
+        try:
+            if self._context is None:
+                await self._attend(stream, "tcp")
+            elif (secured := await self._handshake(stream, self._context)) is not None:
+                await self._attend(secured, "tls-tcp")
+        finally:
+            self._open -= 1
+
+    async def _handshake(
+        self, stream: trio.SocketStream, context: ssl.SSLContext
+    ) -> trio.SSLStream[trio.SocketStream] | None:
+        """The stream with TLS on it; None, and the connection closed, if the client cannot."""
+        # Clients that just close their socket are common: that is an end like any other.
+        secured = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+        reason = f"no TLS handshake within {self._limits.handshake:g} seconds"
+        with trio.move_on_after(self._limits.handshake):
+            try:
+                await secured.do_handshake()
+            except trio.BrokenResourceError as error:
+                reason = f"the TLS handshake failed: {error.__cause__ or error}"
+            else:
+                return secured
+        await trio.aclose_forcefully(stream)
+        self._note(None, reason)
+        return None
+
+    async def _attend(self, stream: trio.abc.Stream, wire: str) -> None:
+        """One client whose connection stands, from the first byte to the last."""
+        line = Line(stream, schema=self._schema, limits=self._limits, now=self.now)
+        caller = Caller(next(self._numbers), wire, line.nudge)
+        reason = "the server was stopped"
+        try:
+            reason = await line.run(self._behaviours(caller))
+            if not line.cut_off:
+                with trio.move_on_after(self._limits.farewell):
+                    await _part(stream)
+        finally:
+            await trio.aclose_forcefully(stream)
+            self._note(caller.number, reason)
+
+    def _note(self, number: int | None, reason: str) -> None:
+        self.ended.append(Ended(number, reason))
+        self._over += 1
+        self._hung_up.unpark_all()
+
+
+def _bare(error: BaseException) -> BaseException:
+    """The exception inside nurseries' groups of one; a group of several stays a group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    inside = list(group.exceptions)
+    return _bare(inside[0]) if len(inside) == 1 else group
+
+
+def _release() -> Schema:
+    from ctrader_typed.proto import SCHEMA  # noqa: PLC0415 - who brings another schema need not pay
+
+    return SCHEMA
+
+
+async def _part(stream: trio.abc.Stream) -> None:
+    """End a connection so that the client gets what was sent last.
+
+    A socket that is closed with bytes unread is reset, and the other side may lose what it has not
+    read yet. So say that nothing more comes, and read until the client has hung up too.
+    """
+    try:
+        if isinstance(stream, trio.SSLStream):
+            stream, _ = await stream.unwrap()
+        if isinstance(stream, trio.abc.HalfCloseableStream):
+            await stream.send_eof()
+        while await stream.receive_some():
+            pass
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass  # it has hung up already
