@@ -1,1 +1,55 @@
-"""Errors first."""
+"""A typed client of the cTrader Open API, on trio: `connect()`, errors, and all messages."""
+
+from . import proto
+from .client import Api, Client, connect, connect_over
+from .errors import (
+    AuthError,
+    CertificateRefused,
+    CodecError,
+    ConnectFailed,
+    ConnectionLost,
+    CTraderError,
+    DecodeError,
+    EncodeError,
+    LocalProtocolError,
+    OrderError,
+    RateLimited,
+    RemoteProtocolError,
+    ServerError,
+    SlowSubscriber,
+    UnexpectedReply,
+)
+from .message import Message, Request
+from .net.subscriptions import EventStream
+from .proto import *  # noqa: F403 - all messages, each by its own name
+from .wire.envelope import BadPayload, UnknownPayload
+
+__version__ = "0.1.0"  # as in pyproject.toml: a test compares them
+
+__all__ = [
+    "Api",
+    "AuthError",
+    "BadPayload",
+    "CTraderError",
+    "CertificateRefused",
+    "Client",
+    "CodecError",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DecodeError",
+    "EncodeError",
+    "EventStream",
+    "LocalProtocolError",
+    "Message",
+    "OrderError",
+    "RateLimited",
+    "RemoteProtocolError",
+    "Request",
+    "ServerError",
+    "SlowSubscriber",
+    "UnexpectedReply",
+    "UnknownPayload",
+    "connect",
+    "connect_over",
+]
+__all__ += proto.__all__

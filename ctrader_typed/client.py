@@ -1,0 +1,260 @@
+"""What a program holds in its hands: `connect()`, and the client that it gives.
+
+Knows no byte and no task: those belong to the link.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypeVar, overload
+
+import trio
+
+from . import proto
+from .errors import ServerError
+from .message import Message, Request
+from .net.link import Link
+from .net.subscriptions import BUFFER, EventStream, Subscriptions
+from .net.transport import Transport, open_tls
+from .schema import Schema
+from .wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
+from .wire.roles import Roles
+from .wire.verdict import ALREADY_AUTHORISED
+
+R = TypeVar("R", bound=Message)
+C = TypeVar("C", bound="Client")
+C_co = TypeVar("C_co", bound="Client", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+D = TypeVar("D")
+E = TypeVar("E")
+
+ENDPOINTS = {"demo": "demo.ctraderapi.com", "live": "live.ctraderapi.com"}
+"""The real endpoints by their short names. An account lives on one of them only."""
+
+PORT = 5035
+"""Where protobuf over TLS is spoken."""
+
+
+class Package(Protocol[C_co]):
+    """A package of bindings: this one, or one that `python -m codegen --package` made."""
+
+    @property
+    def SCHEMA(self) -> Schema:  # noqa: N802 - a constant of the module
+        """What it says of itself."""
+        ...
+
+    @property
+    def Api(self) -> type[C_co]:  # noqa: N802 - a class of the module
+        """Its client: Client and its Methods."""
+        ...
+
+
+class Client:
+    """A connection to the API, for any release of the schema. Made by `connect()`.
+
+    Any number of tasks may use it at the same time.
+    """
+
+    def __init__(self, schema: Schema, link: Link, subscriptions: Subscriptions) -> None:
+        self._schema = schema
+        self._link = link
+        self._subscriptions = subscriptions
+
+    @property
+    def schema(self) -> Schema:
+        """The release that is spoken."""
+        return self._schema
+
+    async def request(self, request: Request[R]) -> R:
+        """Send a request and return the first message that answers it.
+
+        A trading request is answered by its first ProtoOAExecutionEvent; what follows (the fill
+        after the acceptance) comes to the streams of that type, and so does the first one.
+
+        Raises ServerError when the server refuses (RateLimited, AuthError and OrderError are the
+        kinds of it), with the request and the reply; UnexpectedReply when something else comes
+        back; DecodeError when the answer cannot be read; EncodeError when the request cannot be
+        written; ConnectionLost when the link has ended or ends meanwhile, whose `maybe_delivered`
+        says whether the server may have seen the request. Nothing is ever sent twice.
+
+        Cancelled before the request was written, not one byte of it leaves. Cancelled after that,
+        it may still be carried out: its answer is discarded, but an order's execution events are
+        still events. There is no timeout: `with trio.fail_after(5): await api.request(...)`.
+        """
+        return await self._link.request(request)
+
+    async def auth(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        access_token: str,
+        account_id: int | Iterable[int],
+    ) -> None:
+        """Authorise the application, then one account or several, in this order.
+
+        `account_id` is the ctidTraderAccountId, not the login. What is authorised already counts as
+        success. Raises AuthError or another ServerError at the first refusal, and what `request`
+        raises; what was authorised before that stays so, also when cancelled.
+        """
+        roles = Roles(self._schema)
+        accounts = (account_id,) if isinstance(account_id, int) else tuple(account_id)
+        await self._authorise(
+            roles.application_auth(client_id=client_id, client_secret=client_secret)
+        )
+        for account in accounts:
+            await self._authorise(
+                roles.account_auth(ctid_trader_account_id=account, access_token=access_token)
+            )
+
+    async def _authorise(self, request: Request[Any]) -> None:
+        try:
+            await self.request(request)
+        except ServerError as error:
+            if error.code not in ALREADY_AUTHORISED:
+                raise
+
+    @overload
+    def events(self, a: type[A], /, *, buffer: int = ...) -> EventStream[A]: ...
+    @overload
+    def events(self, a: type[A], b: type[B], /, *, buffer: int = ...) -> EventStream[A | B]: ...
+    @overload
+    def events(
+        self, a: type[A], b: type[B], d: type[D], /, *, buffer: int = ...
+    ) -> EventStream[A | B | D]: ...
+    @overload
+    def events(
+        self, a: type[A], b: type[B], d: type[D], e: type[E], /, *, buffer: int = ...
+    ) -> EventStream[A | B | D | E]: ...
+    @overload
+    def events(self, *types: type[A], buffer: int = ...) -> EventStream[A]: ...
+    def events(self, *types: type[Any], buffer: int = BUFFER) -> EventStream[Any]:
+        """A stream of the events of these types: `async with api.events(T) as stream: async for …`.
+
+        What comes in after the stream is opened is not missed, so open it before sending the
+        request that starts the events. `Message` stands for every message; UnknownPayload and
+        BadPayload are what could not be read. `buffer` is how many events may wait; EventStream
+        says what happens to more.
+        """
+        if not types:
+            raise TypeError("events() needs at least one type")
+        return EventStream(self._subscriptions, types, buffer)
+
+
+class Api(Client, proto.Methods):
+    """The client of the release that this package ships: one typed method for each request."""
+
+
+# --- connecting ---
+
+
+@overload
+def connect(
+    endpoint: str,
+    port: int | None = ...,
+    *,
+    ssl_context: ssl.SSLContext | None = ...,
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+) -> AbstractAsyncContextManager[Api]: ...
+@overload
+def connect(
+    endpoint: str,
+    port: int | None = ...,
+    *,
+    schema: Package[C],
+    ssl_context: ssl.SSLContext | None = ...,
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+) -> AbstractAsyncContextManager[C]: ...
+@asynccontextmanager
+async def connect(
+    endpoint: str,
+    port: int | None = None,
+    *,
+    schema: Package[Any] | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    heartbeat_interval: float = HEARTBEAT_INTERVAL,
+    silence_limit: float = SILENCE_LIMIT,
+) -> AsyncGenerator[Any, None]:
+    """Connect over TLS, and be connected while the `async with` block runs.
+
+    `endpoint` is "demo", "live" or a host name. Without `ssl_context` its certificate is verified
+    against this machine's authorities. `schema` is a package that `python -m codegen` made from
+    another release, and the client is then that package's `Api`.
+
+    A heartbeat leaves every `heartbeat_interval` seconds; the server wants one every 10. A link on
+    which nothing was heard for `silence_limit` seconds is given up; a question (ProtoOAVersionReq)
+    is sent after two thirds of that, because a healthy server may be silent for 30.
+
+    Raises ConnectFailed (CertificateRefused is one) with what to do about it. The block is not
+    disturbed when the link ends: its requests and streams raise ConnectionLost. Leaving it closes
+    the link within two seconds; what the block raises leaves it as it is, never wrapped in a group.
+    """
+    host = ENDPOINTS.get(endpoint, endpoint)
+    transport = await open_tls(host, PORT if port is None else port, ssl_context)
+    async with _client(transport, schema, heartbeat_interval, silence_limit) as client:
+        yield client
+
+
+@overload
+def connect_over(
+    stream: trio.abc.Stream, *, heartbeat_interval: float = ..., silence_limit: float = ...
+) -> AbstractAsyncContextManager[Api]: ...
+@overload
+def connect_over(
+    stream: trio.abc.Stream,
+    *,
+    schema: Package[C],
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+) -> AbstractAsyncContextManager[C]: ...
+def connect_over(
+    stream: trio.abc.Stream,
+    *,
+    schema: Package[Any] | None = None,
+    heartbeat_interval: float = HEARTBEAT_INTERVAL,
+    silence_limit: float = SILENCE_LIMIT,
+) -> AbstractAsyncContextManager[Any]:
+    """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
+
+    The stream is closed when the block is left.
+    """
+    return _client(Transport(stream), schema, heartbeat_interval, silence_limit)
+
+
+@asynccontextmanager
+async def _client(
+    transport: Transport,
+    package: Package[Any] | None,
+    heartbeat_interval: float,
+    silence_limit: float,
+) -> AsyncGenerator[Any, None]:
+    subscriptions = Subscriptions()
+    try:
+        schema, api = (proto.SCHEMA, Api) if package is None else (package.SCHEMA, package.Api)
+        link = Link(
+            transport,
+            schema,
+            subscriptions,
+            heartbeat_interval=heartbeat_interval,
+            silence_limit=silence_limit,
+        )
+    except BaseException:
+        await transport.aclose()
+        raise
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(link.run)
+        try:
+            yield api(schema, link, subscriptions)
+        except BaseException as error:  # noqa: BLE001 - raised again below, out of the nursery's reach
+            failure = error
+        # Shielded: the link's Cancelled then ends here, even when a scope around us is cancelled.
+        nursery.cancel_scope.shield = True
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure

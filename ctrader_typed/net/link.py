@@ -1,0 +1,158 @@
+"""One connection at work: a task that reads, one that writes, one that keeps it alive.
+
+All its state lives as long as `run`. What to do about anything is asked of `wire`; knows no user
+and no address. Reading and dispatching are one task: nothing in the dispatcher ever waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any, TypeVar
+
+import trio
+
+from ..errors import ConnectionLost, CTraderError, RemoteProtocolError
+from ..message import Message, Request
+from ..schema import Schema
+from ..wire.connection import Connection
+from ..wire.envelope import BadPayload, Received, UnknownPayload
+from ..wire.exchange import Exchange, Ticket
+from ..wire.pulse import Beat, Pulse
+from ..wire.roles import Roles
+from .subscriptions import Subscriptions
+from .transport import Transport
+
+R = TypeVar("R", bound=Message)
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """A connection from the moment its transport is open to its end."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        schema: Schema,
+        subscriptions: Subscriptions,
+        *,
+        heartbeat_interval: float,
+        silence_limit: float,
+    ) -> None:
+        roles = Roles(schema)
+        self._transport = transport
+        self._subscriptions = subscriptions
+        self._connection = Connection(schema)
+        self._exchange = Exchange(schema, self._connection.send, f"{secrets.token_urlsafe(6)}.")
+        self._pulse = Pulse(trio.current_time(), heartbeat_interval, silence_limit)
+        self._silence_limit = silence_limit
+        self._sign_of_life = roles.sign_of_life
+        self._heartbeat = self._connection.send(roles.heartbeat())
+        self._heartbeat_due = False
+        self._writer = trio.lowlevel.ParkingLot()
+        self._waiting: dict[Ticket, trio.lowlevel.Task] = {}
+        self._reported: set[int] = set()
+
+    async def request(self, request: Request[R]) -> R:
+        """Send a request and wait for its first answer.
+
+        Cancelled before it is written, it is never sent; after that, its answer is swallowed.
+        """
+        try:
+            ticket = self._exchange.submit(request)
+        except CTraderError:
+            await trio.lowlevel.checkpoint()  # who tries again and again must not stop the world
+            raise
+        self._writer.unpark_all()
+
+        def abandon(_: Any) -> trio.lowlevel.Abort:
+            del self._waiting[ticket]
+            self._exchange.cancel(ticket)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self._waiting[ticket] = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(abandon)
+        answer: R = ticket.result()
+        return answer
+
+    async def run(self) -> None:
+        """Work until the connection ends, by itself or by being cancelled, and close the transport.
+
+        Whoever waits is told at once; returns within two seconds, however the peer behaves.
+        """
+        reason = "the connection was closed by this client"
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read)
+                nursery.start_soon(self._write)
+                nursery.start_soon(self._keep_alive)
+        except* (ConnectionLost, RemoteProtocolError) as ended:
+            reason = str(ended.exceptions[0])
+        finally:
+            log.info("link ended: %s", reason)
+            self._wake(self._exchange.lose(reason))
+            self._subscriptions.end(reason)
+            await self._transport.aclose()
+
+    async def _read(self) -> None:
+        connection = self._connection
+        while connection.broken is None:
+            data = await self._transport.receive()
+            self._pulse.heard(trio.current_time())
+            self._dispatch(connection.receive_data(data))
+            if data == b"":
+                raise ConnectionLost("the server closed the connection")
+        raise connection.broken
+
+    def _dispatch(self, received: list[Received]) -> None:
+        batch = self._exchange.receive(received)
+        self._wake(batch.settled)
+        self._subscriptions.publish(batch.events)
+        for payload in batch.unreadable:
+            self._report(payload)
+
+    def _wake(self, settled: list[Ticket]) -> None:
+        for ticket in settled:
+            task = self._waiting.pop(ticket, None)
+            if task is not None:  # nobody waits for our own questions
+                trio.lowlevel.reschedule(task)
+
+    def _report(self, payload: UnknownPayload | BadPayload) -> None:
+        """Once for each payload type, and by number only: the bytes may hold a secret."""
+        if payload.payload_type in self._reported:
+            return
+        self._reported.add(payload.payload_type)
+        what = "unknown" if isinstance(payload, UnknownPayload) else "undecodable"
+        log.warning("%s payload of type %d, passed on as an event", what, payload.payload_type)
+
+    async def _write(self) -> None:
+        """The only sender: heartbeats first, then requests in order, one whole frame at a time."""
+        while True:
+            if self._heartbeat_due:
+                self._heartbeat_due = False
+                await self._send(self._heartbeat)
+            elif (frame := self._exchange.pop()) is not None:
+                await self._send(frame)
+            else:
+                await self._writer.park()
+
+    async def _send(self, frame: bytes) -> None:
+        # A peer that takes nothing lets no heartbeat through either, and would drop us in the end.
+        with trio.move_on_after(self._silence_limit) as stalled:
+            await self._transport.send(frame)
+        if stalled.cancelled_caught:
+            raise ConnectionLost(f"the server has taken no bytes for {self._silence_limit:g} s")
+
+    async def _keep_alive(self) -> None:
+        while True:
+            await trio.sleep_until(self._pulse.wake_at())
+            beat = self._pulse.due(trio.current_time())
+            if beat is Beat.HEARTBEAT:
+                self._heartbeat_due = True
+                self._writer.unpark_all()
+            elif beat is Beat.ASK:
+                self._exchange.submit(self._sign_of_life())
+                self._writer.unpark_all()
+            elif beat is Beat.SILENT:
+                raise ConnectionLost(f"no byte from the server for {self._silence_limit:g} s")
