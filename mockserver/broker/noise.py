@@ -1,0 +1,92 @@
+"""Noise that is a function of its place: the slow drift of an asset's worth. Knows no symbol and no bar.
+
+Only sums, products and quotients of doubles are used, which are the same on every machine.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from math import sqrt
+from typing import NamedTuple
+
+_OCTAVES = 15  # the slowest turns every 2^14 hours, about two years
+# A random walk's deviation after 2^octave hours. IEEE 754 prescribes the square root to the bit.
+_ROOTS = [sqrt(1 << octave) for octave in range(_OCTAVES)]
+_BYTES_MEAN, _BYTES_DEVIATION = 1020.0, 209.02  # of the sum of eight bytes
+_CACHED = 20_000
+
+
+class Nature(NamedTuple):
+    """How an asset behaves: what it is worth in US dollars, and two rates in millionths of that."""
+
+    worth: float
+    volatility: int
+    """Typical change in an hour."""
+    spread: int
+    """Its part of a typical spread."""
+
+
+NATURES = {
+    "USD": Nature(1.0, 0, 5),
+    "EUR": Nature(1.148, 600, 5),
+    "GBP": Nature(1.337, 700, 7),
+    "JPY": Nature(1 / 148.2, 800, 9),
+    "AUD": Nature(0.661, 900, 10),
+    "CHF": Nature(1.257, 600, 9),
+    "XAU": Nature(3_684.0, 1_500, 30),
+    "BTC": Nature(85_290.0, 4_000, 50),
+    "US100.cash": Nature(24_500.0, 2_000, 35),
+    "US500.cash": Nature(6_610.0, 1_600, 45),
+    "GER40.cash": Nature(29_027.0, 1_500, 40),
+}
+"""Rounded from the recorded quotes where there are any."""
+
+UNKNOWN = Nature(1.0, 1_000, 20)
+"""An asset of which nothing is known is worth a dollar."""
+
+
+class Drift:
+    """An asset's worth in US dollars at every full hour since the epoch.
+
+    A sum of octaves of value noise: it wanders like a market, stays within some tens of per cent of its nature's
+    worth for ever, and any hour can be computed without those before it.
+    """
+
+    def __init__(self, key: str, nature: Nature) -> None:
+        self.nature = nature
+        self._key = key
+        # Neighbouring hours then differ by the volatility, all octaves together.
+        self._amplitude = nature.volatility / 2_000_000
+        self._nodes: dict[tuple[int, int], float] = {}
+        self._worths: dict[int, float] = {}
+
+    def worth(self, hour: int) -> float:
+        """In US dollars, at the beginning of an hour."""
+        worth = self._worths.get(hour)
+        if worth is None:
+            if len(self._worths) > _CACHED:
+                self._worths.clear()
+            worth = self._worths[hour] = self.nature.worth * self._factor(hour)
+        return worth
+
+    def _factor(self, hour: int) -> float:
+        if not self._amplitude:
+            return 1.0
+        change = 0.0
+        for octave in range(_OCTAVES):
+            at = hour >> octave
+            here, there = self._node(octave, at), self._node(octave, at + 1)
+            part = (hour - (at << octave)) / (1 << octave)
+            change += _ROOTS[octave] * (here + (there - here) * part)
+        change *= self._amplitude
+        # Positive for every change, and up by as much as down.
+        return 1.0 + change if change >= 0 else 1.0 / (1.0 - change)
+
+    def _node(self, octave: int, at: int) -> float:
+        node = self._nodes.get((octave, at))
+        if node is None:
+            if len(self._nodes) > _CACHED:
+                self._nodes.clear()
+            digest = blake2b(f"{self._key}/{octave}/{at}".encode(), digest_size=8).digest()
+            node = self._nodes[octave, at] = (sum(digest) - _BYTES_MEAN) / _BYTES_DEVIATION
+        return node
