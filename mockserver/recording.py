@@ -73,6 +73,11 @@ class Session:
     schema: Schema
     records: tuple[Record, ...]
 
+    @property
+    def expects(self) -> bool:
+        """Whether a client has anything to say in it."""
+        return any(record.by_client for record in self.records)
+
 
 def load_session(path: str | Path, schema: Schema) -> Session:
     """Read a session file.

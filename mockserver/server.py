@@ -150,6 +150,11 @@ class MockServer:
         while self._over < count:
             await self._hung_up.park()
 
+    def ended_since(self, count: int) -> list[Ended]:
+        """Those that ended after the first `count`, as far as they are remembered."""
+        new = self._over - count
+        return list(self.ended)[-new:] if new > 0 else []
+
     # --- one connection after the other, and all at once ------------------------------------------
 
     async def serve(self) -> None:

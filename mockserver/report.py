@@ -1,0 +1,120 @@
+"""What became of a recorded session, as text for a person. Decides nothing; shows no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .matching import Difference
+from .recording import Record
+from .script import Candidate, Divergence, Outcome
+
+_LISTED = 8
+
+
+def report(outcome: Outcome, ended: str = "") -> str:
+    """How the session went, and where it did not go well, what to do.
+
+    `ended` says why the connection did, if it is known.
+    """
+    return "\n".join(_lines(outcome, ended))
+
+
+def _lines(outcome: Outcome, ended: str) -> Iterator[str]:
+    name = outcome.session.name
+    played = f"{outcome.played} of {_count(outcome.steps, 'step')} played"
+    divergence = outcome.divergence
+    if divergence is not None:
+        yield f"{name}: the client diverged from the session, {played}."
+        yield ""
+        yield from _divergence(divergence)
+        if outcome.unplayed:
+            yield ""
+    elif outcome.unplayed:
+        why = f" ({ended})" if ended else ""
+        yield f"{name}: it ended{why} before the session was over, {played}."
+        yield ""
+        yield from _waited_for(outcome.unplayed[0])
+        yield ""
+    else:
+        yield f"{name}: {played}."
+    if outcome.unplayed:
+        yield "Not played:"
+        yield from _unplayed(outcome.unplayed)
+
+
+def _divergence(divergence: Divergence) -> Iterator[str]:
+    expected = divergence.expected
+    if expected is None:
+        yield f"Nothing more was expected, and {divergence.came} came."
+    elif divergence.differences:
+        fields = _count(len(divergence.differences), "field")
+        yield f"{_where(expected)} was expected, and one came that differs in {fields}:"
+        yield ""
+        yield from _table(divergence.differences)
+    else:
+        yield f"{_where(expected)} was expected, and {divergence.came} came."
+    if divergence.candidates:
+        yield ""
+        yield f"Other steps of the session with {divergence.candidates[0].record.name}:"
+        yield from map(_candidate, divergence.candidates)
+    yield ""
+    yield "What to do:"
+    yield from _advice(divergence)
+
+
+def _table(differences: Sequence[Difference]) -> Iterator[str]:
+    rows = [("field", "expected", "came")]
+    rows += [(each.field, each.expected, each.came) for each in differences]
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for field, expected, came in rows:
+        yield f"  {field:<{first}}  {expected:<{second}}  {came}"
+
+
+def _candidate(candidate: Candidate) -> str:
+    when = "played before" if candidate.played else "still to come"
+    names = ", ".join(each.field for each in candidate.differences)
+    fit = f"differs in {names}" if names else "is exactly what came"
+    return f"  line {candidate.record.line}, {when}: {fit}"
+
+
+def _advice(divergence: Divergence) -> Iterator[str]:
+    expected = divergence.expected
+    exact = [each for each in divergence.candidates if not each.differences]
+    if exact and not exact[0].played and expected is not None:
+        yield f"  The client went on to line {exact[0].record.line} and left out line "
+        yield f"  {expected.line}: let it send that first, or take it out of the session."
+    elif exact:
+        yield f"  The client sent line {exact[0].record.line} twice: let it send it once, or write"
+        yield "  it into the session a second time."
+    elif expected is None:
+        yield "  Let the client stop here, or record the session again with what it now does."
+    elif divergence.differences:
+        yield f"  If the client is right, correct line {expected.line} or record the session again."
+        yield '  A field that is different every time: write "<any>" as its value, or name it in'
+        yield '  "ignore", on that line or in the header.'
+    else:
+        yield f"  Let the client send line {expected.line} first, or record the session again with"
+        yield "  what it now does."
+
+
+def _waited_for(record: Record) -> Iterator[str]:
+    if record.by_client:
+        yield f"{_where(record)} was expected, and nothing came."
+    else:
+        yield f"{_where(record)} was not due yet when the connection ended. If the client need not"
+        yield "wait for it, play the session faster (--speed) or end it earlier."
+
+
+def _unplayed(records: Sequence[Record]) -> Iterator[str]:
+    for record in records[:_LISTED]:
+        yield f"  line {record.line}, {record.direction}: {record.name}"
+    if len(records) > _LISTED:
+        yield f"  and {len(records) - _LISTED} more"
+
+
+def _where(record: Record) -> str:
+    return f"{record.name} (line {record.line})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
