@@ -1,8 +1,10 @@
 """cTrader's JSON ↔ messages, as dictionaries.
 
-The server writes the schema's own keys, integers as numbers, enums as integers, and leaves out what is absent.
-Clients are known to send numeric strings and enum names, so reading accepts them unless it is strict.
-Knows no message by name.
+The server writes the schema's own keys, integers as numbers, enums as integers, and leaves out what
+is absent. Clients are known to send numeric strings and enum names, so reading accepts them unless
+it is strict. Knows no message by name.
+
+Inside this module the texts of errors begin with the path from the message at hand.
 """
 
 from __future__ import annotations
@@ -11,11 +13,15 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from .codec.fields import Field
-from .errors import DecodeError
+from .codec.fields import MAX_DEPTH, Field
+from .codec.values import CHECKED, LIMITS, as_list, each, misfit
+from .codec.writing import refuse_strays
+from .errors import DecodeError, EncodeError
 
 if TYPE_CHECKING:
     from .message import Message
@@ -29,195 +35,301 @@ class ClassOrInstance:
     def __init__(self, make: Callable[..., Any], update: Callable[..., Any]) -> None:
         self._make = make
         self._update = update
+        self.__doc__ = make.__doc__
 
     def __get__(self, instance: Message | None, owner: type[Message]) -> Callable[..., Any]:
-        return (self._make if instance is None else self._update).__get__(instance or owner)
+        bound: Callable[..., Any] = (
+            self._make.__get__(owner) if instance is None else self._update.__get__(instance)
+        )
+        return bound
 
 
-# --- out ---------------------------------------------------------------------------------------------
+# --- out ------------------------------------------------------------------------------------------
 
 
-def to_dict(message: Message, *, by_key: bool = True, with_absent: bool = False) -> dict[str, Any]:
-    """The message in cTrader's dialect; attribute names as keys unless `by_key`."""
+class Style(NamedTuple):
+    """How a message is shown as a dictionary.
+
+    `by_key` takes the schema's keys instead of attribute names, `with_absent` shows what is not
+    set, and `python` leaves bytes, enum members and non-finite doubles as they are.
+    """
+
+    by_key: bool = True
+    with_absent: bool = False
+    python: bool = False
+
+
+def to_dict(message: Message, style: Style) -> dict[str, Any]:
+    """The message as a dictionary; EncodeError names the field whose value is not of its type."""
+    try:
+        return _to_dict(message, style, 0)
+    except EncodeError as error:
+        raise EncodeError(f"{type(message).__name__}{error}") from None
+
+
+def to_json(message: Message, style: Style, indent: int | str | None) -> str:
+    """`to_dict` as a JSON text."""
+    return json.dumps(to_dict(message, style), indent=indent, allow_nan=False)
+
+
+def _to_dict(message: Message, style: Style, depth: int) -> dict[str, Any]:
+    if depth > MAX_DEPTH:
+        raise EncodeError(f": nested more than {MAX_DEPTH} deep")
+    if message.__dict__:
+        refuse_strays(message)
+    cls = type(message)
     result: dict[str, Any] = {}
-    for f in type(message).message_fields:
-        value = getattr(message, f.name)
-        if value is None or (f.repeated and len(value) == 0):
-            if with_absent:
-                result[f.key if by_key else f.name] = value
-            continue
-        if f.repeated:
-            shown = [_plain(f, item, by_key, with_absent) for item in value]
-        else:
-            shown = _plain(f, value, by_key, with_absent)
-        result[f.key if by_key else f.name] = shown
+    for f in cls.message_fields:
+        value = getattr(message, f.name, None)
+        key = f.key if style.by_key else f.name
+        try:
+            if value is None:
+                shown = None
+            elif f.repeated:
+                shown = each(partial(_shown, cls, f, style, depth), as_list(value))
+            else:
+                shown = _shown(cls, f, style, depth, value)
+        except EncodeError as error:
+            raise EncodeError(f".{f.name}{error}") from None
+        if style.with_absent or not (shown is None or (f.repeated and shown == [])):
+            result[key] = shown
     return result
 
 
-def _plain(f: Field, value: Any, by_key: bool, with_absent: bool) -> Any:
+def _shown(cls: type[Message], f: Field, style: Style, depth: int, value: Any) -> Any:
     if f.kind == "message":
-        return to_dict(value, by_key=by_key, with_absent=with_absent)
-    if f.kind == "enum":
-        return int(value)
+        expected = cls.class_of(f)
+        if not isinstance(value, expected):
+            raise EncodeError(f": expected {expected.__name__}, got {type(value).__name__}")
+        return _to_dict(value, style, depth + 1)
+    checked = CHECKED[f.kind](value)
+    if style.python:
+        return value if f.kind == "enum" else checked
     if f.kind == "bytes":
-        return base64.b64encode(value).decode()
-    if (f.kind == "double" or f.kind == "float") and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
+        return base64.b64encode(checked).decode()
+    if f.kind in _REAL and not math.isfinite(checked):
+        return "NaN" if math.isnan(checked) else "Infinity" if checked > 0 else "-Infinity"
+    return checked
 
 
-# --- in ----------------------------------------------------------------------------------------------
+# --- in -------------------------------------------------------------------------------------------
 
 
 def new_from_dict(cls: type[M], value: Mapping[str, Any], *, strict: bool = False) -> M:
-    """A new message; DecodeError if a required field is missing or a value does not fit."""
-    message = cls.blank()
-    update_from_dict(message, value, strict=strict)
-    missing = [f.key for f in cls.required_fields if getattr(message, f.name) is None]
-    if missing:
-        raise DecodeError(f"{cls.__name__}: missing required fields: {', '.join(missing)}")
-    return message
+    """A new message; DecodeError says where a required field is missing or a value does not fit."""
+    try:
+        return _new(cls, value, strict, 0)
+    except DecodeError as error:
+        raise DecodeError(f"{cls.__name__}{error}") from None
 
 
 def update_from_dict(message: M, value: Mapping[str, Any], *, strict: bool = False) -> M:
-    """Set the fields that the mapping has; DecodeError names the one that does not fit."""
-    cls = type(message)
-    if not isinstance(value, Mapping):
-        raise DecodeError(f"{cls.__name__}: expected an object, got {_kind(value)}")
-    fields = _fields_by_key(cls)
-    for key, given in value.items():
-        f = fields.get(key)
-        if f is None or (strict and key != f.key):
-            if strict:
-                raise DecodeError(f"{cls.__name__}: no field {key!r}")
-            continue
-        if given is None and not strict:
-            continue
-        try:
-            setattr(message, f.name, _field_value(cls, f, given, strict))
-        except DecodeError as error:
-            raise DecodeError(f"{cls.__name__}.{f.key}: {error}") from None
-    return message
+    """Set the fields that the mapping has, or none: DecodeError says what does not fit."""
+    try:
+        return _set(message, _values(type(message), value, strict, 0))
+    except DecodeError as error:
+        raise DecodeError(f"{type(message).__name__}{error}") from None
 
 
 def new_from_json(cls: type[M], value: str | bytes, *, strict: bool = False) -> M:
     """`new_from_dict` of a JSON text."""
-    return new_from_dict(cls, _object(cls, value), strict=strict)
+    return new_from_dict(cls, _parsed(cls, value, strict), strict=strict)
 
 
 def update_from_json(message: M, value: str | bytes, *, strict: bool = False) -> M:
     """`update_from_dict` of a JSON text."""
-    return update_from_dict(message, _object(type(message), value), strict=strict)
+    return update_from_dict(message, _parsed(type(message), value, strict), strict=strict)
 
 
-def _object(cls: type[Message], text: str | bytes) -> Any:
+def _parsed(cls: type[Message], text: str | bytes, strict: bool) -> Any:
+    once = _no_key_twice if strict else None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return json.loads(
+            text, parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=once
+        )
+    except RecursionError:
+        raise DecodeError(f"{cls.__name__}: not JSON: nested too deep") from None
+    except ValueError as error:
         raise DecodeError(f"{cls.__name__}: not JSON: {error}") from None
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {next(key for key in result if keys.count(key) > 1)!r} comes twice")
+    return result
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number; as a string it is accepted")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number that does not fit in a double")
+    return value
+
+
+def _new(cls: type[M], value: Any, strict: bool, depth: int) -> M:
+    message = _set(cls.blank(), _values(cls, value, strict, depth))
+    missing = [f.key for f in cls.required_fields if getattr(message, f.name) is None]
+    if missing:
+        raise DecodeError(f": missing required fields: {', '.join(missing)}")
+    return message
+
+
+def _set(message: M, values: dict[str, Any]) -> M:
+    for name, value in values.items():
+        setattr(message, name, value)
+    return message
+
+
+def _values(cls: type[Message], given: Any, strict: bool, depth: int) -> dict[str, Any]:
+    """The values by attribute name."""
+    if depth > MAX_DEPTH:
+        raise DecodeError(f": nested more than {MAX_DEPTH} deep")
+    mapping = _instance(given, (Mapping,), "an object")
+    fields = _fields_by_key(cls)
+    values: dict[str, Any] = {}
+    for key, value in mapping.items():
+        f = fields.get(key)
+        if f is None or (strict and key != f.key):
+            if strict:
+                raise DecodeError(f": no field {key!r}")
+        elif value is not None or strict:
+            try:
+                values[f.name] = _field_value(cls, f, value, strict, depth)
+            except DecodeError as error:
+                raise DecodeError(f".{key}{error}") from None
+    return values
 
 
 def _fields_by_key(cls: type[Message]) -> dict[str, Field]:
     """Fields by schema key and by attribute name."""
-    fields: dict[str, Field] | None = cls.__dict__.get("_fields_by_key")
+    fields: dict[str, Field] | None = cls.__dict__.get("fields_by_key")
     if fields is None:
         fields = {f.name: f for f in cls.message_fields} | {f.key: f for f in cls.message_fields}
-        cls._fields_by_key = fields
+        cls.fields_by_key = fields
     return fields
 
 
-def _field_value(cls: type[Message], f: Field, given: Any, strict: bool) -> Any:
-    if not f.repeated:
-        return _value(cls, f, given, strict)
-    if not isinstance(given, (list, tuple)):
-        raise DecodeError(f"expected a list, got {_kind(given)}")
-    return [_value(cls, f, item, strict) for item in given]
+def _field_value(cls: type[Message], f: Field, given: Any, strict: bool, depth: int) -> Any:
+    read = partial(_value, cls, f, strict, depth)
+    return each(read, _instance(given, (list, tuple), "a list")) if f.repeated else read(given)
 
 
-def _value(cls: type[Message], f: Field, given: Any, strict: bool) -> Any:
-    kind = f.kind
-    if kind == "message":
+def _value(cls: type[Message], f: Field, strict: bool, depth: int, given: Any) -> Any:
+    if f.kind == "message":
         part = cls.class_of(f)
-        return given if isinstance(given, part) else new_from_dict(part, given, strict=strict)
-    if kind == "string":
-        if not isinstance(given, str):
-            raise DecodeError(f"expected a string, got {_kind(given)}")
-        return given
-    if kind == "bool":
-        return _bool(given, strict)
-    if kind == "bytes":
-        return _bytes(given)
-    if kind == "double" or kind == "float":
-        return _float(given, strict)
-    if kind == "enum":
+        return given if isinstance(given, part) else _new(part, given, strict, depth + 1)
+    if f.kind == "enum":
         return _enum(cls.class_of(f), given, strict)
-    return _int(kind, given, strict)
+    if f.kind in LIMITS:
+        return _int(f.kind, given, strict)
+    if f.kind in _REAL:
+        return _float(f.kind, given, strict)
+    return _OTHERS[f.kind](given, strict)
+
+
+# --- one value ------------------------------------------------------------------------------------
+
+_REAL = frozenset({"double", "float"})
+_NON_FINITE = ("NaN", "Infinity", "-Infinity")
+_INTEGER = re.compile(r"-?[0-9]{1,40}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 
 
 def _int(kind: str, given: Any, strict: bool) -> int:
     value = given
-    if isinstance(given, str) and not strict:
-        try:
+    if not strict:
+        text = isinstance(given, str) and _INTEGER.fullmatch(given)
+        if text or (isinstance(given, float) and given.is_integer()):
             value = int(given)
-        except ValueError:
-            raise DecodeError(f"expected an integer, got {given!r}") from None
-    elif isinstance(given, float) and not strict and given.is_integer():
-        value = int(given)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise DecodeError(f"expected an integer, got {_kind(given)}")
-    bits = 64 if kind.endswith("64") else 32
-    low = 0 if kind.startswith(("u", "fixed")) else -(1 << bits - 1)
-    if not low <= value < low + (1 << bits):
-        raise DecodeError(f"{value} does not fit in {kind}")
-    return value
+        raise DecodeError(f": expected an integer, got {_called(given)}")
+    low, above = LIMITS[kind]
+    if not low <= value < above:
+        raise DecodeError(misfit(kind, value))
+    return int(value)
 
 
-def _enum(cls: Any, given: Any, strict: bool) -> Any:
-    if isinstance(given, str) and not strict and not given.lstrip("-").isdigit():
-        try:
-            return cls.from_string(given)
-        except ValueError as error:
-            raise DecodeError(str(error)) from None
-    return cls(_int("int32", given, strict))
-
-
-def _float(given: Any, strict: bool) -> float:
-    if isinstance(given, str) and (not strict or given in ("NaN", "Infinity", "-Infinity")):
-        try:
-            return float(given)
-        except ValueError:
-            raise DecodeError(f"expected a number, got {given!r}") from None
-    if not isinstance(given, (int, float)) or isinstance(given, bool):
-        raise DecodeError(f"expected a number, got {_kind(given)}")
+def _enum(enum: Any, given: Any, strict: bool) -> Any:
+    if isinstance(given, str) and not strict and given in enum.__members__:
+        return enum[given]
     try:
-        return float(given)
-    except OverflowError:
-        raise DecodeError(f"{given} does not fit in a double") from None
+        return enum(_int("enum", given, strict))
+    except DecodeError as error:
+        if isinstance(given, str) and not strict:
+            raise DecodeError(f": {enum.__name__} has no value of that name") from None
+        raise error from None
+
+
+def _float(kind: str, given: Any, strict: bool) -> float:
+    value = given
+    if isinstance(given, str) and (
+        given in _NON_FINITE or (not strict and _NUMBER.fullmatch(given))
+    ):
+        value = float(given)
+        if math.isinf(value) and given not in _NON_FINITE:
+            raise DecodeError(f": the number does not fit in a {kind}")
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise DecodeError(f": expected a number, got {_called(given)}")
+    try:
+        number: float = CHECKED[kind](value)
+    except EncodeError as error:
+        raise DecodeError(str(error)) from None
+    return number
 
 
 def _bool(given: Any, strict: bool) -> bool:
-    if not strict and given in ("true", "false"):
-        return bool(given == "true")
-    if not isinstance(given, bool):
-        raise DecodeError(f"expected true or false, got {_kind(given)}")
-    return given
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, str) and given in ("true", "false") and not strict:
+        return given == "true"
+    raise DecodeError(f": expected true or false, got {_called(given)}")
 
 
-def _bytes(given: Any) -> bytes:
+def _string(given: Any, strict: bool) -> str:
+    try:
+        text: str = CHECKED["string"](_instance(given, (str,), "a string"))
+    except EncodeError as error:
+        raise DecodeError(str(error)) from None
+    return text
+
+
+def _bytes(given: Any, strict: bool) -> bytes:
     if isinstance(given, bytes):
         return given
-    if not isinstance(given, str):
-        raise DecodeError(f"expected base64 text, got {_kind(given)}")
+    text: str = _instance(given, (str,), "base64 text")
     try:
-        return base64.b64decode(given, validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise DecodeError(f"not base64: {error}") from None
+        raise DecodeError(f": not base64: {error}") from None
 
 
-def _kind(value: Any) -> str:
+_OTHERS: dict[str, Callable[[Any, bool], Any]] = {"bool": _bool, "string": _string, "bytes": _bytes}
+
+
+def _instance(given: Any, classes: tuple[type, ...], expected: str) -> Any:
+    if isinstance(given, classes):
+        return given
+    raise DecodeError(f": expected {expected}, got {_called(given)}")
+
+
+def _called(value: Any) -> str:
     """What JSON calls a value, for error texts; never the value itself, which may be a secret."""
-    names: dict[type, str] = {
-        dict: "an object", list: "a list", str: "a string", bool: "a bool", int: "an integer",
-        float: "a number", type(None): "null",
-    }
-    return names.get(type(value), type(value).__name__)
+    name: str = value.__class__.__name__
+    return _CALLED.get(value.__class__, name)
+
+
+_CALLED: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    bool: "a bool",
+    int: "an integer",
+    float: "a number",
+    type(None): "null",
+}

@@ -1,10 +1,9 @@
-"""Open enums: a number that the schema does not name is kept, printed and written back unchanged."""
+"""Open enums: a number that the schema does not name is kept, printed and written back."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-
-from typing_extensions import Self
+from typing import Self
 
 _INT32 = range(-(2**31), 2**31)
 

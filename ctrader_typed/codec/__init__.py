@@ -1,7 +1,7 @@
-"""Protobuf bytes ↔ messages: the two entry points, and which of two paths a message takes.
+"""Protobuf bytes ↔ messages: the entry points, and which of two paths a message takes.
 
-`reading` and `writing` are the general path: driven by the fields of a class, they accept everything
-that the wire format allows and refuse the rest with an error that says what was expected. Generated
+`reading` and `writing` are the general path: driven by the fields of a class, they accept all that
+the wire format allows and refuse the rest with an error that says what was expected. Generated
 straight-line functions overtake them for the messages that carry the traffic and hand back to them
 whatever is not straightforward. Knows no message by name and no transport.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
-from .reading import decode_span
+from .reading import decode_span, merge_span
 from .writing import encode_general
 
 if TYPE_CHECKING:
@@ -41,10 +41,19 @@ def decode(cls: type[M], data: bytes) -> M:
     straight = cls.straight_decode
     if straight is not None:
         try:
-            return straight(data, 0, len(data))
+            message: M = straight(data, 0, len(data))
+            return message
         except _IRREGULAR:
             pass
     return decode_span(cls, data, 0, len(data))
+
+
+def merge(message: Message, data: bytes) -> None:
+    """Read `data` into a message that may have fields already, as protobuf merges.
+
+    Raises DecodeError; some of the fields may then have been set.
+    """
+    merge_span(message, data, 0, len(data))
 
 
 def encode(message: Message) -> bytes:
@@ -55,7 +64,8 @@ def encode(message: Message) -> bytes:
     straight = type(message).straight_encode
     if straight is not None:
         try:
-            return straight(message)
+            data: bytes = straight(message)
+            return data
         except _IRREGULAR:
             pass
     return encode_general(message, 0)
@@ -73,10 +83,12 @@ def defer(module: str, classes: Iterable[type[Message]]) -> None:
 def _deferred(module: str, cls: type[M]) -> tuple[Callable[..., M], Callable[[M], bytes]]:
     def decode(data: bytes, pos: int, end: int) -> M:
         import_module(module)
-        return cls.straight_decode(data, pos, end)
+        message: M = cls.straight_decode(data, pos, end)
+        return message
 
     def encode(message: M) -> bytes:
         import_module(module)
-        return cls.straight_encode(message)
+        data: bytes = cls.straight_encode(message)
+        return data
 
     return decode, encode

@@ -43,17 +43,22 @@ FIXED = {
 """How the kinds of fixed size are packed."""
 
 
+MAX_DEPTH = 100
+"""Messages and groups may nest this deep below the outermost one, as google.protobuf has it."""
+
+
 class Field:
     """One field of a message: the schema's facts, and the name of the attribute that holds it.
 
-    `key` is the schema's spelling, which is also the key in cTrader's JSON. `kind` is a scalar type of
-    the schema, `enum` or `message`; `of` names the enum or message. `secret` marks credentials,
-    which no repr shows.
+    `key` is the schema's spelling, which is also the key in cTrader's JSON. `kind` is a scalar type
+    of the schema, `enum` or `message`; `of` names the enum or message. `secret` marks credentials,
+    which no repr shows. `name` and `module` are filled in by the class that declares the field.
     """
 
     __slots__ = (
         "key",
         "kind",
+        "module",
         "name",
         "number",
         "of",
@@ -75,7 +80,8 @@ class Field:
         packed: bool,
         secret: bool,
     ) -> None:
-        self.name = ""  # the class that the field belongs to fills it in
+        self.name = ""
+        self.module = ""
         self.number = number
         self.kind = kind
         self.of = of
@@ -112,8 +118,8 @@ def field(
 ) -> Any:
     """Declare a field in the body of a message class.
 
-    Without a default it is required, with `default=None` optional, with `default_factory=list` repeated:
-    what a type checker reads from these arguments is what the schema says.
+    Without a default it is required, with `default=None` optional, with `default_factory=list`
+    repeated: what a type checker reads from these arguments is what the schema says.
     """
     required = default is _NO_DEFAULT and default_factory is None
     return Field(number, kind, of, key, required, default_factory is not None, packed, secret)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
-from .reading import read_tag, skip
+from .scanning import read_tag, skip
 
 _MASK64 = (1 << 64) - 1
 
@@ -173,7 +173,7 @@ def _long(value: int) -> bytes:
                 value >> 35,
             )
         )
-    out = []
+    out: list[int] = []
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7
