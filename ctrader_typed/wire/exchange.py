@@ -107,6 +107,8 @@ class Sorted:
         default_factory=list[UnknownPayload | BadPayload]
     )
     """Those of the events that we could not read."""
+    trading: list[tuple[Ticket, Received]] = field(default_factory=list[tuple[Ticket, Received]])
+    """Replies to trading requests, the first and all that follow, each with its request."""
 
 
 class Exchange:
@@ -182,7 +184,7 @@ class Exchange:
             client_msg_id = value.client_msg_id
             if client_msg_id is not None:
                 ticket = self._ticket(client_msg_id)
-                if ticket is not None and self._reply(ticket, value, batch.settled):
+                if ticket is not None and self._reply(ticket, value, batch):
                     continue
             if isinstance(value, Envelope):
                 events.append(value.message)
@@ -195,14 +197,15 @@ class Exchange:
         ticket = self._sent.pop(client_msg_id, None)
         return self._answered.get(client_msg_id) if ticket is None else ticket
 
-    def _reply(self, ticket: Ticket, reply: Received, settled: list[Ticket]) -> bool:
+    def _reply(self, ticket: Ticket, reply: Received, batch: Sorted) -> bool:
         """Move the ticket on; True if nobody but who asked may see the reply."""
         before = ticket.step(Happening.REPLY)
         trading = ticket.expected is self._roles.execution
         if before is State.SENT:
             ticket.settled_as = judge(self._roles, ticket.request, ticket.expected, reply)
-            settled.append(ticket)
+            batch.settled.append(ticket)
         if trading:
+            batch.trading.append((ticket, reply))
             self._keep(ticket)
             if before is not State.SENT:
                 return False

@@ -1,0 +1,100 @@
+"""Every exception: its text, its pickle, and no secret in either."""
+
+import pickle
+import traceback
+
+import pytest
+
+import ctrader_typed
+from ctrader_typed import (
+    AuthError,
+    CertificateRefused,
+    ConnectFailed,
+    ConnectionLost,
+    CTraderError,
+    DecodeError,
+    EncodeError,
+    LocalProtocolError,
+    OrderError,
+    ProtoOAAccountAuthReq,
+    ProtoOAErrorRes,
+    RateLimited,
+    RemoteProtocolError,
+    ServerError,
+    SlowSubscriber,
+    UnexpectedReply,
+)
+
+SECRET = "not-for-any-log"
+REQUEST = ProtoOAAccountAuthReq(ctid_trader_account_id=1, access_token=SECRET)
+REPLY = ProtoOAErrorRes(error_code="CH_ACCESS_TOKEN_INVALID", description="Invalid access token")
+
+EVERY = [
+    (DecodeError("cut short"), "cut short"),
+    (EncodeError("too large"), "too large"),
+    (LocalProtocolError("not now"), "not now"),
+    (RemoteProtocolError("a length of 0"), "a length of 0"),
+    (
+        UnexpectedReply(REQUEST, REPLY, "ProtoOAAccountAuthRes"),
+        f"ProtoOAAccountAuthReq: expected ProtoOAAccountAuthRes, got {REPLY!r}",
+    ),
+    (
+        ServerError("MARKET_CLOSED", None, REQUEST, REPLY),
+        "ProtoOAAccountAuthReq was refused: MARKET_CLOSED",
+    ),
+    (
+        AuthError("CH_ACCESS_TOKEN_INVALID", "Invalid access token", REQUEST, REPLY),
+        "ProtoOAAccountAuthReq was refused: CH_ACCESS_TOKEN_INVALID: Invalid access token",
+    ),
+    (
+        RateLimited("BLOCKED_PAYLOAD_TYPE", "slow down", REQUEST, REPLY, 3),
+        "ProtoOAAccountAuthReq was refused: BLOCKED_PAYLOAD_TYPE: slow down (retry after 3 s)",
+    ),
+    (
+        OrderError("ORDER_NOT_FOUND", None, REQUEST, REPLY, 5, 6),
+        "ProtoOAAccountAuthReq was refused: ORDER_NOT_FOUND",
+    ),
+    (ConnectFailed("cannot reach it"), "cannot reach it"),
+    (CertificateRefused("it has expired"), "it has expired"),
+    (ConnectionLost("it broke"), "it broke"),
+    (
+        ConnectionLost("it broke", maybe_delivered=True),
+        "it broke; the request was sent and may have been carried out",
+    ),
+    (SlowSubscriber(12), "12 events were dropped because the stream was not read fast enough"),
+]
+ids = [type(error).__name__ for error, _ in EVERY]
+
+
+def test_none_is_forgotten() -> None:
+    exported = {getattr(ctrader_typed, name) for name in ctrader_typed.__all__}
+    errors = {x for x in exported if isinstance(x, type) and issubclass(x, Exception)}
+    assert errors - {type(error) for error, _ in EVERY} == {ctrader_typed.CodecError, CTraderError}
+
+
+@pytest.mark.parametrize(("error", "text"), EVERY, ids=ids)
+def test_its_text(error: CTraderError, text: str) -> None:
+    assert str(error) == text
+    assert isinstance(error, CTraderError)
+
+
+@pytest.mark.parametrize(("error", "text"), EVERY, ids=ids)
+def test_it_survives_pickling(error: CTraderError, text: str) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == text
+    assert vars(copy) == vars(error)
+
+
+@pytest.mark.parametrize(("error", "text"), EVERY, ids=ids)
+def test_it_shows_no_secret(error: CTraderError, text: str) -> None:
+    shown = "".join(traceback.format_exception(error)) + repr(error) + str(error) + repr(error.args)
+    assert SECRET not in shown
+
+
+def test_the_kinds_that_other_code_expects() -> None:
+    assert issubclass(DecodeError, ValueError)
+    assert issubclass(ConnectionLost, OSError)
+    assert issubclass(CertificateRefused, ConnectFailed)
+    for kind in (AuthError, OrderError, RateLimited):
+        assert issubclass(kind, ServerError)
