@@ -1,147 +1,126 @@
-"""FileDescriptorSet → Schema. Every validation of upstream lives here."""
+"""FileDescriptorSet → Schema, or everything that stands in the way of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
-from google.protobuf.descriptor_pb2 import (
-    DescriptorProto,
-    EnumDescriptorProto,
-    FieldDescriptorProto,
-    FileDescriptorProto,
-    FileDescriptorSet,
-)
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from . import naming, overrides
-from .errors import SchemaError
-from .model import Enum, EnumValue, Exchange, Field, File, Label, Message, Schema
-
-_LABELS = {1: Label.OPTIONAL, 2: Label.REQUIRED, 3: Label.REPEATED}
-
-
-def build(descriptors: FileDescriptorSet, release: str) -> Schema:
-    """The schema that the descriptors describe; SchemaError for what has no faithful form."""
-    files = tuple(descriptors.file)
-    numbers = {
-        value.name: value.number for file in files for e in file.enum_type for value in e.value
-    }
-    messages = tuple(m for file in files for m in _messages(file, numbers))
-    return Schema(
-        release=release,
-        files=tuple(
-            File(f.name, naming.module_name(f.name), tuple(f.dependency)) for f in files
-        ),
-        enums=tuple(e for file in files for e in _enums(file)),
-        messages=messages,
-        exchanges=tuple(_exchanges({m.name: m for m in messages})),
-        envelope=_envelope(messages),
-    )
+from .collisions import collisions
+from .errors import Place, Problem, Repair, SchemaError
+from .exchanges import exchanges, unused_overrides
+from .model import Declared, Exchange, Message, Schema
+from .read import PAYLOAD_TYPE, read
+from .unmappable import unmappable
 
 
-class _Comments:
-    """The comment of each element of a file, by protoc's path to it."""
+class Built(NamedTuple):
+    """A schema, and what had to be repaired to get it."""
 
-    def __init__(self, file: FileDescriptorProto) -> None:
-        self._by_path = {
-            tuple(location.path): location.leading_comments or location.trailing_comments
-            for location in file.source_code_info.location
-        }
-
-    def at(self, *path: int) -> str:
-        lines = self._by_path.get(path, "").splitlines()
-        return "\n".join(line.strip() for line in lines).strip()
+    schema: Schema
+    repairs: tuple[Repair, ...]
 
 
-def _enums(file: FileDescriptorProto) -> Iterator[Enum]:
-    comments = _Comments(file)
-    for index, e in enumerate(file.enum_type):
-        yield Enum(e.name, file.name, comments.at(5, index), _values(e, comments, index))
+def declare(
+    descriptors: FileDescriptorSet, ours: Collection[str], release: str
+) -> tuple[Declared, list[Problem]]:
+    """What the schema's own files (`ours`) declare, and what of it has no faithful form."""
+    files = [file for file in descriptors.file if file.name in ours]
+    problems = [problem for file in files for problem in unmappable(file, ours)]
+    return read(files, release), problems
 
 
-def _values(e: EnumDescriptorProto, comments: _Comments, index: int) -> tuple[EnumValue, ...]:
-    return tuple(
-        EnumValue(naming.member_name(value.name), value.number, comments.at(5, index, 2, at))
-        for at, value in enumerate(e.value)
-    )
+def build(
+    descriptors: FileDescriptorSet,
+    ours: Collection[str],
+    release: str,
+    *,
+    repair: bool = False,
+    committed: bool = False,
+) -> Built:
+    """The schema that the descriptors describe; SchemaError for what has no faithful form.
 
-
-def _messages(file: FileDescriptorProto, numbers: dict[str, int]) -> Iterator[Message]:
-    comments = _Comments(file)
-    for index, m in enumerate(file.message_type):
-        fields = tuple(
-            _field(f, comments.at(4, index, 2, at)) for at, f in enumerate(m.field)
-        )
-        yield Message(
-            name=m.name,
-            file=file.name,
-            doc=comments.at(4, index),
-            deprecated=m.options.deprecated,
-            fields=tuple(sorted(fields, key=lambda f: f.number)),
-            payload_type=_payload_type(m, numbers),
-        )
-
-
-def _payload_type(m: DescriptorProto, numbers: dict[str, int]) -> int | None:
-    """The number that field 1's default names: how the schema says what a message is on the wire."""
-    for f in m.field:
-        if f.name == "payloadType" and f.type == FieldDescriptorProto.TYPE_ENUM:
-            if f.default_value not in numbers:
-                raise SchemaError(f"{m.name}.payloadType has no default that names its payload type")
-            return numbers[f.default_value]
-    return None
-
-
-def _field(f: FieldDescriptorProto, doc: str) -> Field:
-    kind = FieldDescriptorProto.Type.Name(f.type).removeprefix("TYPE_").lower()
-    type_name = f.type_name.rpartition(".")[2] or None
-    return Field(
-        name=naming.snake_case(f.name),
-        key=f.name,
-        number=f.number,
-        label=_LABELS[f.label],
-        kind=kind,
-        type_name=type_name,
-        default=_default(f, kind, type_name),
-        packed=f.options.packed,
-        deprecated=f.options.deprecated,
-        secret=kind == "string" and naming.is_secret(f.name),
-        doc=doc,
-    )
-
-
-def _default(f: FieldDescriptorProto, kind: str, type_name: str | None) -> str | None:
-    """The declared default as Python source."""
-    if not f.HasField("default_value"):
-        return None
-    value = f.default_value
-    if kind == "enum":
-        return f"{type_name}.{naming.member_name(value)}"
-    if kind == "bool":
-        return value.capitalize()
-    if kind == "string":
-        return repr(value)
-    if kind in ("double", "float"):
-        return repr(float(value))
-    return value
-
-
-def _exchanges(messages: dict[str, Message]) -> Iterator[Exchange]:
-    for name in messages:
-        if name.endswith("Req") and messages[name].payload_type is not None:
-            response = overrides.ANSWERED_BY.get(name, name.removesuffix("Req") + "Res")
-            if response not in messages:
-                raise SchemaError(f"{name} has no answer: {response} does not exist")
-            yield Exchange(name, response, naming.method_name(name))
-
-
-def _envelope(messages: tuple[Message, ...]) -> str:
-    """The message that carries all others: a required number and the bytes of the payload."""
+    With `repair`, a message whose payload type cannot be known becomes a plain one. For the
+    `committed` schema everything that is kept by hand has to be of use.
+    """
+    declared, problems = declare(descriptors, ours, release)
     found = [
-        m.name
-        for m in messages
-        if any(f.key == "payloadType" and f.kind == "uint32" for f in m.fields)
-        and any(f.key == "payload" and f.kind == "bytes" for f in m.fields)
+        *_plain_messages(declared, repair),
+        *_duplicate_payload_types(declared),
+        *exchanges(declared, overrides.ANSWERED_BY, repair=repair),
     ]
-    if len(found) != 1:
-        raise SchemaError(f"expected one envelope message, found {', '.join(found) or 'none'}")
-    return found[0]
+    requests = [item for item in found if isinstance(item, Exchange)]
+    envelopes = [m for m in declared.messages if is_envelope(m)]
+    problems += [item for item in found if isinstance(item, Problem)]
+    problems += collisions(declared, requests)
+    problems += _envelope_problems(envelopes)
+    if committed:
+        problems += unused_overrides(declared, overrides.ANSWERED_BY, naming.ODD_WORDS)
+    if problems:
+        raise SchemaError(problems)
+    schema = Schema(
+        release=declared.release,
+        files=declared.files,
+        enums=declared.enums,
+        messages=declared.messages,
+        exchanges=tuple(requests),
+        envelope=envelopes[0].name,
+    )
+    return Built(schema, tuple(item for item in found if isinstance(item, Repair)))
+
+
+def _plain_messages(declared: Declared, repair: bool) -> Iterator[Problem | Repair]:
+    for message in declared.messages:
+        keys = {f.key for f in message.fields if f.kind == "enum"}
+        if message.payload_type is None and PAYLOAD_TYPE in keys:
+            place = Place(message.file, message.line)
+            what = f"{message.name}: {PAYLOAD_TYPE} has no default that says its payload type"
+            if repair:
+                lost = "no method and no" if message.name.endswith("Req") else "no"
+                yield Repair(
+                    place, f"{what}: it is a plain message, with {lost} place in the registry"
+                )
+            else:
+                remedy = "Declare the default, or let --repair make it a plain message."
+                yield Problem(place, what, remedy)
+
+
+def _duplicate_payload_types(declared: Declared) -> Iterator[Problem]:
+    owners: dict[int, Message] = {}
+    for message in declared.messages:
+        number = message.payload_type
+        if number is None:
+            continue
+        place = Place(message.file, message.line)
+        if number < 0:
+            what = f"{message.name}: payload type {number} is negative; the envelope has no sign"
+            yield Problem(place, what, "Give the enum value another number.")
+        owner = owners.setdefault(number, message)
+        if owner is not message:
+            yield Problem(
+                place,
+                f"{message.name}: payload type {number} is already that of {owner.name} "
+                f"({Place(owner.file, owner.line)})",
+                "Correct the default of one payloadType, or the number that it names.",
+            )
+
+
+def is_envelope(message: Message) -> bool:
+    """Whether it carries all others: the payload's type and bytes, and the client's mark."""
+    has = {(f.key, f.kind) for f in message.fields}
+    return has >= {(PAYLOAD_TYPE, "uint32"), ("payload", "bytes"), ("clientMsgId", "string")}
+
+
+def _envelope_problems(found: list[Message]) -> Iterator[Problem]:
+    if not found:
+        yield Problem(
+            Place("the schema"),
+            "no message is the envelope: uint32 payloadType, bytes payload, string clientMsgId",
+            "Is this the whole schema? ProtoMessage is the envelope in every release known.",
+        )
+    for message in found[1:]:
+        place = Place(message.file, message.line)
+        what = f"{message.name} looks like the envelope, and so does {found[0].name}"
+        yield Problem(place, what, "Only one message may carry the others.")

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from .model import Enum, Field, File, Label, Message, Schema
+from .model import Enum, EnumValue, Field, File, Label, Message, Schema
 from .writer import Writer
 
-PYTHON_TYPES = {"string": "str", "bytes": "bytes", "bool": "bool", "double": "float", "float": "float"}
+PYTHON_TYPES = {
+    "string": "str",
+    "bytes": "bytes",
+    "bool": "bool",
+    "double": "float",
+    "float": "float",
+}
 
 
 def python_type(field: Field) -> str:
     """The type of one value of a field; integers of every width are int."""
     return field.type_name or PYTHON_TYPES.get(field.kind, "int")
+
+
+def doc_of(item: Enum | EnumValue | Field | Message) -> str:
+    """What the schema says of an element, its deprecation included."""
+    if not item.deprecated:
+        return item.doc
+    return f"{item.doc}\n\nDeprecated." if item.doc else "Deprecated."
 
 
 def emit(schema: Schema, file: File) -> Writer:
@@ -22,50 +35,44 @@ def emit(schema: Schema, file: File) -> Writer:
     responses = {exchange.request: exchange.response for exchange in schema.exchanges}
     for message in schema.messages:
         if message.file == file.name:
-            _emit_message(out, schema, file, message, responses.get(message.name))
+            _emit_message(out, schema, message, responses.get(message.name))
     return out
 
 
 def _emit_enum(out: Writer, enum: Enum) -> None:
     out.use("ctrader_typed.enums", "Enum")
     with out.block(f"class {enum.name}(Enum):"):
-        out.docstring(enum.doc)
+        out.docstring(doc_of(enum) or f"{enum.name}.")
         out.line()
         for value in enum.values:
             out.line(f"{value.name} = {value.number}")
-            out.docstring(value.doc)
+            out.docstring(doc_of(value))
     out.line()
     out.line()
 
 
-def _emit_message(
-    out: Writer, schema: Schema, file: File, message: Message, response: str | None
-) -> None:
-    base = "Message" if response is None else f'Request["{response}"]'
-    out.use("ctrader_typed.message", "Message" if response is None else "Request")
+def _emit_message(out: Writer, schema: Schema, message: Message, response: str | None) -> None:
+    if response is None:
+        base = out.use("ctrader_typed.message", "Message")
+    else:
+        base = f'{out.use("ctrader_typed.message", "Request")}["{response}"]'
+        if schema.message[response].file != message.file:
+            out.use_type(f".{schema.module_of(response)}", response)
     with out.block(f"class {message.name}({base}):"):
-        out.docstring(message.doc or f"{message.name}.")
+        out.docstring(doc_of(message) or f"{message.name}.")
         out.line()
         for field in message.fields:
-            if field.type_name is not None:
-                _use(out, schema, file, field.type_name)
+            if field.type_name is not None and schema.file_of(field.type_name) != message.file:
+                out.use(f".{schema.module_of(field.type_name)}", field.type_name)
             out.use("ctrader_typed.message", "field")
             out.line(_declaration(field))
-            out.docstring(_field_doc(field))
+            out.docstring(doc_of(field))
         for field in message.fields:
             if field.default is not None:
                 out.use("ctrader_typed.message", "or_default")
                 out.line(f'{field.name}_or_default = or_default("{field.name}", {field.default})')
     out.line()
     out.line()
-
-
-def _use(out: Writer, schema: Schema, file: File, name: str) -> None:
-    """Import a message or enum unless it stands in this very file."""
-    home = (schema.message.get(name) or schema.enum[name]).file
-    if home != file.name:
-        module = next(f.module for f in schema.files if f.name == home)
-        out.use(f".{module}", name)
 
 
 def _declaration(field: Field) -> str:
@@ -85,10 +92,3 @@ def _declaration(field: Field) -> str:
     if field.secret:
         arguments.append("secret=True")
     return f"{field.name}: {hint} = field({', '.join(arguments)})"
-
-
-def _field_doc(field: Field) -> str:
-    doc = field.doc
-    if field.deprecated:
-        doc = f"{doc}\n\nDeprecated." if doc else "Deprecated."
-    return doc

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from .emit_messages import python_type
+from collections.abc import Iterator
+
+from .emit_messages import doc_of, python_type
 from .model import Exchange, Field, Label, Schema
+from .prose import wrap
+from .read import PAYLOAD_TYPE
 from .writer import Writer
 
 
@@ -12,7 +16,6 @@ def emit(schema: Schema) -> Writer:
     out = Writer("One method for each request, typed from its fields to its answer.")
     out.use("abc", "ABC")
     out.use("abc", "abstractmethod")
-    out.use("collections.abc", "Iterable")
     out.use("typing", "TypeVar")
     out.use("ctrader_typed.message", "Message")
     out.use("ctrader_typed.message", "Request")
@@ -21,8 +24,9 @@ def emit(schema: Schema) -> Writer:
     out.line()
     with out.block("class Methods(ABC):"):
         out.docstring(
-            "What a client can ask, by name.\n\nEach method sends its request and returns the first answer; what it "
-            "raises and what cancelling it does are those of `request`."
+            "What a client can ask, by name.\n\n"
+            "Each method sends its request and returns the first answer; what it raises and what "
+            "cancelling it does are those of `request`."
         )
         out.line()
         out.line("@abstractmethod")
@@ -36,24 +40,19 @@ def emit(schema: Schema) -> Writer:
 
 def _emit_method(out: Writer, schema: Schema, exchange: Exchange) -> None:
     request = schema.message[exchange.request]
-    modules = {file.name: file.module for file in schema.files}
-
-    def use(name: str) -> str:
-        home = schema.message.get(name) or schema.enum[name]
-        return out.use(f".{modules[home.file]}", name)
-
-    fields = [f for f in request.fields if f.key != "payloadType"]
-    for f in fields:
-        if f.type_name is not None:
-            use(f.type_name)
-    required = [f for f in fields if f.label is Label.REQUIRED]
-    rest = [f for f in fields if f.label is not Label.REQUIRED]
-    parameters = [_parameter(f) for f in (*required, *rest)]
-    signature = ", ".join(["self", "*", *parameters] if parameters else ["self"])
-    with out.block(f"async def {exchange.method}({signature}) -> {use(exchange.response)}:"):
-        out.docstring(_doc(request.doc, fields))
-        arguments = ", ".join(_argument(f) for f in fields)
-        out.line(f"return await self.request({use(exchange.request)}({arguments}))")
+    fields = [f for f in request.fields if f.key != PAYLOAD_TYPE]
+    # What has to be given comes first; else the order is the schema's.
+    fields.sort(key=lambda f: f.label is not Label.REQUIRED)
+    for name in (exchange.request, exchange.response, *(f.type_name for f in fields)):
+        if name is not None:
+            out.use(f".{schema.module_of(name)}", name)
+    if any(f.label is Label.REPEATED for f in fields):
+        out.use("collections.abc", "Iterable")
+    signature = ", ".join(["self", "*", *map(_parameter, fields)] if fields else ["self"])
+    with out.block(f"async def {exchange.method}({signature}) -> {exchange.response}:"):
+        out.docstring(doc_of(request) or f"{request.name}.", _arguments_doc(fields, out.room))
+        arguments = ", ".join(map(_argument, fields))
+        out.line(f"return await self.request({exchange.request}({arguments}))")
 
 
 def _parameter(f: Field) -> str:
@@ -68,5 +67,10 @@ def _argument(f: Field) -> str:
     return f"{f.name}=list({f.name})" if f.label is Label.REPEATED else f"{f.name}={f.name}"
 
 
-def _doc(doc: str, fields: list[Field]) -> str:
-    return doc
+def _arguments_doc(fields: list[Field], room: int) -> Iterator[str]:
+    """The comments of the fields, as editors know how to show them."""
+    documented = [f for f in fields if doc_of(f)]
+    if documented:
+        yield from ("", "Args:")
+    for f in documented:
+        yield from (f"    {line}" for line in wrap(f"{f.name}: {doc_of(f)}", room - 4, hang=4))

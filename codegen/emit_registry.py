@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from .hot import hot_messages
 from .model import Schema
-from .writer import Writer
+from .writer import Writer, natural_order
 
 
 def emit(schema: Schema, digest: str) -> Writer:
     """The registry module."""
     out = Writer("Which payload type is which message, and which message answers which request.")
-    modules = {file.name: file.module for file in schema.files}
     for message in schema.messages:
-        out.use(f".{modules[message.file]}", message.name)
+        out.use(f".{schema.module_of(message.name)}", message.name)
     out.use("ctrader_typed.schema", "Schema")
     with out.block("SCHEMA = Schema("):
-        out.line(f'release="{schema.release}",')
+        out.line(f"release={schema.release!r},")
         out.line(f'digest="{digest}",')
         out.line(f"envelope={schema.envelope},")
         out.line('codecs=f"{__package__}.codecs",')
@@ -35,16 +34,42 @@ def emit(schema: Schema, digest: str) -> Writer:
     return out
 
 
-def emit_package(schema: Schema, extra: dict[str, tuple[str, ...]]) -> Writer:
+def emit_api() -> Writer:
+    """`api.py`, for packages beside the committed one, whose client is written by hand."""
+    out = Writer("The client of this package: it talks as ctrader_typed does, in this schema.")
+    out.use("ctrader_typed.client", "Client")
+    out.use(".methods", "Methods")
+    with out.block("class Api(Client, Methods):"):
+        out.docstring("A client with one method for each request of this package's schema.")
+    return out
+
+
+def emit_package(schema: Schema, *, api: bool) -> Writer:
     """`__init__.py`: every name of the schema, and the registry beside it."""
     out = Writer(f"Messages of the cTrader Open API, release {schema.release}.")
-    modules = {file.name: file.module for file in schema.files}
-    names: list[str] = []
-    for item in (*schema.enums, *schema.messages):
-        names.append(out.use(f".{modules[item.file]}", item.name))
-    for module, exported in extra.items():
-        names += (out.use(f".{module}", name) for name in exported)
+    names = ["SCHEMA", "Methods"]
+    out.use(".registry", "SCHEMA")
+    out.use(".methods", "Methods")
+    names += (
+        out.use(f".{schema.module_of(name)}", name) for name in (*schema.enum, *schema.message)
+    )
+    if api:
+        names.append(out.use_type(".api", "Api"))
     with out.block("__all__ = ["):
-        out.lines(f'"{name}",' for name in sorted(names))
+        out.lines(f'"{name}",' for name in sorted(names, key=natural_order))
     out.line("]")
+    if api:
+        _emit_lazy_api(out)
     return out
+
+
+def _emit_lazy_api(out: Writer) -> None:
+    """Messages alone must not cost the import of a client and its loop."""
+    out.line()
+    out.line()
+    with out.block("def __getattr__(name: str) -> object:"):
+        with out.block('if name == "Api":'):
+            out.line("from .api import Api")
+            out.line()
+            out.line("return Api")
+        out.line('raise AttributeError(f"module {__name__!r} has no attribute {name!r}")')

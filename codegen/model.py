@@ -20,11 +20,14 @@ class Label(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnumValue:
-    """One named number of an enum."""
+    """One named number of an enum; `key` is the schema's spelling, `name` the Python one."""
 
     name: str
+    key: str
     number: int
+    deprecated: bool
     doc: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,19 @@ class Enum:
 
     name: str
     file: str
+    deprecated: bool
     doc: str
     values: tuple[EnumValue, ...]
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a message.
 
-    `key` is the schema's spelling (and the JSON key), `name` the Python attribute. `kind` is a scalar
-    type of the schema, `enum` or `message`; `type_name` names the enum or message. `default` is the
-    declared default as Python source, None where none is declared.
+    `key` is the schema's spelling (and the JSON key), `name` the Python attribute. `kind` is a
+    scalar type of the schema, `enum` or `message`; `type_name` names the enum or message. `default`
+    is the declared default as Python source, None where none is declared.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Field:
     deprecated: bool
     secret: bool
     doc: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class Message:
     deprecated: bool
     fields: tuple[Field, ...]
     payload_type: int | None
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +96,14 @@ class File:
     imports: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Schema:
-    """Everything that the emitters read; order is the order of the files."""
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What the .proto files declare, in the order of the files."""
 
     release: str
     files: tuple[File, ...]
     enums: tuple[Enum, ...]
     messages: tuple[Message, ...]
-    exchanges: tuple[Exchange, ...]
-    envelope: str
 
     @cached_property
     def message(self) -> dict[str, Message]:
@@ -109,3 +114,20 @@ class Schema:
     def enum(self) -> dict[str, Enum]:
         """Enums by name."""
         return {e.name: e for e in self.enums}
+
+    def file_of(self, name: str) -> str:
+        """The .proto file that declares a message or enum."""
+        return (self.message.get(name) or self.enum[name]).file
+
+    def module_of(self, name: str) -> str:
+        """The Python module that a message or enum goes to."""
+        home = self.file_of(name)
+        return next(file.module for file in self.files if file.name == home)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schema(Declared):
+    """Everything that the emitters read: the declarations and what follows from them."""
+
+    exchanges: tuple[Exchange, ...]
+    envelope: str

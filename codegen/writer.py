@@ -1,22 +1,31 @@
-"""Python source, line by line: indentation, docstrings, and the imports that the printed names need."""
+"""Python source, line by line: indentation, docstrings, and the imports that printed names need."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator
+import re
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+
+from .prose import wrap
 
 WIDTH = 100
 
 
 class Writer:
-    """Collects lines; `imports` collects which names come from which module."""
+    """Collects lines, and which names they need from which module."""
 
     def __init__(self, doc: str) -> None:
         self.doc = doc
-        self.imports: dict[str, set[str]] = {}
+        self._imports: dict[str, set[str]] = {}
+        self._type_imports: dict[str, set[str]] = {}
         self._lines: list[str] = []
         self._indent = 0
+
+    @property
+    def room(self) -> int:
+        """The columns that are left of the current indentation."""
+        return WIDTH - 4 * self._indent
 
     def line(self, text: str = "") -> None:
         """Add a line at the current indentation."""
@@ -28,7 +37,7 @@ class Writer:
             self.line(text)
 
     @contextmanager
-    def block(self, opening: str) -> Iterator[None]:
+    def block(self, opening: str) -> Generator[None]:
         """A line that opens a block, and the block."""
         self.line(opening)
         self._indent += 1
@@ -37,33 +46,66 @@ class Writer:
 
     def use(self, module: str, name: str) -> str:
         """Import `name` from `module`; returns the name, so that it can be printed at once."""
-        self.imports.setdefault(module, set()).add(name)
+        self._imports.setdefault(module, set()).add(name)
         return name
 
-    def docstring(self, text: str) -> None:
-        """A docstring, wrapped; nothing for an empty text."""
+    def use_type(self, module: str, name: str) -> str:
+        """Import `name` for type checkers only: the two modules may need each other."""
+        if name not in self._imports.get(module, ()):
+            self._type_imports.setdefault(module, set()).add(name)
+            self.use("typing", "TYPE_CHECKING")
+        return name
+
+    def docstring(self, text: str, more: Iterable[str] = ()) -> None:
+        """A text, wrapped, then `more` lines that fit already; nothing for an empty text."""
         if not text:
             return
-        text = text.replace("\\", "\\\\").replace('"""', "'''")
-        if text.endswith('"'):
-            text += " "
-        margin = 4 * self._indent
-        paragraphs = text.split("\n\n")
-        wrapped = "\n\n".join(
-            textwrap.fill(" ".join(paragraph.split()), WIDTH - margin - 3)
-            for paragraph in paragraphs
-        )
-        first, *rest = wrapped.splitlines()
-        if not rest and len(first) + margin + 6 <= WIDTH:
-            self.line(f'"""{first}"""')
-            return
-        self.line(f'"""{first}')
-        self.lines(rest)
-        self.line('"""')
+        text = text.replace('"""', "'''")
+        lines = [*wrap(text, self.room - 3), *(line.replace('"""', "'''") for line in more)]
+        opening = 'r"""' if any("\\" in line for line in lines) else '"""'
+        closing = ' """' if lines[-1].endswith(('"', "\\")) else '"""'
+        if len(lines) == 1 and len(opening + lines[0] + closing) > self.room:
+            # The formatter would join the closing quotes to a single line, whatever its length.
+            lines = wrap(text, len(lines[0]) - 1)
+        if len(lines) == 1:
+            self.line(opening + lines[0] + closing)
+        else:
+            self.line(opening + lines[0])
+            self.lines(lines[1:])
+            self.line('"""')
 
     def text(self, banner: str) -> str:
         """The whole module."""
         head = [f"# {banner}", f'"""{self.doc}"""', "", "from __future__ import annotations", ""]
-        for module, names in sorted(self.imports.items()):
-            head.append(f"from {module} import ({', '.join(sorted(names))},)")
+        head += _import_lines(self._imports)
+        if self._type_imports:
+            head += ["", "if TYPE_CHECKING:"]
+            head += [f"    {line}" for line in _import_lines(self._type_imports) if line]
         return "\n".join([*head, "", *self._lines]) + "\n"
+
+
+def natural_order(name: str) -> tuple[object, ...]:
+    """The order that linters want in `__all__`: CONSTANTS, Classes, functions; numbers by size."""
+    rank = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
+    return (rank, [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
+
+
+def _import_order(name: str) -> tuple[object, ...]:
+    """The order that linters want in imports: the same, but capitals do not count."""
+    return (natural_order(name)[0], natural_order(name.lower())[1], name)
+
+
+def _import_lines(imports: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    group = None
+    for module in sorted(imports, key=lambda module: (_group(module), module)):
+        if group is not None and group != _group(module):
+            yield ""
+        group = _group(module)
+        yield f"from {module} import {', '.join(sorted(imports[module], key=_import_order))}"
+
+
+def _group(module: str) -> int:
+    """Standard library, other packages, our own."""
+    if module.startswith("."):
+        return 2
+    return 0 if module.partition(".")[0] in sys.stdlib_module_names else 1

@@ -3,18 +3,9 @@
 
 from __future__ import annotations
 
-from .methods import (
-    Methods,
-)
-from .open_api_common_messages import (
-    ProtoErrorRes,
-    ProtoHeartbeatEvent,
-    ProtoMessage,
-)
-from .open_api_common_model_messages import (
-    ProtoErrorCode,
-    ProtoPayloadType,
-)
+from .methods import Methods
+from .open_api_common_messages import ProtoErrorRes, ProtoHeartbeatEvent, ProtoMessage
+from .open_api_common_model_messages import ProtoErrorCode, ProtoPayloadType
 from .open_api_messages import (
     ProtoOAAccountAuthReq,
     ProtoOAAccountAuthRes,
@@ -103,13 +94,13 @@ from .open_api_messages import (
     ProtoOAUnsubscribeLiveTrendbarRes,
     ProtoOAUnsubscribeSpotsReq,
     ProtoOAUnsubscribeSpotsRes,
-    ProtoOAVersionReq,
-    ProtoOAVersionRes,
     ProtoOAv1PnLChangeEvent,
     ProtoOAv1PnLChangeSubscribeReq,
     ProtoOAv1PnLChangeSubscribeRes,
     ProtoOAv1PnLChangeUnSubscribeReq,
     ProtoOAv1PnLChangeUnSubscribeRes,
+    ProtoOAVersionReq,
+    ProtoOAVersionRes,
 )
 from .open_api_model_messages import (
     ProtoOAAccessRights,
@@ -161,17 +152,16 @@ from .open_api_model_messages import (
     ProtoOATimeInForce,
     ProtoOATotalMarginCalculationType,
     ProtoOATradeData,
-    ProtoOATradeSide,
     ProtoOATrader,
+    ProtoOATradeSide,
     ProtoOATradingMode,
     ProtoOATrendbar,
     ProtoOATrendbarPeriod,
 )
-from .registry import (
-    SCHEMA,
-)
+from .registry import SCHEMA
 
 __all__ = [
+    "SCHEMA",
     "Methods",
     "ProtoErrorCode",
     "ProtoErrorRes",
@@ -326,5 +316,4 @@ __all__ = [
     "ProtoOAv1PnLChangeUnSubscribeReq",
     "ProtoOAv1PnLChangeUnSubscribeRes",
     "ProtoPayloadType",
-    "SCHEMA",
 ]

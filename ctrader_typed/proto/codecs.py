@@ -3,9 +3,26 @@
 
 from __future__ import annotations
 
-from .open_api_common_messages import (
-    ProtoMessage,
+from ctrader_typed.codec.straight import (
+    Irregular,
+    int32_from_1,
+    int64_from_1,
+    int64_from_3,
+    length_from_1,
+    pack_double,
+    uint32_from_1,
+    uint32_from_3,
+    uint64_from_1,
+    uint64_from_3,
+    unknown_tail,
+    unpack_double,
+    write_int32,
+    write_int64,
+    write_uint32,
+    write_uint64,
 )
+
+from .open_api_common_messages import ProtoMessage
 from .open_api_messages import (
     ProtoOAAmendOrderReq,
     ProtoOAAmendPositionSLTPReq,
@@ -45,24 +62,6 @@ from .open_api_model_messages import (
     ProtoOATradeSide,
     ProtoOATrendbar,
     ProtoOATrendbarPeriod,
-)
-from ctrader_typed.codec.straight import (
-    Irregular,
-    int32_from_1,
-    int64_from_1,
-    int64_from_3,
-    length_from_1,
-    pack_double,
-    uint32_from_1,
-    uint32_from_3,
-    uint64_from_1,
-    uint64_from_3,
-    unknown_tail,
-    unpack_double,
-    write_int32,
-    write_int64,
-    write_uint32,
-    write_uint64,
 )
 
 new = object.__new__

@@ -3,6 +3,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TypeVar
+
+from ctrader_typed.message import Message, Request
+
 from .open_api_messages import (
     ProtoOAAccountAuthReq,
     ProtoOAAccountAuthRes,
@@ -78,12 +84,12 @@ from .open_api_messages import (
     ProtoOAUnsubscribeLiveTrendbarRes,
     ProtoOAUnsubscribeSpotsReq,
     ProtoOAUnsubscribeSpotsRes,
-    ProtoOAVersionReq,
-    ProtoOAVersionRes,
     ProtoOAv1PnLChangeSubscribeReq,
     ProtoOAv1PnLChangeSubscribeRes,
     ProtoOAv1PnLChangeUnSubscribeReq,
     ProtoOAv1PnLChangeUnSubscribeRes,
+    ProtoOAVersionReq,
+    ProtoOAVersionRes,
 )
 from .open_api_model_messages import (
     ProtoOAMarginCall,
@@ -93,20 +99,6 @@ from .open_api_model_messages import (
     ProtoOATimeInForce,
     ProtoOATradeSide,
     ProtoOATrendbarPeriod,
-)
-from abc import (
-    ABC,
-    abstractmethod,
-)
-from collections.abc import (
-    Iterable,
-)
-from ctrader_typed.message import (
-    Message,
-    Request,
-)
-from typing import (
-    TypeVar,
 )
 
 R = TypeVar("R", bound=Message)
@@ -126,10 +118,15 @@ class Methods(ABC):
     async def application_auth(
         self, *, client_id: str, client_secret: str
     ) -> ProtoOAApplicationAuthRes:
-        """Opens the application session; the first request on a connection. Answered by
-        ProtoOAApplicationAuthRes, or ProtoOAErrorRes: CH_CLIENT_AUTH_FAILURE for a wrong id or
-        secret or an application that is not active, CH_CLIENT_ALREADY_AUTHENTICATED the second
-        time. Auth: none. Outside the rate lanes.
+        """Opens the application session; the first request on a connection.
+        Answered by ProtoOAApplicationAuthRes, or ProtoOAErrorRes: CH_CLIENT_AUTH_FAILURE for a
+        wrong id or secret or an application that is not active, CH_CLIENT_ALREADY_AUTHENTICATED
+        the second time. Auth: none. Outside the rate lanes.
+
+        Args:
+            client_id: Client id of the registered application.
+            client_secret: Client secret of the registered application. A secret: keep it out of
+                logs.
         """
         return await self.request(
             ProtoOAApplicationAuthReq(client_id=client_id, client_secret=client_secret)
@@ -139,10 +136,16 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, access_token: str
     ) -> ProtoOAAccountAuthRes:
         """Opens the session of one account; a connection can hold many. From then on the server
-        pushes the account's events. Answered by ProtoOAAccountAuthRes, or ProtoOAErrorRes:
-        ALREADY_LOGGED_IN if this connection has the session already, CANT_ROUTE_REQUEST if the
-        account lives in the other environment (demo or live), CH_ACCESS_TOKEN_INVALID. Auth:
-        application. Outside the rate lanes.
+        pushes the account's events.
+        Answered by ProtoOAAccountAuthRes, or ProtoOAErrorRes: ALREADY_LOGGED_IN if this
+        connection has the session already, CANT_ROUTE_REQUEST if the account lives in the other
+        environment (demo or live), CH_ACCESS_TOKEN_INVALID.
+        Auth: application. Outside the rate lanes.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            access_token: Access token that covers the account. A secret: keep it out of logs.
         """
         return await self.request(
             ProtoOAAccountAuthReq(
@@ -151,8 +154,9 @@ class Methods(ABC):
         )
 
     async def version(self) -> ProtoOAVersionRes:
-        """Asks for the version of the proxy. Clients use it to probe a fresh connection. Answered
-        by ProtoOAVersionRes, or ProtoOAErrorRes. Auth: none. Rate lane: ordinary (50 a second).
+        """Asks for the version of the proxy. Clients use it to probe a fresh connection.
+        Answered by ProtoOAVersionRes, or ProtoOAErrorRes.
+        Auth: none. Rate lane: ordinary (50 a second).
         """
         return await self.request(ProtoOAVersionReq())
 
@@ -182,14 +186,54 @@ class Methods(ABC):
         trailing_stop_loss: bool | None = None,
         stop_trigger_method: ProtoOAOrderTriggerMethod | None = None,
     ) -> ProtoOAExecutionEvent:
-        """Places an order. No Res message: answered by ProtoOAExecutionEvent,
-        ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the clientMsgId of the request. A
-        market order is answered twice: ORDER_ACCEPTED, then ORDER_FILLED (or partial fills, a
+        """Places an order.
+        No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
+        ProtoOAErrorRes, each with the clientMsgId of the request.
+        A market order is answered twice: ORDER_ACCEPTED, then ORDER_FILLED (or partial fills, a
         cancellation, a rejection). With stop loss or take profit a server event ORDER_ACCEPTED
         follows for the protective order, and only then does the position show its levels. A
         pending order is answered once, by ORDER_ACCEPTED; its fill or expiry comes later,
-        unsolicited. A request that is never answered must not be sent again blindly. Auth:
-        account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
+        unsolicited. A request that is never answered must not be sent again blindly.
+        Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbol to trade.
+            order_type: Kind of the order; not STOP_LOSS_TAKE_PROFIT.
+            trade_side: Direction.
+            volume: Volume in 0.01 of a unit; between minVolume and maxVolume of the symbol, a
+                multiple of stepVolume.
+            limit_price: Limit price, unscaled; LIMIT orders only.
+            stop_price: Stop price, unscaled; STOP and STOP_LIMIT orders only.
+            time_in_force: How long the order stays alive. GOOD_TILL_CANCEL, the default, is
+                accepted for market orders too.
+            expiration_timestamp: When the order expires, ms since the Unix epoch (UTC); for
+                GOOD_TILL_DATE.
+            stop_loss: Price of the stop loss, unscaled. LIMIT, STOP and STOP_LIMIT orders only: a
+                market order with it is refused with INVALID_REQUEST and takes relativeStopLoss
+                instead.
+            take_profit: Price of the take profit, unscaled. LIMIT, STOP and STOP_LIMIT orders only;
+                a market order takes relativeTakeProfit instead.
+            comment: Free text, at most 512 characters.
+            base_slippage_price: MARKET_RANGE only: price that slippageInPoints counts from,
+                unscaled.
+            slippage_in_points: MARKET_RANGE and STOP_LIMIT only: how far the fill may be from the
+                base price, in points (one point is 10^-digits, presumably).
+            label: Free text, at most 100 characters.
+            position_id: Position that the order is to change; absent for a new one.
+            client_order_id: The client's own id for the order, at most 50 characters. Orders echo
+                it, positions do not.
+            relative_stop_loss: Distance of the stop loss from the fill price, in 1/100000 of a
+                price unit whatever the symbol's digits: 123000 is 1.23. Must be a multiple of
+                10^(5-digits), or the whole order is refused with INVALID_REQUEST.
+            relative_take_profit: Distance of the take profit from the fill price, in 1/100000 of a
+                price unit whatever the symbol's digits: 123000 is 1.23. Must be a multiple of
+                10^(5-digits), or the whole order is refused with INVALID_REQUEST.
+            guaranteed_stop_loss: Whether the stop loss is guaranteed; limited-risk accounts must
+                set it.
+            trailing_stop_loss: Whether the stop loss trails the market.
+            stop_trigger_method: Which side of the quote sets off a STOP or STOP_LIMIT order.
         """
         return await self.request(
             ProtoOANewOrderReq(
@@ -221,11 +265,17 @@ class Methods(ABC):
     async def cancel_order(
         self, *, ctid_trader_account_id: int, order_id: int
     ) -> ProtoOAExecutionEvent:
-        """Cancels a pending order. No Res message: answered by ProtoOAExecutionEvent,
-        ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the clientMsgId of the request.
+        """Cancels a pending order.
+        No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
+        ProtoOAErrorRes, each with the clientMsgId of the request.
         Success is one ORDER_CANCELLED; the placeholder position is then closed. A refusal can
-        also be the execution event ORDER_CANCEL_REJECTED. Auth: account, with a token of
-        SCOPE_TRADE. Rate lane: ordinary (50 a second).
+        also be the execution event ORDER_CANCEL_REJECTED.
+        Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            order_id: Order to cancel.
         """
         return await self.request(
             ProtoOACancelOrderReq(ctid_trader_account_id=ctid_trader_account_id, order_id=order_id)
@@ -250,10 +300,33 @@ class Methods(ABC):
         stop_trigger_method: ProtoOAOrderTriggerMethod | None = None,
     ) -> ProtoOAExecutionEvent:
         """Changes a pending order, which keeps its id. Send every level that shall stay; what an
-        omitted one does is certain only for positions, where it is removed. No Res message:
-        answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with
-        the clientMsgId of the request. Success is one ORDER_REPLACED. Auth: account, with a
-        token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
+        omitted one does is certain only for positions, where it is removed.
+        No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
+        ProtoOAErrorRes, each with the clientMsgId of the request.
+        Success is one ORDER_REPLACED.
+        Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            order_id: Order to change.
+            volume: New volume, in 0.01 of a unit.
+            limit_price: New limit price, unscaled; LIMIT orders only.
+            stop_price: New stop price, unscaled; STOP and STOP_LIMIT orders only.
+            expiration_timestamp: New expiry, ms since the Unix epoch (UTC); for GOOD_TILL_DATE.
+            stop_loss: Price of the stop loss, unscaled.
+            take_profit: Price of the take profit, unscaled.
+            slippage_in_points: MARKET_RANGE and STOP_LIMIT only: how far the fill may be from the
+                base price, in points (one point is 10^-digits, presumably).
+            relative_stop_loss: Distance of the stop loss from the fill price, in 1/100000 of a
+                price unit whatever the symbol's digits, in place of stopLoss. A multiple of
+                10^(5-digits).
+            relative_take_profit: Distance of the take profit from the fill price, in 1/100000 of a
+                price unit whatever the symbol's digits, in place of takeProfit. A multiple of
+                10^(5-digits).
+            guaranteed_stop_loss: Whether the stop loss is guaranteed.
+            trailing_stop_loss: Whether the stop loss trails the market.
+            stop_trigger_method: Which side of the quote sets off a STOP or STOP_LIMIT order.
         """
         return await self.request(
             ProtoOAAmendOrderReq(
@@ -286,11 +359,26 @@ class Methods(ABC):
         stop_loss_trigger_method: ProtoOAOrderTriggerMethod | None = None,
     ) -> ProtoOAExecutionEvent:
         """Sets the stop loss and take profit of an open position. It overwrites: a level left out
-        is removed, so send both. Field number 6 is not in use. No Res message: answered by
-        ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the
-        clientMsgId of the request. Success is one ORDER_REPLACED of the protective order,
-        without an ORDER_ACCEPTED and without a deal. Auth: account, with a token of SCOPE_TRADE.
-        Rate lane: ordinary (50 a second).
+        is removed, so send both. Field number 6 is not in use.
+        No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
+        ProtoOAErrorRes, each with the clientMsgId of the request.
+        Success is one ORDER_REPLACED of the protective order, without an ORDER_ACCEPTED and
+        without a deal.
+        Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            position_id: Position to change. For some 50 to 100 ms after its fill the answer may be
+                POSITION_NOT_FOUND.
+            stop_loss: New price of the stop loss, unscaled; absent removes it.
+            take_profit: New price of the take profit, unscaled; absent removes it. One moved
+                through the market was seen to be accepted and filled at once, and also to be
+                refused.
+            guaranteed_stop_loss: Whether the stop loss is guaranteed.
+            trailing_stop_loss: Whether the stop loss trails the market. One report says that false
+                without stopLoss is refused.
+            stop_loss_trigger_method: Which side of the quote sets off the stop loss.
         """
         return await self.request(
             ProtoOAAmendPositionSLTPReq(
@@ -307,13 +395,20 @@ class Methods(ABC):
     async def close_position(
         self, *, ctid_trader_account_id: int, position_id: int, volume: int
     ) -> ProtoOAExecutionEvent:
-        """Closes a position, wholly or in part. No Res message: answered by ProtoOAExecutionEvent,
-        ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the clientMsgId of the request.
+        """Closes a position, wholly or in part.
+        No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
+        ProtoOAErrorRes, each with the clientMsgId of the request.
         Success is ORDER_ACCEPTED, then ORDER_FILLED with deal.closePositionDetail. Where a
         protective order exists, a server event follows: ORDER_CANCELLED of it after a full
         close, and only there is the position shown as closed; ORDER_REPLACED with the smaller
-        volume after a partial one. Auth: account, with a token of SCOPE_TRADE. Rate lane:
-        ordinary (50 a second).
+        volume after a partial one.
+        Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            position_id: Position to close.
+            volume: Volume to close, in 0.01 of a unit; the position's whole volume closes it.
         """
         return await self.request(
             ProtoOAClosePositionReq(
@@ -324,8 +419,13 @@ class Methods(ABC):
         )
 
     async def asset_list(self, *, ctid_trader_account_id: int) -> ProtoOAAssetListRes:
-        """Asks for the assets that the account knows. Answered by ProtoOAAssetListRes, or
-        ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+        """Asks for the assets that the account knows.
+        Answered by ProtoOAAssetListRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOAAssetListReq(ctid_trader_account_id=ctid_trader_account_id)
@@ -334,9 +434,14 @@ class Methods(ABC):
     async def symbols_list(
         self, *, ctid_trader_account_id: int, include_archived_symbols: bool | None = None
     ) -> ProtoOASymbolsListRes:
-        """Asks for the symbols that the account can see, in short form. Answered by
-        ProtoOASymbolsListRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-        second).
+        """Asks for the symbols that the account can see, in short form.
+        Answered by ProtoOASymbolsListRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            include_archived_symbols: Whether archivedSymbol shall be filled too.
         """
         return await self.request(
             ProtoOASymbolsListReq(
@@ -348,9 +453,14 @@ class Methods(ABC):
     async def symbol_by_id(
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOASymbolByIdRes:
-        """Asks for symbols in full: digits, volume limits, hours, costs. Answered by
-        ProtoOASymbolByIdRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-        second).
+        """Asks for symbols in full: digits, volume limits, hours, costs.
+        Answered by ProtoOASymbolByIdRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbols wanted; batches of 50 to 200 have been used.
         """
         return await self.request(
             ProtoOASymbolByIdReq(
@@ -361,9 +471,15 @@ class Methods(ABC):
     async def symbols_for_conversion(
         self, *, ctid_trader_account_id: int, first_asset_id: int, last_asset_id: int
     ) -> ProtoOASymbolsForConversionRes:
-        """Asks for a chain of symbols whose prices convert one asset into another. Answered by
-        ProtoOASymbolsForConversionRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary
-        (50 a second).
+        """Asks for a chain of symbols whose prices convert one asset into another.
+        Answered by ProtoOASymbolsForConversionRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            first_asset_id: Asset to convert from.
+            last_asset_id: Asset to convert to.
         """
         return await self.request(
             ProtoOASymbolsForConversionReq(
@@ -374,16 +490,26 @@ class Methods(ABC):
         )
 
     async def asset_class_list(self, *, ctid_trader_account_id: int) -> ProtoOAAssetClassListRes:
-        """Asks for the asset classes. Answered by ProtoOAAssetClassListRes, or ProtoOAErrorRes.
+        """Asks for the asset classes.
+        Answered by ProtoOAAssetClassListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOAAssetClassListReq(ctid_trader_account_id=ctid_trader_account_id)
         )
 
     async def trader(self, *, ctid_trader_account_id: int) -> ProtoOATraderRes:
-        """Asks for the account itself: balance, leverage, deposit currency, rights. Answered by
-        ProtoOATraderRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+        """Asks for the account itself: balance, leverage, deposit currency, rights.
+        Answered by ProtoOATraderRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(ProtoOATraderReq(ctid_trader_account_id=ctid_trader_account_id))
 
@@ -391,8 +517,14 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, return_protection_orders: bool | None = None
     ) -> ProtoOAReconcileRes:
         """Asks for the open positions and pending orders: the way to find one's state after a
-        reconnect. Answered by ProtoOAReconcileRes, or ProtoOAErrorRes. Auth: account. Rate lane:
-        ordinary (50 a second).
+        reconnect. Answered by ProtoOAReconcileRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            return_protection_orders: Whether the protective orders of positions shall be listed
+                among the orders.
         """
         return await self.request(
             ProtoOAReconcileReq(
@@ -409,10 +541,19 @@ class Methods(ABC):
         to_timestamp: int | None = None,
         max_rows: int | None = None,
     ) -> ProtoOADealListRes:
-        """Asks for the deals of a stretch of time. Answered by ProtoOADealListRes, or
-        ProtoOAErrorRes. Windows of up to one week (604800000 ms) were documented in 2021;
-        INCORRECT_BOUNDARIES refuses a bad one. Auth: account. Rate lane: historical (5 a second)
-        to be safe; whether the server counts it there is not published.
+        """Asks for the deals of a stretch of time.
+        Answered by ProtoOADealListRes, or ProtoOAErrorRes. Windows of up to one week (604800000
+        ms) were documented in 2021; INCORRECT_BOUNDARIES refuses a bad one.
+        Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts
+        it there is not published.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            from_timestamp: Start of the window, ms since the Unix epoch (UTC).
+            to_timestamp: End of the window, ms since the Unix epoch (UTC), at most 2147483646000;
+                may lie in the future.
+            max_rows: Most deals wanted.
         """
         return await self.request(
             ProtoOADealListReq(
@@ -430,9 +571,16 @@ class Methods(ABC):
         from_timestamp: int | None = None,
         to_timestamp: int | None = None,
     ) -> ProtoOAOrderListRes:
-        """Asks for the orders of a stretch of time, pending and ended. Answered by
-        ProtoOAOrderListRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-        second); whether the server counts it as historical is not published.
+        """Asks for the orders of a stretch of time, pending and ended.
+        Answered by ProtoOAOrderListRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
+        historical is not published.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            from_timestamp: Start of the window, ms since the Unix epoch (UTC).
+            to_timestamp: End of the window, ms since the Unix epoch (UTC), at most 2147483646000.
         """
         return await self.request(
             ProtoOAOrderListReq(
@@ -445,9 +593,15 @@ class Methods(ABC):
     async def expected_margin(
         self, *, ctid_trader_account_id: int, symbol_id: int, volume: Iterable[int] = ()
     ) -> ProtoOAExpectedMarginRes:
-        """Asks what margin orders would bind, before placing them. Answered by
-        ProtoOAExpectedMarginRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-        second).
+        """Asks what margin orders would bind, before placing them.
+        Answered by ProtoOAExpectedMarginRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbol to trade.
+            volume: Volumes asked about, in 0.01 of a unit.
         """
         return await self.request(
             ProtoOAExpectedMarginReq(
@@ -460,10 +614,17 @@ class Methods(ABC):
     async def cash_flow_history_list(
         self, *, ctid_trader_account_id: int, from_timestamp: int, to_timestamp: int
     ) -> ProtoOACashFlowHistoryListRes:
-        """Asks for the deposits and withdrawals of a stretch of time. Answered by
-        ProtoOACashFlowHistoryListRes, or ProtoOAErrorRes. The window is at most one week
-        (604800000 ms); longer times take several requests. Auth: account. Rate lane: historical
-        (5 a second) to be safe; whether the server counts it there is not published.
+        """Asks for the deposits and withdrawals of a stretch of time.
+        Answered by ProtoOACashFlowHistoryListRes, or ProtoOAErrorRes. The window is at most one
+        week (604800000 ms); longer times take several requests.
+        Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts
+        it there is not published.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            from_timestamp: Start of the window, ms since the Unix epoch (UTC).
+            to_timestamp: End of the window, ms since the Unix epoch (UTC), at most 2147483646000.
         """
         return await self.request(
             ProtoOACashFlowHistoryListReq(
@@ -477,18 +638,26 @@ class Methods(ABC):
         self, *, access_token: str
     ) -> ProtoOAGetAccountListByAccessTokenRes:
         """Asks which accounts a token opens. Works on the demo and the live host alike and shows
-        accounts of both. Answered by ProtoOAGetAccountListByAccessTokenRes, or ProtoOAErrorRes:
+        accounts of both.
+        Answered by ProtoOAGetAccountListByAccessTokenRes, or ProtoOAErrorRes:
         CH_ACCESS_TOKEN_INVALID. Auth: application. Rate lane: ordinary (50 a second).
+
+        Args:
+            access_token: Token to look up. A secret: keep it out of logs.
         """
         return await self.request(ProtoOAGetAccountListByAccessTokenReq(access_token=access_token))
 
     async def refresh_token(self, *, refresh_token: str) -> ProtoOARefreshTokenRes:
         """Trades a refresh token for a new pair. The old access and refresh token die at once, so a
-        lost answer loses the grant. Answered by ProtoOARefreshTokenRes, or ProtoOAErrorRes:
-        CH_ACCESS_TOKEN_INVALID for a refresh token that was used before. For account sessions of
-        the old token ProtoOAAccountsTokenInvalidatedEvent and ProtoOAAccountDisconnectEvent
-        follow; authorise those again with the new token. Auth: application. Rate lane: ordinary
-        (50 a second).
+        lost answer loses the grant.
+        Answered by ProtoOARefreshTokenRes, or ProtoOAErrorRes: CH_ACCESS_TOKEN_INVALID for a
+        refresh token that was used before.
+        For account sessions of the old token ProtoOAAccountsTokenInvalidatedEvent and
+        ProtoOAAccountDisconnectEvent follow; authorise those again with the new token.
+        Auth: application. Rate lane: ordinary (50 a second).
+
+        Args:
+            refresh_token: Refresh token, good for one use. A secret: keep it out of logs.
         """
         return await self.request(ProtoOARefreshTokenReq(refresh_token=refresh_token))
 
@@ -499,10 +668,17 @@ class Methods(ABC):
         symbol_id: Iterable[int] = (),
         subscribe_to_spot_timestamp: bool | None = None,
     ) -> ProtoOASubscribeSpotsRes:
-        """Subscribes to the quotes of symbols. Answered by ProtoOASubscribeSpotsRes, or
-        ProtoOAErrorRes: ALREADY_SUBSCRIBED or INVALID_REQUEST for a second subscription. One bad
-        id in a batch was seen to fail all of it. ProtoOASpotEvent follows. Auth: account. Rate
-        lane: ordinary (50 a second).
+        """Subscribes to the quotes of symbols.
+        Answered by ProtoOASubscribeSpotsRes, or ProtoOAErrorRes: ALREADY_SUBSCRIBED or
+        INVALID_REQUEST for a second subscription. One bad id in a batch was seen to fail all of
+        it. ProtoOASpotEvent follows.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbols to subscribe to.
+            subscribe_to_spot_timestamp: Whether the events shall carry their timestamp.
         """
         return await self.request(
             ProtoOASubscribeSpotsReq(
@@ -515,9 +691,15 @@ class Methods(ABC):
     async def unsubscribe_spots(
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOAUnsubscribeSpotsRes:
-        """Ends subscriptions to quotes. Answered by ProtoOAUnsubscribeSpotsRes, or ProtoOAErrorRes:
-        INVALID_REQUEST was seen where there was no subscription. Auth: account. Rate lane:
-        ordinary (50 a second).
+        """Ends subscriptions to quotes.
+        Answered by ProtoOAUnsubscribeSpotsRes, or ProtoOAErrorRes: INVALID_REQUEST was seen
+        where there was no subscription.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbols to unsubscribe from.
         """
         return await self.request(
             ProtoOAUnsubscribeSpotsReq(
@@ -529,9 +711,17 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, period: ProtoOATrendbarPeriod, symbol_id: int
     ) -> ProtoOASubscribeLiveTrendbarRes:
         """Subscribes to the bar in the making of one symbol and period. Needs the spot subscription
-        of the symbol. Answered by ProtoOASubscribeLiveTrendbarRes, or ProtoOAErrorRes:
-        INVALID_REQUEST or NOT_SUBSCRIBED_TO_SPOTS without spots, ALREADY_SUBSCRIBED. The bars
-        ride in ProtoOASpotEvent.trendbar. Auth: account. Rate lane: ordinary (50 a second).
+        of the symbol.
+        Answered by ProtoOASubscribeLiveTrendbarRes, or ProtoOAErrorRes: INVALID_REQUEST or
+        NOT_SUBSCRIBED_TO_SPOTS without spots, ALREADY_SUBSCRIBED. The bars ride in
+        ProtoOASpotEvent.trendbar.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            period: Period of the bars.
+            symbol_id: Symbol wanted.
         """
         return await self.request(
             ProtoOASubscribeLiveTrendbarReq(
@@ -542,9 +732,15 @@ class Methods(ABC):
     async def unsubscribe_live_trendbar(
         self, *, ctid_trader_account_id: int, period: ProtoOATrendbarPeriod, symbol_id: int
     ) -> ProtoOAUnsubscribeLiveTrendbarRes:
-        """Ends the subscription to live bars of one symbol and period. Answered by
-        ProtoOAUnsubscribeLiveTrendbarRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary
-        (50 a second).
+        """Ends the subscription to live bars of one symbol and period.
+        Answered by ProtoOAUnsubscribeLiveTrendbarRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            period: Period of the bars.
+            symbol_id: Symbol meant.
         """
         return await self.request(
             ProtoOAUnsubscribeLiveTrendbarReq(
@@ -562,18 +758,31 @@ class Methods(ABC):
         to_timestamp: int | None = None,
         count: int | None = None,
     ) -> ProtoOAGetTrendbarsRes:
-        """Asks for bars of the past. Answered by ProtoOAGetTrendbarsRes, or ProtoOAErrorRes:
-        INCORRECT_BOUNDARIES for a bad window. Live servers cut a window that is too wide
-        silently. Page backwards with count and toTimestamp; an answer may hold one bar fewer
-        than count and still say hasMore. Auth: account. Rate lane: historical (5 a second).
+        """Asks for bars of the past.
+        Answered by ProtoOAGetTrendbarsRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a bad
+        window. Live servers cut a window that is too wide silently.
+        Page backwards with count and toTimestamp; an answer may hold one bar fewer than count
+        and still say hasMore.
+        Auth: account. Rate lane: historical (5 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            period: Period of the bars.
+            symbol_id: Symbol wanted.
+            from_timestamp: Start of the window, ms since the Unix epoch (UTC). With count set it
+                was seen not to bound the answer.
+            to_timestamp: End of the window, ms since the Unix epoch (UTC), at most 2147483646000. A
+                bar that opens exactly here is included.
+            count: Most bars wanted, counted back from toTimestamp.
         """
         return await self.request(
             ProtoOAGetTrendbarsReq(
                 ctid_trader_account_id=ctid_trader_account_id,
-                from_timestamp=from_timestamp,
-                to_timestamp=to_timestamp,
                 period=period,
                 symbol_id=symbol_id,
+                from_timestamp=from_timestamp,
+                to_timestamp=to_timestamp,
                 count=count,
             )
         )
@@ -587,10 +796,19 @@ class Methods(ABC):
         from_timestamp: int | None = None,
         to_timestamp: int | None = None,
     ) -> ProtoOAGetTickDataRes:
-        """Asks for ticks of the past, of bid or ask. Answered by ProtoOAGetTickDataRes, or
-        ProtoOAErrorRes: INCORRECT_BOUNDARIES for a window over one week (604800000 ms) or an
-        empty one. Page backwards: while hasMore, ask again with toTimestamp just below the
-        oldest tick received. Auth: account. Rate lane: historical (5 a second).
+        """Asks for ticks of the past, of bid or ask.
+        Answered by ProtoOAGetTickDataRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a window
+        over one week (604800000 ms) or an empty one.
+        Page backwards: while hasMore, ask again with toTimestamp just below the oldest tick
+        received. Auth: account. Rate lane: historical (5 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbol wanted.
+            type: Side of the quote wanted.
+            from_timestamp: Start of the window, ms since the Unix epoch (UTC).
+            to_timestamp: End of the window, ms since the Unix epoch (UTC), at most 2147483646000.
         """
         return await self.request(
             ProtoOAGetTickDataReq(
@@ -605,17 +823,27 @@ class Methods(ABC):
     async def get_ctid_profile_by_token(
         self, *, access_token: str
     ) -> ProtoOAGetCtidProfileByTokenRes:
-        """Asks for the person behind a token. Answered by ProtoOAGetCtidProfileByTokenRes, or
-        ProtoOAErrorRes. Auth: application. Rate lane: ordinary (50 a second).
+        """Asks for the person behind a token.
+        Answered by ProtoOAGetCtidProfileByTokenRes, or ProtoOAErrorRes.
+        Auth: application. Rate lane: ordinary (50 a second).
+
+        Args:
+            access_token: Token to look up. A secret: keep it out of logs.
         """
         return await self.request(ProtoOAGetCtidProfileByTokenReq(access_token=access_token))
 
     async def subscribe_depth_quotes(
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOASubscribeDepthQuotesRes:
-        """Subscribes to the order book of symbols. Needs their spot subscription. Answered by
-        ProtoOASubscribeDepthQuotesRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_SPOTS.
-        ProtoOADepthEvent follows. Auth: account. Rate lane: ordinary (50 a second).
+        """Subscribes to the order book of symbols. Needs their spot subscription.
+        Answered by ProtoOASubscribeDepthQuotesRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_SPOTS.
+        ProtoOADepthEvent follows.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbols to subscribe to.
         """
         return await self.request(
             ProtoOASubscribeDepthQuotesReq(
@@ -626,8 +854,14 @@ class Methods(ABC):
     async def unsubscribe_depth_quotes(
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOAUnsubscribeDepthQuotesRes:
-        """Ends subscriptions to order books. Answered by ProtoOAUnsubscribeDepthQuotesRes, or
-        ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+        """Ends subscriptions to order books.
+        Answered by ProtoOAUnsubscribeDepthQuotesRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            symbol_id: Symbols to unsubscribe from.
         """
         return await self.request(
             ProtoOAUnsubscribeDepthQuotesReq(
@@ -638,25 +872,40 @@ class Methods(ABC):
     async def symbol_category_list(
         self, *, ctid_trader_account_id: int
     ) -> ProtoOASymbolCategoryListRes:
-        """Asks for the symbol categories. Answered by ProtoOASymbolCategoryListRes, or
-        ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+        """Asks for the symbol categories.
+        Answered by ProtoOASymbolCategoryListRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOASymbolCategoryListReq(ctid_trader_account_id=ctid_trader_account_id)
         )
 
     async def account_logout(self, *, ctid_trader_account_id: int) -> ProtoOAAccountLogoutRes:
-        """Ends the session of an account on this connection. Answered by ProtoOAAccountLogoutRes,
-        or ProtoOAErrorRes; the session is over when ProtoOAAccountDisconnectEvent follows. Auth:
-        account. Rate lane: ordinary (50 a second).
+        """Ends the session of an account on this connection.
+        Answered by ProtoOAAccountLogoutRes, or ProtoOAErrorRes; the session is over when
+        ProtoOAAccountDisconnectEvent follows.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOAAccountLogoutReq(ctid_trader_account_id=ctid_trader_account_id)
         )
 
     async def margin_call_list(self, *, ctid_trader_account_id: int) -> ProtoOAMarginCallListRes:
-        """Asks for the margin calls of the account. Answered by ProtoOAMarginCallListRes, or
-        ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+        """Asks for the margin calls of the account.
+        Answered by ProtoOAMarginCallListRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOAMarginCallListReq(ctid_trader_account_id=ctid_trader_account_id)
@@ -665,9 +914,14 @@ class Methods(ABC):
     async def margin_call_update(
         self, *, ctid_trader_account_id: int, margin_call: ProtoOAMarginCall
     ) -> ProtoOAMarginCallUpdateRes:
-        """Changes the threshold of one margin call. Answered by ProtoOAMarginCallUpdateRes, or
-        ProtoOAErrorRes; ProtoOAMarginCallUpdateEvent follows. Auth: account. Rate lane: ordinary
-        (50 a second).
+        """Changes the threshold of one margin call.
+        Answered by ProtoOAMarginCallUpdateRes, or ProtoOAErrorRes; ProtoOAMarginCallUpdateEvent
+        follows. Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            margin_call: The margin call with its new threshold; marginCallType says which one.
         """
         return await self.request(
             ProtoOAMarginCallUpdateReq(
@@ -678,8 +932,14 @@ class Methods(ABC):
     async def get_dynamic_leverage_by_id(
         self, *, ctid_trader_account_id: int, leverage_id: int
     ) -> ProtoOAGetDynamicLeverageByIDRes:
-        """Asks for the dynamic leverage of a symbol. Answered by ProtoOAGetDynamicLeverageByIDRes,
-        or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+        """Asks for the dynamic leverage of a symbol.
+        Answered by ProtoOAGetDynamicLeverageByIDRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            leverage_id: Scheme wanted, from ProtoOASymbol.leverageId.
         """
         return await self.request(
             ProtoOAGetDynamicLeverageByIDReq(
@@ -695,9 +955,17 @@ class Methods(ABC):
         from_timestamp: int | None = None,
         to_timestamp: int | None = None,
     ) -> ProtoOADealListByPositionIdRes:
-        """Asks for the deals of one position. No window is needed. Answered by
-        ProtoOADealListByPositionIdRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary
-        (50 a second); whether the server counts it as historical is not published.
+        """Asks for the deals of one position. No window is needed.
+        Answered by ProtoOADealListByPositionIdRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
+        historical is not published.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            position_id: Position meant.
+            from_timestamp: Start of the window, ms since the Unix epoch (UTC).
+            to_timestamp: End of the window, ms since the Unix epoch (UTC), at most 2147483646000.
         """
         return await self.request(
             ProtoOADealListByPositionIdReq(
@@ -711,9 +979,15 @@ class Methods(ABC):
     async def order_details(
         self, *, ctid_trader_account_id: int, order_id: int
     ) -> ProtoOAOrderDetailsRes:
-        """Asks for one order and its deals; ended orders too. Answered by ProtoOAOrderDetailsRes,
-        or ProtoOAErrorRes: ORDER_NOT_FOUND for an unknown id. Auth: account. Rate lane: ordinary
-        (50 a second); whether the server counts it as historical is not published.
+        """Asks for one order and its deals; ended orders too.
+        Answered by ProtoOAOrderDetailsRes, or ProtoOAErrorRes: ORDER_NOT_FOUND for an unknown
+        id. Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
+        historical is not published.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            order_id: Order meant.
         """
         return await self.request(
             ProtoOAOrderDetailsReq(ctid_trader_account_id=ctid_trader_account_id, order_id=order_id)
@@ -728,9 +1002,19 @@ class Methods(ABC):
         to_timestamp: int | None = None,
     ) -> ProtoOAOrderListByPositionIdRes:
         """Asks for the orders of one position: what opened, changed, protected and closed it,
-        cancelled ones included. No window is needed. Answered by
-        ProtoOAOrderListByPositionIdRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary
-        (50 a second); whether the server counts it as historical is not published.
+        cancelled ones included. No window is needed.
+        Answered by ProtoOAOrderListByPositionIdRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
+        historical is not published.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            position_id: Position meant.
+            from_timestamp: Start of the window, ms since the Unix epoch (UTC); compared with
+                utcLastUpdateTimestamp of the orders.
+            to_timestamp: End of the window, ms since the Unix epoch (UTC), at most 2147483646000;
+                compared with utcLastUpdateTimestamp of the orders.
         """
         return await self.request(
             ProtoOAOrderListByPositionIdReq(
@@ -744,9 +1028,15 @@ class Methods(ABC):
     async def deal_offset_list(
         self, *, ctid_trader_account_id: int, deal_id: int
     ) -> ProtoOADealOffsetListRes:
-        """Asks which deals a deal was matched against; of use on netted accounts. Answered by
-        ProtoOADealOffsetListRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-        second); whether the server counts it as historical is not published.
+        """Asks which deals a deal was matched against; of use on netted accounts.
+        Answered by ProtoOADealOffsetListRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
+        historical is not published.
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
+            deal_id: Deal meant.
         """
         return await self.request(
             ProtoOADealOffsetListReq(ctid_trader_account_id=ctid_trader_account_id, deal_id=deal_id)
@@ -756,8 +1046,13 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int
     ) -> ProtoOAGetPositionUnrealizedPnLRes:
         """Asks for the unrealised profit of every open position. Asking every 2 to 3 seconds is
-        what the documentation advises. Answered by ProtoOAGetPositionUnrealizedPnLRes, or
-        ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+        what the documentation advises.
+        Answered by ProtoOAGetPositionUnrealizedPnLRes, or ProtoOAErrorRes.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOAGetPositionUnrealizedPnLReq(ctid_trader_account_id=ctid_trader_account_id)
@@ -767,9 +1062,13 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int
     ) -> ProtoOAv1PnLChangeSubscribeRes:
         """Subscribes to the unrealised profit of the account. Later releases of the schema drop the
-        payload numbers of this stream. Answered by ProtoOAv1PnLChangeSubscribeRes, or
-        ProtoOAErrorRes; ProtoOAv1PnLChangeEvent follows. Auth: account. Rate lane: ordinary (50
-        a second).
+        payload numbers of this stream.
+        Answered by ProtoOAv1PnLChangeSubscribeRes, or ProtoOAErrorRes; ProtoOAv1PnLChangeEvent
+        follows. Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOAv1PnLChangeSubscribeReq(ctid_trader_account_id=ctid_trader_account_id)
@@ -778,9 +1077,14 @@ class Methods(ABC):
     async def v1_pnl_change_un_subscribe(
         self, *, ctid_trader_account_id: int
     ) -> ProtoOAv1PnLChangeUnSubscribeRes:
-        """Ends the subscription to the unrealised profit. Answered by
-        ProtoOAv1PnLChangeUnSubscribeRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_PNL without a
-        subscription. Auth: account. Rate lane: ordinary (50 a second).
+        """Ends the subscription to the unrealised profit.
+        Answered by ProtoOAv1PnLChangeUnSubscribeRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_PNL
+        without a subscription.
+        Auth: account. Rate lane: ordinary (50 a second).
+
+        Args:
+            ctid_trader_account_id: The trading account, by its cTrader ID number (not the trader
+                login).
         """
         return await self.request(
             ProtoOAv1PnLChangeUnSubscribeReq(ctid_trader_account_id=ctid_trader_account_id)

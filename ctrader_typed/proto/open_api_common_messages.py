@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-from .open_api_common_model_messages import (
-    ProtoPayloadType,
-)
-from ctrader_typed.message import (
-    Message,
-    field,
-    or_default,
-)
+from ctrader_typed.message import Message, field, or_default
+
+from .open_api_common_model_messages import ProtoPayloadType
 
 
 class ProtoMessage(Message):
@@ -57,7 +52,8 @@ class ProtoErrorRes(Message):
 class ProtoHeartbeatEvent(Message):
     """Keeps the connection alive; nobody answers it. A client sends one at least every 10 seconds,
     or the server drops the connection some time later. The server sends its own on an idle
-    connection, about every 25 to 30 seconds. Auth: none. Outside the rate lanes.
+    connection, about every 25 to 30 seconds.
+    Auth: none. Outside the rate lanes.
     """
 
     payload_type: ProtoPayloadType | None = field(

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from ctrader_typed.enums import (
-    Enum,
-)
+from ctrader_typed.enums import Enum
 
 
 class ProtoPayloadType(Enum):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from ctrader_typed.message import Message, Request, field, or_default
+
 from .open_api_model_messages import (
     ProtoOAArchivedSymbol,
     ProtoOAAsset,
@@ -31,24 +33,18 @@ from .open_api_model_messages import (
     ProtoOASymbolCategory,
     ProtoOATickData,
     ProtoOATimeInForce,
-    ProtoOATradeSide,
     ProtoOATrader,
+    ProtoOATradeSide,
     ProtoOATrendbar,
     ProtoOATrendbarPeriod,
-)
-from ctrader_typed.message import (
-    Message,
-    Request,
-    field,
-    or_default,
 )
 
 
 class ProtoOAApplicationAuthReq(Request["ProtoOAApplicationAuthRes"]):
-    """Opens the application session; the first request on a connection. Answered by
-    ProtoOAApplicationAuthRes, or ProtoOAErrorRes: CH_CLIENT_AUTH_FAILURE for a wrong id or
-    secret or an application that is not active, CH_CLIENT_ALREADY_AUTHENTICATED the second time.
-    Auth: none. Outside the rate lanes.
+    """Opens the application session; the first request on a connection.
+    Answered by ProtoOAApplicationAuthRes, or ProtoOAErrorRes: CH_CLIENT_AUTH_FAILURE for a wrong
+    id or secret or an application that is not active, CH_CLIENT_ALREADY_AUTHENTICATED the second
+    time. Auth: none. Outside the rate lanes.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -80,10 +76,11 @@ class ProtoOAApplicationAuthRes(Message):
 
 class ProtoOAAccountAuthReq(Request["ProtoOAAccountAuthRes"]):
     """Opens the session of one account; a connection can hold many. From then on the server pushes
-    the account's events. Answered by ProtoOAAccountAuthRes, or ProtoOAErrorRes:
-    ALREADY_LOGGED_IN if this connection has the session already, CANT_ROUTE_REQUEST if the
-    account lives in the other environment (demo or live), CH_ACCESS_TOKEN_INVALID. Auth:
-    application. Outside the rate lanes.
+    the account's events.
+    Answered by ProtoOAAccountAuthRes, or ProtoOAErrorRes: ALREADY_LOGGED_IN if this connection
+    has the session already, CANT_ROUTE_REQUEST if the account lives in the other environment
+    (demo or live), CH_ACCESS_TOKEN_INVALID.
+    Auth: application. Outside the rate lanes.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -179,8 +176,9 @@ class ProtoOAAccountsTokenInvalidatedEvent(Message):
 
 
 class ProtoOAVersionReq(Request["ProtoOAVersionRes"]):
-    """Asks for the version of the proxy. Clients use it to probe a fresh connection. Answered by
-    ProtoOAVersionRes, or ProtoOAErrorRes. Auth: none. Rate lane: ordinary (50 a second).
+    """Asks for the version of the proxy. Clients use it to probe a fresh connection.
+    Answered by ProtoOAVersionRes, or ProtoOAErrorRes.
+    Auth: none. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -203,14 +201,15 @@ class ProtoOAVersionRes(Message):
 
 
 class ProtoOANewOrderReq(Request["ProtoOAExecutionEvent"]):
-    """Places an order. No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
-    ProtoOAErrorRes, each with the clientMsgId of the request. A market order is answered twice:
-    ORDER_ACCEPTED, then ORDER_FILLED (or partial fills, a cancellation, a rejection). With stop
-    loss or take profit a server event ORDER_ACCEPTED follows for the protective order, and only
-    then does the position show its levels. A pending order is answered once, by ORDER_ACCEPTED;
-    its fill or expiry comes later, unsolicited. A request that is never answered must not be
-    sent again blindly. Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a
-    second).
+    """Places an order.
+    No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
+    each with the clientMsgId of the request.
+    A market order is answered twice: ORDER_ACCEPTED, then ORDER_FILLED (or partial fills, a
+    cancellation, a rejection). With stop loss or take profit a server event ORDER_ACCEPTED
+    follows for the protective order, and only then does the position show its levels. A pending
+    order is answered once, by ORDER_ACCEPTED; its fill or expiry comes later, unsolicited. A
+    request that is never answered must not be sent again blindly.
+    Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -262,7 +261,8 @@ class ProtoOANewOrderReq(Request["ProtoOAExecutionEvent"]):
     position_id: int | None = field(17, "int64", key="positionId", default=None)
     """Position that the order is to change; absent for a new one."""
     client_order_id: str | None = field(18, "string", key="clientOrderId", default=None)
-    """The client's own id for the order, at most 50 characters. Orders echo it, positions do not.
+    """The client's own id for the order, at most 50 characters. Orders echo it, positions do
+    not.
     """
     relative_stop_loss: int | None = field(19, "int64", key="relativeStopLoss", default=None)
     """Distance of the stop loss from the fill price, in 1/100000 of a price unit whatever the
@@ -335,11 +335,12 @@ class ProtoOAExecutionEvent(Message):
 
 
 class ProtoOACancelOrderReq(Request["ProtoOAExecutionEvent"]):
-    """Cancels a pending order. No Res message: answered by ProtoOAExecutionEvent,
-    ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the clientMsgId of the request. Success
-    is one ORDER_CANCELLED; the placeholder position is then closed. A refusal can also be the
-    execution event ORDER_CANCEL_REJECTED. Auth: account, with a token of SCOPE_TRADE. Rate lane:
-    ordinary (50 a second).
+    """Cancels a pending order.
+    No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
+    each with the clientMsgId of the request.
+    Success is one ORDER_CANCELLED; the placeholder position is then closed. A refusal can also
+    be the execution event ORDER_CANCEL_REJECTED.
+    Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -357,10 +358,11 @@ class ProtoOACancelOrderReq(Request["ProtoOAExecutionEvent"]):
 
 class ProtoOAAmendOrderReq(Request["ProtoOAExecutionEvent"]):
     """Changes a pending order, which keeps its id. Send every level that shall stay; what an
-    omitted one does is certain only for positions, where it is removed. No Res message: answered
-    by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the
-    clientMsgId of the request. Success is one ORDER_REPLACED. Auth: account, with a token of
-    SCOPE_TRADE. Rate lane: ordinary (50 a second).
+    omitted one does is certain only for positions, where it is removed.
+    No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
+    each with the clientMsgId of the request.
+    Success is one ORDER_REPLACED.
+    Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -413,11 +415,12 @@ class ProtoOAAmendOrderReq(Request["ProtoOAExecutionEvent"]):
 
 class ProtoOAAmendPositionSLTPReq(Request["ProtoOAExecutionEvent"]):
     """Sets the stop loss and take profit of an open position. It overwrites: a level left out is
-    removed, so send both. Field number 6 is not in use. No Res message: answered by
-    ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the clientMsgId
-    of the request. Success is one ORDER_REPLACED of the protective order, without an
-    ORDER_ACCEPTED and without a deal. Auth: account, with a token of SCOPE_TRADE. Rate lane:
-    ordinary (50 a second).
+    removed, so send both. Field number 6 is not in use.
+    No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
+    each with the clientMsgId of the request.
+    Success is one ORDER_REPLACED of the protective order, without an ORDER_ACCEPTED and without
+    a deal.
+    Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -455,11 +458,13 @@ class ProtoOAAmendPositionSLTPReq(Request["ProtoOAExecutionEvent"]):
 
 
 class ProtoOAClosePositionReq(Request["ProtoOAExecutionEvent"]):
-    """Closes a position, wholly or in part. No Res message: answered by ProtoOAExecutionEvent,
-    ProtoOAOrderErrorEvent or ProtoOAErrorRes, each with the clientMsgId of the request. Success
-    is ORDER_ACCEPTED, then ORDER_FILLED with deal.closePositionDetail. Where a protective order
-    exists, a server event follows: ORDER_CANCELLED of it after a full close, and only there is
-    the position shown as closed; ORDER_REPLACED with the smaller volume after a partial one.
+    """Closes a position, wholly or in part.
+    No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
+    each with the clientMsgId of the request.
+    Success is ORDER_ACCEPTED, then ORDER_FILLED with deal.closePositionDetail. Where a
+    protective order exists, a server event follows: ORDER_CANCELLED of it after a full close,
+    and only there is the position shown as closed; ORDER_REPLACED with the smaller volume after
+    a partial one.
     Auth: account, with a token of SCOPE_TRADE. Rate lane: ordinary (50 a second).
     """
 
@@ -503,8 +508,9 @@ class ProtoOATrailingSLChangedEvent(Message):
 
 
 class ProtoOAAssetListReq(Request["ProtoOAAssetListRes"]):
-    """Asks for the assets that the account knows. Answered by ProtoOAAssetListRes, or
-    ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    """Asks for the assets that the account knows.
+    Answered by ProtoOAAssetListRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -533,8 +539,9 @@ class ProtoOAAssetListRes(Message):
 
 
 class ProtoOASymbolsListReq(Request["ProtoOASymbolsListRes"]):
-    """Asks for the symbols that the account can see, in short form. Answered by
-    ProtoOASymbolsListRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    """Asks for the symbols that the account can see, in short form.
+    Answered by ProtoOASymbolsListRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -576,8 +583,9 @@ class ProtoOASymbolsListRes(Message):
 
 
 class ProtoOASymbolByIdReq(Request["ProtoOASymbolByIdRes"]):
-    """Asks for symbols in full: digits, volume limits, hours, costs. Answered by
-    ProtoOASymbolByIdRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    """Asks for symbols in full: digits, volume limits, hours, costs.
+    Answered by ProtoOASymbolByIdRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -616,9 +624,9 @@ class ProtoOASymbolByIdRes(Message):
 
 
 class ProtoOASymbolsForConversionReq(Request["ProtoOASymbolsForConversionRes"]):
-    """Asks for a chain of symbols whose prices convert one asset into another. Answered by
-    ProtoOASymbolsForConversionRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-    second).
+    """Asks for a chain of symbols whose prices convert one asset into another.
+    Answered by ProtoOASymbolsForConversionRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -673,8 +681,9 @@ class ProtoOASymbolChangedEvent(Message):
 
 
 class ProtoOAAssetClassListReq(Request["ProtoOAAssetClassListRes"]):
-    """Asks for the asset classes. Answered by ProtoOAAssetClassListRes, or ProtoOAErrorRes. Auth:
-    account. Rate lane: ordinary (50 a second).
+    """Asks for the asset classes.
+    Answered by ProtoOAAssetClassListRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -707,8 +716,9 @@ class ProtoOAAssetClassListRes(Message):
 
 
 class ProtoOATraderReq(Request["ProtoOATraderRes"]):
-    """Asks for the account itself: balance, leverage, deposit currency, rights. Answered by
-    ProtoOATraderRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    """Asks for the account itself: balance, leverage, deposit currency, rights.
+    Answered by ProtoOATraderRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -754,8 +764,8 @@ class ProtoOATraderUpdatedEvent(Message):
 
 class ProtoOAReconcileReq(Request["ProtoOAReconcileRes"]):
     """Asks for the open positions and pending orders: the way to find one's state after a
-    reconnect. Answered by ProtoOAReconcileRes, or ProtoOAErrorRes. Auth: account. Rate lane:
-    ordinary (50 a second).
+    reconnect. Answered by ProtoOAReconcileRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -820,10 +830,11 @@ class ProtoOAOrderErrorEvent(Message):
 
 
 class ProtoOADealListReq(Request["ProtoOADealListRes"]):
-    """Asks for the deals of a stretch of time. Answered by ProtoOADealListRes, or ProtoOAErrorRes.
-    Windows of up to one week (604800000 ms) were documented in 2021; INCORRECT_BOUNDARIES
-    refuses a bad one. Auth: account. Rate lane: historical (5 a second) to be safe; whether the
-    server counts it there is not published.
+    """Asks for the deals of a stretch of time.
+    Answered by ProtoOADealListRes, or ProtoOAErrorRes. Windows of up to one week (604800000 ms)
+    were documented in 2021; INCORRECT_BOUNDARIES refuses a bad one.
+    Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts it
+    there is not published.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -862,9 +873,10 @@ class ProtoOADealListRes(Message):
 
 
 class ProtoOAOrderListReq(Request["ProtoOAOrderListRes"]):
-    """Asks for the orders of a stretch of time, pending and ended. Answered by ProtoOAOrderListRes,
-    or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second); whether the server
-    counts it as historical is not published.
+    """Asks for the orders of a stretch of time, pending and ended.
+    Answered by ProtoOAOrderListRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
+    is not published.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -899,9 +911,9 @@ class ProtoOAOrderListRes(Message):
 
 
 class ProtoOAExpectedMarginReq(Request["ProtoOAExpectedMarginRes"]):
-    """Asks what margin orders would bind, before placing them. Answered by
-    ProtoOAExpectedMarginRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-    second).
+    """Asks what margin orders would bind, before placing them.
+    Answered by ProtoOAExpectedMarginRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -964,10 +976,11 @@ class ProtoOAMarginChangedEvent(Message):
 
 
 class ProtoOACashFlowHistoryListReq(Request["ProtoOACashFlowHistoryListRes"]):
-    """Asks for the deposits and withdrawals of a stretch of time. Answered by
-    ProtoOACashFlowHistoryListRes, or ProtoOAErrorRes. The window is at most one week (604800000
-    ms); longer times take several requests. Auth: account. Rate lane: historical (5 a second) to
-    be safe; whether the server counts it there is not published.
+    """Asks for the deposits and withdrawals of a stretch of time.
+    Answered by ProtoOACashFlowHistoryListRes, or ProtoOAErrorRes. The window is at most one week
+    (604800000 ms); longer times take several requests.
+    Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts it
+    there is not published.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1005,7 +1018,8 @@ class ProtoOACashFlowHistoryListRes(Message):
 
 class ProtoOAGetAccountListByAccessTokenReq(Request["ProtoOAGetAccountListByAccessTokenRes"]):
     """Asks which accounts a token opens. Works on the demo and the live host alike and shows
-    accounts of both. Answered by ProtoOAGetAccountListByAccessTokenRes, or ProtoOAErrorRes:
+    accounts of both.
+    Answered by ProtoOAGetAccountListByAccessTokenRes, or ProtoOAErrorRes:
     CH_ACCESS_TOKEN_INVALID. Auth: application. Rate lane: ordinary (50 a second).
     """
 
@@ -1044,11 +1058,12 @@ class ProtoOAGetAccountListByAccessTokenRes(Message):
 
 class ProtoOARefreshTokenReq(Request["ProtoOARefreshTokenRes"]):
     """Trades a refresh token for a new pair. The old access and refresh token die at once, so a
-    lost answer loses the grant. Answered by ProtoOARefreshTokenRes, or ProtoOAErrorRes:
-    CH_ACCESS_TOKEN_INVALID for a refresh token that was used before. For account sessions of the
-    old token ProtoOAAccountsTokenInvalidatedEvent and ProtoOAAccountDisconnectEvent follow;
-    authorise those again with the new token. Auth: application. Rate lane: ordinary (50 a
-    second).
+    lost answer loses the grant.
+    Answered by ProtoOARefreshTokenRes, or ProtoOAErrorRes: CH_ACCESS_TOKEN_INVALID for a refresh
+    token that was used before.
+    For account sessions of the old token ProtoOAAccountsTokenInvalidatedEvent and
+    ProtoOAAccountDisconnectEvent follow; authorise those again with the new token.
+    Auth: application. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1083,10 +1098,11 @@ class ProtoOARefreshTokenRes(Message):
 
 
 class ProtoOASubscribeSpotsReq(Request["ProtoOASubscribeSpotsRes"]):
-    """Subscribes to the quotes of symbols. Answered by ProtoOASubscribeSpotsRes, or
-    ProtoOAErrorRes: ALREADY_SUBSCRIBED or INVALID_REQUEST for a second subscription. One bad id
-    in a batch was seen to fail all of it. ProtoOASpotEvent follows. Auth: account. Rate lane:
-    ordinary (50 a second).
+    """Subscribes to the quotes of symbols.
+    Answered by ProtoOASubscribeSpotsRes, or ProtoOAErrorRes: ALREADY_SUBSCRIBED or
+    INVALID_REQUEST for a second subscription. One bad id in a batch was seen to fail all of it.
+    ProtoOASpotEvent follows.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1123,9 +1139,10 @@ class ProtoOASubscribeSpotsRes(Message):
 
 
 class ProtoOAUnsubscribeSpotsReq(Request["ProtoOAUnsubscribeSpotsRes"]):
-    """Ends subscriptions to quotes. Answered by ProtoOAUnsubscribeSpotsRes, or ProtoOAErrorRes:
-    INVALID_REQUEST was seen where there was no subscription. Auth: account. Rate lane: ordinary
-    (50 a second).
+    """Ends subscriptions to quotes.
+    Answered by ProtoOAUnsubscribeSpotsRes, or ProtoOAErrorRes: INVALID_REQUEST was seen where
+    there was no subscription.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1185,7 +1202,8 @@ class ProtoOASpotEvent(Message):
     price: it is this bid.
     """
     session_close: int | None = field(7, "uint64", key="sessionClose", default=None)
-    """Closing price of the last session, in 1/100000 of a price unit whatever the symbol's digits.
+    """Closing price of the last session, in 1/100000 of a price unit whatever the symbol's
+    digits.
     """
     timestamp: int | None = field(8, "int64", key="timestamp", default=None)
     """When the quote changed, ms since the Unix epoch (UTC); only if subscribeToSpotTimestamp was
@@ -1196,9 +1214,11 @@ class ProtoOASpotEvent(Message):
 
 class ProtoOASubscribeLiveTrendbarReq(Request["ProtoOASubscribeLiveTrendbarRes"]):
     """Subscribes to the bar in the making of one symbol and period. Needs the spot subscription of
-    the symbol. Answered by ProtoOASubscribeLiveTrendbarRes, or ProtoOAErrorRes: INVALID_REQUEST
-    or NOT_SUBSCRIBED_TO_SPOTS without spots, ALREADY_SUBSCRIBED. The bars ride in
-    ProtoOASpotEvent.trendbar. Auth: account. Rate lane: ordinary (50 a second).
+    the symbol.
+    Answered by ProtoOASubscribeLiveTrendbarRes, or ProtoOAErrorRes: INVALID_REQUEST or
+    NOT_SUBSCRIBED_TO_SPOTS without spots, ALREADY_SUBSCRIBED. The bars ride in
+    ProtoOASpotEvent.trendbar.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1233,9 +1253,9 @@ class ProtoOASubscribeLiveTrendbarRes(Message):
 
 
 class ProtoOAUnsubscribeLiveTrendbarReq(Request["ProtoOAUnsubscribeLiveTrendbarRes"]):
-    """Ends the subscription to live bars of one symbol and period. Answered by
-    ProtoOAUnsubscribeLiveTrendbarRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50
-    a second).
+    """Ends the subscription to live bars of one symbol and period.
+    Answered by ProtoOAUnsubscribeLiveTrendbarRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1270,10 +1290,12 @@ class ProtoOAUnsubscribeLiveTrendbarRes(Message):
 
 
 class ProtoOAGetTrendbarsReq(Request["ProtoOAGetTrendbarsRes"]):
-    """Asks for bars of the past. Answered by ProtoOAGetTrendbarsRes, or ProtoOAErrorRes:
-    INCORRECT_BOUNDARIES for a bad window. Live servers cut a window that is too wide silently.
+    """Asks for bars of the past.
+    Answered by ProtoOAGetTrendbarsRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a bad
+    window. Live servers cut a window that is too wide silently.
     Page backwards with count and toTimestamp; an answer may hold one bar fewer than count and
-    still say hasMore. Auth: account. Rate lane: historical (5 a second).
+    still say hasMore.
+    Auth: account. Rate lane: historical (5 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1331,9 +1353,10 @@ class ProtoOAGetTrendbarsRes(Message):
 
 
 class ProtoOAGetTickDataReq(Request["ProtoOAGetTickDataRes"]):
-    """Asks for ticks of the past, of bid or ask. Answered by ProtoOAGetTickDataRes, or
-    ProtoOAErrorRes: INCORRECT_BOUNDARIES for a window over one week (604800000 ms) or an empty
-    one. Page backwards: while hasMore, ask again with toTimestamp just below the oldest tick
+    """Asks for ticks of the past, of bid or ask.
+    Answered by ProtoOAGetTickDataRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a window over
+    one week (604800000 ms) or an empty one.
+    Page backwards: while hasMore, ask again with toTimestamp just below the oldest tick
     received. Auth: account. Rate lane: historical (5 a second).
     """
 
@@ -1379,8 +1402,9 @@ class ProtoOAGetTickDataRes(Message):
 
 
 class ProtoOAGetCtidProfileByTokenReq(Request["ProtoOAGetCtidProfileByTokenRes"]):
-    """Asks for the person behind a token. Answered by ProtoOAGetCtidProfileByTokenRes, or
-    ProtoOAErrorRes. Auth: application. Rate lane: ordinary (50 a second).
+    """Asks for the person behind a token.
+    Answered by ProtoOAGetCtidProfileByTokenRes, or ProtoOAErrorRes.
+    Auth: application. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1433,9 +1457,10 @@ class ProtoOADepthEvent(Message):
 
 
 class ProtoOASubscribeDepthQuotesReq(Request["ProtoOASubscribeDepthQuotesRes"]):
-    """Subscribes to the order book of symbols. Needs their spot subscription. Answered by
-    ProtoOASubscribeDepthQuotesRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_SPOTS.
-    ProtoOADepthEvent follows. Auth: account. Rate lane: ordinary (50 a second).
+    """Subscribes to the order book of symbols. Needs their spot subscription.
+    Answered by ProtoOASubscribeDepthQuotesRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_SPOTS.
+    ProtoOADepthEvent follows.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1468,8 +1493,9 @@ class ProtoOASubscribeDepthQuotesRes(Message):
 
 
 class ProtoOAUnsubscribeDepthQuotesReq(Request["ProtoOAUnsubscribeDepthQuotesRes"]):
-    """Ends subscriptions to order books. Answered by ProtoOAUnsubscribeDepthQuotesRes, or
-    ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    """Ends subscriptions to order books.
+    Answered by ProtoOAUnsubscribeDepthQuotesRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1500,7 +1526,8 @@ class ProtoOAUnsubscribeDepthQuotesRes(Message):
 
 
 class ProtoOASymbolCategoryListReq(Request["ProtoOASymbolCategoryListRes"]):
-    """Asks for the symbol categories. Answered by ProtoOASymbolCategoryListRes, or ProtoOAErrorRes.
+    """Asks for the symbol categories.
+    Answered by ProtoOASymbolCategoryListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
 
@@ -1534,9 +1561,10 @@ class ProtoOASymbolCategoryListRes(Message):
 
 
 class ProtoOAAccountLogoutReq(Request["ProtoOAAccountLogoutRes"]):
-    """Ends the session of an account on this connection. Answered by ProtoOAAccountLogoutRes, or
-    ProtoOAErrorRes; the session is over when ProtoOAAccountDisconnectEvent follows. Auth:
-    account. Rate lane: ordinary (50 a second).
+    """Ends the session of an account on this connection.
+    Answered by ProtoOAAccountLogoutRes, or ProtoOAErrorRes; the session is over when
+    ProtoOAAccountDisconnectEvent follows.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1584,8 +1612,9 @@ class ProtoOAAccountDisconnectEvent(Message):
 
 
 class ProtoOAMarginCallListReq(Request["ProtoOAMarginCallListRes"]):
-    """Asks for the margin calls of the account. Answered by ProtoOAMarginCallListRes, or
-    ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    """Asks for the margin calls of the account.
+    Answered by ProtoOAMarginCallListRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1618,9 +1647,9 @@ class ProtoOAMarginCallListRes(Message):
 
 
 class ProtoOAMarginCallUpdateReq(Request["ProtoOAMarginCallUpdateRes"]):
-    """Changes the threshold of one margin call. Answered by ProtoOAMarginCallUpdateRes, or
-    ProtoOAErrorRes; ProtoOAMarginCallUpdateEvent follows. Auth: account. Rate lane: ordinary (50
-    a second).
+    """Changes the threshold of one margin call.
+    Answered by ProtoOAMarginCallUpdateRes, or ProtoOAErrorRes; ProtoOAMarginCallUpdateEvent
+    follows. Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1685,8 +1714,9 @@ class ProtoOAMarginCallTriggerEvent(Message):
 
 
 class ProtoOAGetDynamicLeverageByIDReq(Request["ProtoOAGetDynamicLeverageByIDRes"]):
-    """Asks for the dynamic leverage of a symbol. Answered by ProtoOAGetDynamicLeverageByIDRes, or
-    ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    """Asks for the dynamic leverage of a symbol.
+    Answered by ProtoOAGetDynamicLeverageByIDRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1721,9 +1751,10 @@ class ProtoOAGetDynamicLeverageByIDRes(Message):
 
 
 class ProtoOADealListByPositionIdReq(Request["ProtoOADealListByPositionIdRes"]):
-    """Asks for the deals of one position. No window is needed. Answered by
-    ProtoOADealListByPositionIdRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-    second); whether the server counts it as historical is not published.
+    """Asks for the deals of one position. No window is needed.
+    Answered by ProtoOADealListByPositionIdRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
+    is not published.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1764,9 +1795,10 @@ class ProtoOADealListByPositionIdRes(Message):
 
 
 class ProtoOAOrderDetailsReq(Request["ProtoOAOrderDetailsRes"]):
-    """Asks for one order and its deals; ended orders too. Answered by ProtoOAOrderDetailsRes, or
-    ProtoOAErrorRes: ORDER_NOT_FOUND for an unknown id. Auth: account. Rate lane: ordinary (50 a
-    second); whether the server counts it as historical is not published.
+    """Asks for one order and its deals; ended orders too.
+    Answered by ProtoOAOrderDetailsRes, or ProtoOAErrorRes: ORDER_NOT_FOUND for an unknown id.
+    Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
+    is not published.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1804,9 +1836,10 @@ class ProtoOAOrderDetailsRes(Message):
 
 class ProtoOAOrderListByPositionIdReq(Request["ProtoOAOrderListByPositionIdRes"]):
     """Asks for the orders of one position: what opened, changed, protected and closed it, cancelled
-    ones included. No window is needed. Answered by ProtoOAOrderListByPositionIdRes, or
-    ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second); whether the server counts
-    it as historical is not published.
+    ones included. No window is needed.
+    Answered by ProtoOAOrderListByPositionIdRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
+    is not published.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1851,9 +1884,10 @@ class ProtoOAOrderListByPositionIdRes(Message):
 
 
 class ProtoOADealOffsetListReq(Request["ProtoOADealOffsetListRes"]):
-    """Asks which deals a deal was matched against; of use on netted accounts. Answered by
-    ProtoOADealOffsetListRes, or ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a
-    second); whether the server counts it as historical is not published.
+    """Asks which deals a deal was matched against; of use on netted accounts.
+    Answered by ProtoOADealOffsetListRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
+    is not published.
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1893,8 +1927,9 @@ class ProtoOADealOffsetListRes(Message):
 
 class ProtoOAGetPositionUnrealizedPnLReq(Request["ProtoOAGetPositionUnrealizedPnLRes"]):
     """Asks for the unrealised profit of every open position. Asking every 2 to 3 seconds is what
-    the documentation advises. Answered by ProtoOAGetPositionUnrealizedPnLRes, or
-    ProtoOAErrorRes. Auth: account. Rate lane: ordinary (50 a second).
+    the documentation advises.
+    Answered by ProtoOAGetPositionUnrealizedPnLRes, or ProtoOAErrorRes.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1935,7 +1970,9 @@ class ProtoOAGetPositionUnrealizedPnLRes(Message):
 
 
 class ProtoOAv1PnLChangeEvent(Message):
-    """The unrealised profit of the whole account changed; follows ProtoOAv1PnLChangeSubscribeReq."""
+    """The unrealised profit of the whole account changed; follows
+    ProtoOAv1PnLChangeSubscribeReq.
+    """
 
     payload_type: ProtoOAPayloadType | None = field(
         1, "enum", of="ProtoOAPayloadType", key="payloadType", default=None
@@ -1958,9 +1995,9 @@ class ProtoOAv1PnLChangeEvent(Message):
 
 class ProtoOAv1PnLChangeSubscribeReq(Request["ProtoOAv1PnLChangeSubscribeRes"]):
     """Subscribes to the unrealised profit of the account. Later releases of the schema drop the
-    payload numbers of this stream. Answered by ProtoOAv1PnLChangeSubscribeRes, or
-    ProtoOAErrorRes; ProtoOAv1PnLChangeEvent follows. Auth: account. Rate lane: ordinary (50 a
-    second).
+    payload numbers of this stream.
+    Answered by ProtoOAv1PnLChangeSubscribeRes, or ProtoOAErrorRes; ProtoOAv1PnLChangeEvent
+    follows. Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(
@@ -1989,9 +2026,10 @@ class ProtoOAv1PnLChangeSubscribeRes(Message):
 
 
 class ProtoOAv1PnLChangeUnSubscribeReq(Request["ProtoOAv1PnLChangeUnSubscribeRes"]):
-    """Ends the subscription to the unrealised profit. Answered by ProtoOAv1PnLChangeUnSubscribeRes,
-    or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_PNL without a subscription. Auth: account. Rate lane:
-    ordinary (50 a second).
+    """Ends the subscription to the unrealised profit.
+    Answered by ProtoOAv1PnLChangeUnSubscribeRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_PNL
+    without a subscription.
+    Auth: account. Rate lane: ordinary (50 a second).
     """
 
     payload_type: ProtoOAPayloadType | None = field(

@@ -3,14 +3,8 @@
 
 from __future__ import annotations
 
-from ctrader_typed.enums import (
-    Enum,
-)
-from ctrader_typed.message import (
-    Message,
-    field,
-    or_default,
-)
+from ctrader_typed.enums import Enum
+from ctrader_typed.message import Message, field, or_default
 
 
 class ProtoOAPayloadType(Enum):
@@ -243,7 +237,9 @@ class ProtoOACommissionType(Enum):
 
 
 class ProtoOASymbolDistanceType(Enum):
-    """What the minimum distances of a symbol (slDistance, tpDistance, gslDistance) are measured in."""
+    """What the minimum distances of a symbol (slDistance, tpDistance, gslDistance) are measured
+    in.
+    """
 
     SYMBOL_DISTANCE_IN_POINTS = 1
     """Points, the smallest step of the price: 10^-digits."""
@@ -518,7 +514,8 @@ class ProtoOAChangeBalanceType(Enum):
     BALANCE_WITHDRAW_FROM_SUBACCOUNT = 32
     """Copy trading: moved by hand out of a subaccount to the main account."""
     BALANCE_DEPOSIT_FROM_SUBACCOUNT = 33
-    """Copy trading: moved by hand between the main account and a subaccount, the receiving entry.
+    """Copy trading: moved by hand between the main account and a subaccount, the receiving
+    entry.
     """
     BALANCE_WITHDRAW_COPY_FEE = 34
     """Copy trading: fees paid to the strategy's provider."""
@@ -697,7 +694,8 @@ class ProtoOAErrorCode(Enum):
     TOO_MANY_POSITIONS = 124
     """The account has reached its number of positions and orders."""
     TRADING_BAD_VOLUME = 125
-    """The volume is outside the symbol's limits or off its step. The text counts lots, not units.
+    """The volume is outside the symbol's limits or off its step. The text counts lots, not
+    units.
     """
     TRADING_BAD_STOPS = 126
     """A stop loss, take profit or stop price is on the wrong side of the market."""
@@ -1087,7 +1085,8 @@ class ProtoOAPosition(Message):
     order.
     """
     swap: int = field(4, "int64", key="swap")
-    """Swap gathered so far, realised at the close: money times 10^moneyDigits; negative is charged.
+    """Swap gathered so far, realised at the close: money times 10^moneyDigits; negative is
+    charged.
     """
     price: float | None = field(5, "double", key="price", default=None)
     """Average opening price, weighted by volume; unscaled. 0.0 while there is no volume. After a
@@ -1516,10 +1515,12 @@ class ProtoOADepthQuote(Message):
     size: int = field(3, "uint64", key="size")
     """Volume offered at the price, in 0.01 of a unit."""
     bid: int | None = field(4, "uint64", key="bid", default=None)
-    """Price of a bid, in 1/100000 of a price unit whatever the symbol's digits; absent on an ask.
+    """Price of a bid, in 1/100000 of a price unit whatever the symbol's digits; absent on an
+    ask.
     """
     ask: int | None = field(5, "uint64", key="ask", default=None)
-    """Price of an ask, in 1/100000 of a price unit whatever the symbol's digits; absent on a bid.
+    """Price of an ask, in 1/100000 of a price unit whatever the symbol's digits; absent on a
+    bid.
     """
 
 

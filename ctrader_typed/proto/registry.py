@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from .open_api_common_messages import (
-    ProtoErrorRes,
-    ProtoHeartbeatEvent,
-    ProtoMessage,
-)
+from ctrader_typed.schema import Schema
+
+from .open_api_common_messages import ProtoErrorRes, ProtoHeartbeatEvent, ProtoMessage
 from .open_api_messages import (
     ProtoOAAccountAuthReq,
     ProtoOAAccountAuthRes,
@@ -96,13 +94,13 @@ from .open_api_messages import (
     ProtoOAUnsubscribeLiveTrendbarRes,
     ProtoOAUnsubscribeSpotsReq,
     ProtoOAUnsubscribeSpotsRes,
-    ProtoOAVersionReq,
-    ProtoOAVersionRes,
     ProtoOAv1PnLChangeEvent,
     ProtoOAv1PnLChangeSubscribeReq,
     ProtoOAv1PnLChangeSubscribeRes,
     ProtoOAv1PnLChangeUnSubscribeReq,
     ProtoOAv1PnLChangeUnSubscribeRes,
+    ProtoOAVersionReq,
+    ProtoOAVersionRes,
 )
 from .open_api_model_messages import (
     ProtoOAArchivedSymbol,
@@ -133,13 +131,10 @@ from .open_api_model_messages import (
     ProtoOATrader,
     ProtoOATrendbar,
 )
-from ctrader_typed.schema import (
-    Schema,
-)
 
 SCHEMA = Schema(
     release="91",
-    digest="b6eb8ea59affdebd",
+    digest="ca833ab333422321",
     envelope=ProtoMessage,
     codecs=f"{__package__}.codecs",
     hot=(
