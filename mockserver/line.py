@@ -7,6 +7,7 @@ are other lines.
 from __future__ import annotations
 
 import math
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -123,8 +124,11 @@ class Line:
                 try:
                     data = bytes(await self._stream.receive_some(_CHUNK))
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    self._outbox.abandon(_broke(error))
-                    return
+                    # Many a client closes its socket without a word of TLS: an end like any other.
+                    if not isinstance(error.__cause__, ssl.SSLEOFError):
+                        self._outbox.abandon(_broke(error))
+                        return
+                    data = b""
             if data is None:
                 self._outbox.close(f"no whole frame within {self._limits.frame:g} seconds")
                 return

@@ -22,6 +22,7 @@ from ctrader_typed.schema import Schema
 from .behaviour import BehaviourFactory, Caller
 from .certificates import Certificates
 from .line import Limits, Line
+from .parting import Lingering, part
 from .sockets import listen
 
 __all__ = ["Ended", "Limits", "MockServer", "mock_server"]
@@ -175,7 +176,7 @@ class MockServer:
         self._open += 1
         try:
             if self._context is None:
-                await self._attend(stream, "tcp")
+                await self._attend(Lingering(stream, self._limits.farewell), "tcp")
             elif (secured := await self._handshake(stream, self._context)) is not None:
                 await self._attend(secured, "tls-tcp")
         finally:
@@ -183,10 +184,10 @@ class MockServer:
 
     async def _handshake(
         self, stream: trio.SocketStream, context: ssl.SSLContext
-    ) -> trio.SSLStream[trio.SocketStream] | None:
+    ) -> trio.SSLStream[Lingering] | None:
         """The stream with TLS on it; None, and the connection closed, if the client cannot."""
-        # Clients that just close their socket are common: that is an end like any other.
-        secured = trio.SSLStream(stream, context, server_side=True, https_compatible=True)
+        lingering = Lingering(stream, self._limits.farewell)
+        secured = trio.SSLStream(lingering, context, server_side=True)
         reason = f"no TLS handshake within {self._limits.handshake:g} seconds"
         with trio.move_on_after(self._limits.handshake):
             try:
@@ -208,10 +209,10 @@ class MockServer:
             reason = await line.run(self._behaviours(caller))
             if not line.cut_off:
                 with trio.move_on_after(self._limits.farewell):
-                    await _part(stream)
+                    await part(stream)
         finally:
-            await trio.aclose_forcefully(stream)
             self._note(caller.number, reason)
+            await trio.aclose_forcefully(stream)
 
     def _note(self, number: int | None, reason: str) -> None:
         self.ended.append(Ended(number, reason))
@@ -232,20 +233,3 @@ def _release() -> Schema:
     from ctrader_typed.proto import SCHEMA  # noqa: PLC0415 - who brings another schema need not pay
 
     return SCHEMA
-
-
-async def _part(stream: trio.abc.Stream) -> None:
-    """End a connection so that the client gets what was sent last.
-
-    A socket that is closed with bytes unread is reset, and the other side may lose what it has not
-    read yet. So say that nothing more comes, and read until the client has hung up too.
-    """
-    try:
-        if isinstance(stream, trio.SSLStream):
-            stream, _ = await stream.unwrap()
-        if isinstance(stream, trio.abc.HalfCloseableStream):
-            await stream.send_eof()
-        while await stream.receive_some():
-            pass
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        pass  # it has hung up already

@@ -1,0 +1,54 @@
+"""Closing a connection so that the client gets what was sent to it last.
+
+A socket that is closed with bytes unread is reset, and then the other side may lose what it has not
+read yet. So a server says that nothing more comes, and reads until the client has hung up too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import trio
+
+_QUIET = 0.05  # seconds without a byte: the client is not in the middle of a sentence
+
+
+class Lingering(trio.abc.Stream):
+    """A socket that is closed in that way. TLS, on top of it, first says goodbye in its own."""
+
+    def __init__(self, socket: trio.SocketStream, patience: float) -> None:
+        self._socket = socket
+        self._patience = patience
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """As the socket's."""
+        await self._socket.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """As the socket's."""
+        await self._socket.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """As the socket's."""
+        return await self._socket.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        """Hang up, and wait up to `patience` seconds for the client to do so; cancelled, do not."""
+        try:
+            with trio.move_on_after(self._patience), contextlib.suppress(trio.BrokenResourceError):
+                await self._socket.send_eof()
+                while await self._socket.receive_some():
+                    pass
+        finally:
+            await trio.aclose_forcefully(self._socket)
+
+
+async def part(stream: trio.abc.Stream) -> None:
+    """Close a stream on which everything was sent."""
+    # TLS cannot say goodbye over data that it has not handed out.
+    data: bytes | bytearray = b"."
+    while data:
+        data = b""
+        with trio.move_on_after(_QUIET), contextlib.suppress(trio.BrokenResourceError):
+            data = await stream.receive_some()
+    await stream.aclose()
