@@ -1,0 +1,70 @@
+"""Exact arithmetic of prices, volumes and money. Knows no order and no account.
+
+Inside the broker a price is an integer in 1/100000, a volume an integer in 0.01 of a unit, an
+amount an integer in 10^-moneyDigits, and everything between them a Fraction. Doubles exist only in
+messages.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+PRICE_SCALE = 100_000
+
+
+def half_away(value: Fraction) -> int:
+    """The nearest integer; halves go away from zero (recorded: a commission of 7.5 cents is 8)."""
+    doubled = 2 * abs(value.numerator) + value.denominator
+    magnitude = doubled // (2 * value.denominator)
+    return -magnitude if value < 0 else magnitude
+
+
+def exact(number: float) -> Fraction:
+    """A double as it is written in the shortest way: 0.1 is a tenth."""
+    return Fraction(Decimal(repr(float(number))))
+
+
+def in_scale(price: float) -> Fraction:
+    """A double from a message in 1/100000; whole if it has no more than five decimals."""
+    return exact(price) * PRICE_SCALE
+
+
+def double(price: int | Fraction) -> float:
+    """A price in 1/100000 as the unscaled double that messages carry."""
+    return float(Fraction(price) / PRICE_SCALE)
+
+
+def units(volume: int) -> Fraction:
+    """A volume in units of the base asset."""
+    return Fraction(volume, 100)
+
+
+def amount(value: Fraction, digits: int) -> int:
+    """A value in the deposit currency as an amount of money with so many digits."""
+    return half_away(value * 10**digits)
+
+
+def share(whole: int, part: int, of: int) -> int:
+    """The part of an amount that belongs to `part` of `of`, rounded; what is left is the caller's
+    difference.
+
+    Recorded: an opening commission of 5 cents splits into 3 + 2, one of 27.72 gives 0.28 for a
+    hundredth.
+    """
+    return half_away(Fraction(whole * part, of))
+
+
+def value_of(volume: int, price: int | Fraction) -> Fraction:
+    """What a volume is worth at a price, in the currency of the price."""
+    return units(volume) * price / PRICE_SCALE
+
+
+def plain(number: float) -> str:
+    """A double as error texts print it: 1.1 as 1.1, 150.0 as 150.0."""
+    return repr(float(number))
+
+
+def lots(volume: int, lot_size: int) -> str:
+    """A volume as error texts print it: lots with two decimals."""
+    return f"{Decimal(volume) / Decimal(lot_size):.2f}"
