@@ -116,6 +116,10 @@ class Catalogue:
         """Whether this is a symbol that is traded; archived ones are not."""
         return symbol_id in self._symbols
 
+    def was(self, symbol_id: int) -> bool:
+        """Whether this is an archived symbol."""
+        return symbol_id in self._archived
+
     def tick_size(self, symbol_id: int) -> int:
         """The smallest price step in 1/100000: prices are multiples of it. 1 for five digits, 1000
         for two.

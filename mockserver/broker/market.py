@@ -11,9 +11,9 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .bars import MINUTE
 from .catalogue import Catalogue
 from .path import Patch, Path
+from .periods import MINUTE
 from .prices import NO_QUOTE, PriceSource, Quote, Tick
 
 

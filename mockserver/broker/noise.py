@@ -1,4 +1,5 @@
-"""Noise that is a function of its place: the slow drift of an asset's worth. Knows no symbol and no bar.
+"""Noise that is a function of its place: the slow drift of an asset's worth. Knows no symbol and
+no bar.
 
 Only sums, products and quotients of doubles are used, which are the same on every machine.
 """
@@ -48,8 +49,8 @@ UNKNOWN = Nature(1.0, 1_000, 20)
 class Drift:
     """An asset's worth in US dollars at every full hour since the epoch.
 
-    A sum of octaves of value noise: it wanders like a market, stays within some tens of per cent of its nature's
-    worth for ever, and any hour can be computed without those before it.
+    A sum of octaves of value noise: it wanders like a market, stays within some tens of per cent
+    of its nature's worth for ever, and any hour can be computed without those before it.
     """
 
     def __init__(self, key: str, nature: Nature) -> None:

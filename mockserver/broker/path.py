@@ -12,7 +12,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .bars import HOUR, MINUTE, Bar, bars_of, hours_of
+from .bars import Bar, bars_of, hours_of
+from .periods import HOUR, MINUTE
 from .prices import NO_QUOTE, PriceSource, Quote, Tick
 
 
@@ -64,6 +65,14 @@ class Path:
             else:
                 ticks += (_shifted_tick(t, shift) for t in self._source.ticks(symbol_id, a, b))
         return ticks
+
+    def begins(self, symbol_id: int) -> int | None:
+        """The time of the first tick of all; None if there is none."""
+        patches = self._patches.get(symbol_id)
+        first = self._source.next_at(symbol_id, 0)
+        if patches and (first is None or patches[0].start < first):
+            return patches[0].start
+        return first
 
     def quote(self, symbol_id: int, before: int) -> Quote:
         """The last price of each side before a time."""

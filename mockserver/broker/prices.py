@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from .bars import MINUTE, Bar, bars_of, hours_of
+from .bars import Bar, bars_of, hours_of
+from .periods import MINUTE
 
 UNIT = 100_000
 """Integer prices count this part of a price unit."""

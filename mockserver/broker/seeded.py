@@ -15,9 +15,10 @@ from math import sqrt
 from typing import Any
 
 from . import splits
-from .bars import HOUR, MINUTE, Bar
+from .bars import Bar
 from .catalogue import Catalogue
 from .noise import NATURES, UNKNOWN, Drift, Nature
+from .periods import DAY, HOUR, MINUTE
 from .prices import NO_QUOTE, UNIT, Quote, Tick
 from .schedule import Schedule
 from .splits import Part
@@ -30,8 +31,7 @@ _ACTIVITY = (
     *(24, 24, 22, 22, 22, 24, 30, 44, 52, 50, 44, 42),
     *(50, 64, 68, 64, 54, 44, 38, 34, 28, 18, 18, 22),
 )
-_DAY = 24 * HOUR
-_YEAR = 366 * _DAY
+_YEAR = 366 * DAY
 _CACHED = 64
 
 
@@ -85,7 +85,7 @@ class SeededPrices:
     def next_at(self, symbol_id: int, when: int) -> int | None:
         """See PriceSource; None if the symbol does not open within a year."""
         process = self._processes[symbol_id]
-        at = when // MINUTE
+        at = max(when // MINUTE, process.since)
         for minute in process.open_minutes(at, at + _YEAR):
             for tick in process.ticks(minute):
                 if tick.time_ms >= when:
@@ -139,7 +139,7 @@ class _Process:
         self._symbol_id = symbol_id
         self._base, self._quote = base, quote
         self._schedule = schedule
-        self._since = since
+        self.since = since
         price = base.nature.worth / quote.nature.worth * UNIT / step
         volatility = base.nature.volatility**2 + quote.nature.volatility**2
         self._reach = max(4, int(price * sqrt(volatility) / 1_000_000))
@@ -150,7 +150,7 @@ class _Process:
 
     def open_minutes(self, start: int, end: int) -> Iterator[int]:
         """The minutes in `[start, end)` that lie wholly within the trading hours."""
-        for opens, closes in self._schedule.spans(max(start, self._since) * MINUTE, end * MINUTE):
+        for opens, closes in self._schedule.spans(max(start, self.since) * MINUTE, end * MINUTE):
             yield from range(-(-opens // MINUTE), closes // MINUTE)
 
     def hour(self, hour: int, open_minutes: int) -> Part:
@@ -181,14 +181,14 @@ class _Process:
 
     def quote_before(self, minute: int) -> Quote:
         """The quote that the last open minute before this one left behind."""
-        while minute > self._since:
+        while minute > self.since:
             last = None
-            for last in self.open_minutes(minute - _DAY, minute):  # noqa: B007  # wanted after the loop
+            for last in self.open_minutes(minute - DAY, minute):  # noqa: B007  # wanted after the loop
                 pass
             if last is not None:
                 part = self.minute(last)
                 return Quote(part.close * self.step, part.last_ask * self.step)
-            minute -= _DAY
+            minute -= DAY
         return NO_QUOTE
 
     def _level(self, hour: int) -> int:

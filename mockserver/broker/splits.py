@@ -1,13 +1,15 @@
-"""How a bar falls apart: an hour into minutes, a minute into ticks, each time exactly. Knows no symbol, time zone or seed.
+"""How a bar falls apart: an hour into minutes, a minute into ticks, each time exactly. Knows no
+symbol, time zone or seed.
 
 Prices here are whole points, the smallest steps of a symbol. The noise comes as bytes.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
-from .bars import MINUTE
+from .periods import MINUTE
 
 LEAST_VOLUME = 8
 """A minute needs so many changes to visit its open, high, low and close."""
@@ -16,7 +18,9 @@ MINUTE_NOISE = 7
 
 
 class Part(NamedTuple):
-    """A stretch of the path, in points: at first a quote `open`, at last `close`; `spread` is ask less bid."""
+    """A stretch of the path, in points: at first a quote `open`, at last `close`; `spread` is ask
+    less bid.
+    """
 
     open: int
     high: int
@@ -27,7 +31,9 @@ class Part(NamedTuple):
 
     @property
     def last_ask(self) -> int:
-        """The ask that a minute leaves behind; an odd volume ends with one change of the ask alone."""
+        """The ask that a minute leaves behind; an odd volume ends with one change of the ask
+        alone.
+        """
         return self.close + self.spread + (self.volume & 1)
 
 
@@ -42,11 +48,12 @@ def tick_noise(minute: Part) -> int:
 
 
 def minutes(hour: Part, count: int, noise: bytes) -> list[Part]:
-    """The hour as `count` minutes: they begin at its open, end at its close, reach its high and low, share its volume.
+    """The hour as `count` minutes: they begin at its open, end at its close, reach its high and
+    low, share its volume.
 
     The hour's volume must be a multiple of `count`, and its minutes' part at least LEAST_VOLUME.
     """
-    first, top, bottom, last, _, _ = hour
+    first, top, bottom, _, _, _ = hour
     closes = _closes(hour, count, noise)
     reach = max(2, (top - bottom) // 10)
     parts: list[Part] = []
@@ -114,14 +121,15 @@ def _volumes(volume: int, count: int, noise: bytes) -> list[int]:
 
 
 def quotes(minute: Part, noise: bytes) -> list[tuple[int | None, int | None]]:
-    """The minute as changes of (bid, ask): as many sides change as its volume says, and every bid is another one.
+    """The minute as changes of (bid, ask): as many sides change as its volume says, and every bid
+    is another one.
 
-    The first names both sides, as recorded servers do. Most move both together; pairs of changes of one side alone
-    go there and back.
+    The first names both sides, as recorded servers do. Most move both together; pairs of changes
+    of one side alone go there and back.
     """
     _, high, low, close, volume, spread = minute
     stops = _stops(minute, noise[0])
-    distance = sum(abs(b - a) for a, b in zip(stops, stops[1:], strict=False))
+    distance = sum(abs(b - a) for a, b in pairwise(stops))
     legs = len(stops) - 1
     most = min(distance, (volume - 2) // 2)
     moves = legs + ((most - legs) * noise[1] >> 8)
@@ -147,7 +155,9 @@ def quotes(minute: Part, noise: bytes) -> list[tuple[int | None, int | None]]:
 
 
 def _stops(minute: Part, noise: int) -> list[int]:
-    """Open, high and low in either order, close; each only where it is somewhere else than the one before."""
+    """Open, high and low in either order, close; each only where it is somewhere else than the one
+    before.
+    """
     opened, high, low, close, _, _ = minute
     stops = [opened]
     for stop in (high, low, close) if noise & 1 else (low, high, close):
@@ -161,7 +171,7 @@ def _visits(stops: list[int], moves: int, distance: int) -> list[int]:
     spare, room = moves - (len(stops) - 1), max(1, distance - (len(stops) - 1))
     visits = [stops[0]]
     passed = given = 0
-    for start, stop in zip(stops, stops[1:], strict=False):
+    for start, stop in pairwise(stops):
         passed += abs(stop - start) - 1
         now = spare * passed // room
         count = 1 + now - given
@@ -178,6 +188,4 @@ def _visits(stops: list[int], moves: int, distance: int) -> list[int]:
 
 def times(count: int, noise: bytes) -> list[int]:
     """So many moments of a minute in order, in ms; now and then two are the same."""
-    return sorted(
-        (noise[at] << 8 | noise[at + 1]) * MINUTE >> 16 for at in range(0, 2 * count, 2)
-    )
+    return sorted((noise[at] << 8 | noise[at + 1]) * MINUTE >> 16 for at in range(0, 2 * count, 2))
