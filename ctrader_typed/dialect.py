@@ -14,7 +14,8 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -65,6 +66,8 @@ def to_dict(message: Message, style: Style) -> dict[str, Any]:
         return _to_dict(message, style, 0)
     except EncodeError as error:
         raise EncodeError(f"{type(message).__name__}{error}") from None
+    except RecursionError:
+        raise EncodeError(f"{type(message).__name__}: the caller's stack is full") from None
 
 
 def to_json(message: Message, style: Style, indent: int | str | None) -> str:
@@ -117,18 +120,24 @@ def _shown(cls: type[Message], f: Field, style: Style, depth: int, value: Any) -
 
 def new_from_dict(cls: type[M], value: Mapping[str, Any], *, strict: bool = False) -> M:
     """A new message; DecodeError says where a required field is missing or a value does not fit."""
-    try:
+    with _named(cls):
         return _new(cls, value, strict, 0)
-    except DecodeError as error:
-        raise DecodeError(f"{cls.__name__}{error}") from None
 
 
 def update_from_dict(message: M, value: Mapping[str, Any], *, strict: bool = False) -> M:
     """Set the fields that the mapping has, or none: DecodeError says what does not fit."""
-    try:
+    with _named(type(message)):
         return _set(message, _values(type(message), value, strict, 0))
+
+
+@contextmanager
+def _named(cls: type[Message]) -> Iterator[None]:
+    try:
+        yield
     except DecodeError as error:
-        raise DecodeError(f"{type(message).__name__}{error}") from None
+        raise DecodeError(f"{cls.__name__}{error}") from None
+    except RecursionError:
+        raise DecodeError(f"{cls.__name__}: the caller's stack is full") from None
 
 
 def new_from_json(cls: type[M], value: str | bytes, *, strict: bool = False) -> M:

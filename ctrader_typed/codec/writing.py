@@ -53,6 +53,8 @@ def encode_general(message: Message, depth: int) -> bytes:
         return _write_message(message, depth)
     except EncodeError as error:
         raise EncodeError(f"{type(message).__name__}{error}") from None
+    except RecursionError:
+        raise EncodeError(f"{type(message).__name__}: the caller's stack is full") from None
 
 
 def _write_message(message: Message, depth: int) -> bytes:

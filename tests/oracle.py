@@ -1,0 +1,220 @@
+"""google.protobuf as the oracle for bytes: its classes for protos/, made when a test first asks.
+
+Two sets of classes. `google_class` has the schema as it is. `plain_class` has the same with two of
+google's habits taken out that ours does not share, so that everything else can be compared: enums
+are int32 (google moves numbers that an enum does not name to the unknown fields, ours keeps them in
+the field) and strings are bytes (google's C parser takes any bytes for a proto2 string, ours refuses
+what is not UTF-8).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError as GoogleDecodeError
+from grpc_tools import protoc
+
+from ctrader_typed import codec
+from ctrader_typed.errors import DecodeError
+from ctrader_typed.message import Message
+from ctrader_typed.proto import SCHEMA
+
+from . import everything
+
+PROTOS = Path(__file__).parents[1] / "protos"
+
+_FieldType = descriptor_pb2.FieldDescriptorProto
+
+MESSAGES: tuple[type[Message], ...] = (*SCHEMA.messages, *everything.MESSAGES)
+"""Every message of the schema, and the invented ones that have what the schema lacks."""
+
+
+@functools.cache
+def files() -> tuple[descriptor_pb2.FileDescriptorProto, ...]:
+    """The compiled .proto files, a file behind those that it imports, and `everything.proto`."""
+    names = sorted(path.name for path in PROTOS.glob("*.proto"))
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "schema.binpb"
+        status = protoc.main(["protoc", f"-I{PROTOS}", f"--descriptor_set_out={out}", *names])
+        assert status == 0, "protoc refused protos/; its message is above"
+        compiled = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes())
+    return (*compiled.file, everything.FILE)
+
+
+@functools.cache
+def _pool(plain: bool) -> descriptor_pool.DescriptorPool:
+    pool = descriptor_pool.DescriptorPool()
+    for file in files():
+        pool.Add(_plain(file) if plain else file)
+    return pool
+
+
+def _plain(file: descriptor_pb2.FileDescriptorProto) -> descriptor_pb2.FileDescriptorProto:
+    changed = descriptor_pb2.FileDescriptorProto.FromString(file.SerializeToString())
+    for message in changed.message_type:
+        for field in message.field:
+            if field.type == _FieldType.TYPE_ENUM:
+                field.type = _FieldType.TYPE_INT32
+                field.ClearField("type_name")
+                field.ClearField("default_value")
+            elif field.type == _FieldType.TYPE_STRING:
+                field.type = _FieldType.TYPE_BYTES
+    return changed
+
+
+@functools.cache
+def google_class(cls: type[Message]) -> Any:
+    """google.protobuf's class of the same message."""
+    return message_factory.GetMessageClass(_pool(False).FindMessageTypeByName(cls.__name__))
+
+
+@functools.cache
+def plain_class(cls: type[Message]) -> Any:
+    """The same with enums as int32 and strings as bytes."""
+    return message_factory.GetMessageClass(_pool(True).FindMessageTypeByName(cls.__name__))
+
+
+def fill(theirs: Any, ours: Message) -> Any:
+    """Set the fields of a google message to those of ours, and return it."""
+    plain = theirs.DESCRIPTOR.file.pool is _pool(True)
+
+    def converted(value: Any) -> Any:
+        return value.encode() if plain and isinstance(value, str) else value
+
+    for field in type(ours).message_fields:
+        value = getattr(ours, field.name)
+        if value is None:
+            continue
+        if field.kind == "message" and field.repeated:
+            for part in value:
+                fill(getattr(theirs, field.key).add(), part)
+        elif field.kind == "message":
+            getattr(theirs, field.key).SetInParent()
+            fill(getattr(theirs, field.key), value)
+        elif field.repeated:
+            getattr(theirs, field.key).extend(map(converted, value))
+        else:
+            setattr(theirs, field.key, converted(value))
+    return theirs
+
+
+def ours_from(theirs: Any, cls: type[Message]) -> Message:
+    """Our message with the fields of a google one, without its unknown fields."""
+    ours = cls.blank()
+    for field in cls.message_fields:
+        value = getattr(theirs, field.key)
+        part = cls.class_of(field) if field.of else None
+        if field.kind == "string":
+            part = _text
+        if field.kind == "message":
+            part = functools.partial(_part, part)
+        if field.repeated:
+            setattr(ours, field.name, [item if part is None else part(item) for item in value])
+        elif theirs.HasField(field.key):
+            setattr(ours, field.name, value if part is None else part(value))
+    return ours
+
+
+def _part(cls: type[Message], value: Any) -> Message:
+    return ours_from(value, cls)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def parsed(cls: type[Message], data: bytes) -> Any:
+    """`plain_class` of these bytes, complete or not; None if google refuses them."""
+    try:
+        return plain_class(cls).FromString(data)
+    except GoogleDecodeError:
+        return None
+
+
+def verdict(cls: type[Message], data: bytes) -> tuple[str, bytes]:
+    """What should become of `data`: refused, incomplete or accepted, and the bytes that it becomes again.
+
+    `incomplete` is google's message without all its required fields: google accepts it when it parses
+    and says so in IsInitialized, ours refuses it.
+    """
+    theirs = parsed(cls, data)
+    if theirs is None:
+        return "refused", b""
+    if not all_utf8(theirs, cls):
+        return "refused", b""
+    if not theirs.IsInitialized():
+        return "incomplete", b""
+    return "accepted", theirs.SerializeToString(deterministic=True)
+
+
+def agree(cls: type[Message], data: bytes) -> str:
+    """Check that ours does with these bytes what google does, and return google's verdict."""
+    judged, expected = verdict(cls, data)
+    try:
+        ours = codec.decode(cls, data)
+    except DecodeError as error:
+        if judged == "accepted":
+            raise AssertionError(f"google reads {data.hex()}, ours says {error}") from None
+        # What is wrong first is reported first; if the bytes are whole, something is missing.
+        assert judged == "refused" or "required" in str(error), f"{data.hex()}: {error}"
+        return judged
+    assert judged == "accepted", f"{judged} by google, read by ours: {data.hex()}: {ours}"
+    assert codec.encode(ours) == expected, f"{data.hex()} was read as {ours}"
+    return judged
+
+
+def all_utf8(theirs: Any, cls: type[Message]) -> bool:
+    """Whether every string of a plain message is UTF-8."""
+    for field in cls.message_fields:
+        if field.kind == "string":
+            values = getattr(theirs, field.key)
+            try:
+                for value in values if field.repeated else [values]:
+                    value.decode()
+            except UnicodeDecodeError:
+                return False
+        elif field.kind == "message":
+            values = getattr(theirs, field.key)
+            of = cls.class_of(field)
+            if field.repeated:
+                if not all(all_utf8(value, of) for value in values):
+                    return False
+            elif theirs.HasField(field.key) and not all_utf8(values, of):
+                return False
+    return True
+
+
+# --- the two paths of our codec -------------------------------------------------------------------
+
+HOT: tuple[type[Message], ...] = SCHEMA.hot
+
+WAYS = [(cls, "general") for cls in MESSAGES] + [(cls, "straight-line") for cls in HOT]
+"""Every class with the general path, and the hot ones with their straight-line codecs too."""
+
+
+def named(way: tuple[type[Message], str]) -> str:
+    """The name of a test that takes one of WAYS."""
+    return f"{way[0].__name__}-{way[1]}"
+
+
+@contextlib.contextmanager
+def path(which: str, classes: Iterable[type[Message]] = HOT) -> Iterator[None]:
+    """Inside, messages take this path only."""
+    if which != "general":
+        yield
+        return
+    SCHEMA.prepare()  # else the first hot message would bring all the others back
+    saved = [(cls, cls.straight_decode, cls.straight_encode) for cls in classes]
+    for cls, _, _ in saved:
+        cls.straight_decode = cls.straight_encode = None
+    try:
+        yield
+    finally:
+        for cls, decode, encode in saved:
+            cls.straight_decode, cls.straight_encode = decode, encode
