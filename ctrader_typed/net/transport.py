@@ -33,6 +33,14 @@ _ADVICE = {
 }
 """What to do about a refused certificate, by OpenSSL's X509_V_ERR number."""
 
+_HANDSHAKE = {
+    "UNSUPPORTED_PROTOCOL": "it speaks only TLS below 1.2, which is not accepted",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "it speaks only TLS below 1.2, which is not accepted",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS on this port",
+    "UNEXPECTED_EOF_WHILE_READING": "it hung up during the handshake",
+}
+"""What a failed handshake means, by OpenSSL's reason."""
+
 
 class Transport:
     """One connection's stream: `receive`, `send` and `aclose`, whose errors are ConnectionLost."""
@@ -90,7 +98,7 @@ async def open_tls(host: str, port: int, context: ssl.SSLContext | None) -> Tran
     except BaseException as error:
         await trio.aclose_forcefully(stream)
         if isinstance(error, trio.BrokenResourceError):
-            raise _explained(where, error.__cause__) from error
+            raise _explained(where, error) from error
         raise
     return Transport(stream)
 
@@ -98,16 +106,14 @@ async def open_tls(host: str, port: int, context: ssl.SSLContext | None) -> Tran
 def _check_version(where: str, stream: trio.SSLStream[trio.SocketStream]) -> None:
     version: str | None = stream.version()
     if version not in _TRUSTED_TLS:
-        raise ConnectFailed(f"{where} speaks {version}; at least TLSv1.2 is required")
+        raise ConnectFailed(f"{where} chose {version}; at least TLSv1.2 is required")
 
 
-def _explained(where: str, cause: BaseException | None) -> ConnectFailed:
+def _explained(where: str, error: trio.BrokenResourceError) -> ConnectFailed:
+    cause = error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
         advice = _ADVICE.get(cause.verify_code, cause.verify_message)
         return CertificateRefused(f"the certificate of {where} was refused: {advice}")
-    if isinstance(cause, ssl.SSLError) and cause.reason == "UNSUPPORTED_PROTOCOL":
-        return ConnectFailed(f"{where} speaks only TLS below 1.2, which is not accepted")
-    if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
-        return ConnectFailed(f"{where} does not speak TLS on this port")
-    reason = "the server hung up" if cause is None else str(cause)
-    return ConnectFailed(f"no TLS connection to {where}: {reason}")
+    reason = cause.reason if isinstance(cause, ssl.SSLError) else None
+    said = _broken(error) if reason is None else _HANDSHAKE.get(reason, str(cause))
+    return ConnectFailed(f"no TLS connection to {where}: {said}")
