@@ -7,12 +7,12 @@ whole minutes since the Unix epoch (UTC).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ctrader_typed.proto import ProtoOATrendbar
 
-from .periods import HOUR, MINUTE, Period, period_start
+from .periods import MINUTE, Period, period_end, period_start
 
 TickLike = tuple[int, int, int | None, int | None]
 """Symbol id, ms since the epoch, bid, ask."""
@@ -80,32 +80,28 @@ def bars_of(ticks: Iterable[TickLike]) -> Iterator[Bar]:
 
 def hours_of(minutes: Iterable[Bar]) -> Iterator[Bar]:
     """The one-hour bars of one-minute bars."""
-    return _merged(minutes, lambda minute: minute - minute % HOUR)
+    return bars(Period.H1, minutes)
 
 
 def bars(period: Period, shorter: Iterable[Bar]) -> Iterator[Bar]:
-    """The bars of a period, made of shorter bars in time order that do not straddle its
+    """The bars of a period, made of shorter ones in time order that do not straddle its
     boundaries.
     """
-    return _merged(shorter, lambda minute: period_start(period, minute))
-
-
-def _merged(shorter: Iterable[Bar], start_of: Callable[[int], int]) -> Iterator[Bar]:
-    """One bar of all neighbours that have the same start."""
-    begins: int | None = None
+    begins = ends = 0
     opened = high = low = close = volume = 0
     for bar in shorter:
-        start = start_of(bar.minute)
-        if start != begins:
-            if begins is not None:
+        if bar.minute >= ends:
+            if ends:
                 yield Bar(begins, opened, high, low, close, volume)
-            begins, (_, opened, high, low, close, volume) = start, bar
+            begins = period_start(period, bar.minute)
+            ends = period_end(period, begins)
+            _, opened, high, low, close, volume = bar
         else:
             high = max(high, bar.high)
             low = min(low, bar.low)
             close = bar.close
             volume += bar.volume
-    if begins is not None:
+    if ends:
         yield Bar(begins, opened, high, low, close, volume)
 
 

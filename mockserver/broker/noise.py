@@ -58,7 +58,8 @@ class Drift:
         self._key = key
         # Neighbouring hours then differ by the volatility, all octaves together.
         self._amplitude = nature.volatility / 2_000_000
-        self._nodes: dict[tuple[int, int], float] = {}
+        # The piece that each octave was last asked for: neighbouring hours mostly share it.
+        self._segments = [(-1, 0.0, 0.0)] * _OCTAVES
         self._worths: dict[int, float] = {}
 
     def worth(self, hour: int) -> float:
@@ -74,20 +75,20 @@ class Drift:
         if not self._amplitude:
             return 1.0
         change = 0.0
-        for octave in range(_OCTAVES):
-            at = hour >> octave
-            here, there = self._node(octave, at), self._node(octave, at + 1)
-            part = (hour - (at << octave)) / (1 << octave)
-            change += _ROOTS[octave] * (here + (there - here) * part)
+        for octave, root in enumerate(_ROOTS):
+            at, here, slope = self._segments[octave]
+            if at != hour >> octave:
+                at, here, slope = self._segments[octave] = self._segment(octave, hour >> octave)
+            change += root * (here + slope * (hour - (at << octave)))
         change *= self._amplitude
         # Positive for every change, and up by as much as down.
         return 1.0 + change if change >= 0 else 1.0 / (1.0 - change)
 
+    def _segment(self, octave: int, at: int) -> tuple[int, float, float]:
+        """A straight piece of an octave: its number, its value at first, its change an hour."""
+        here, there = self._node(octave, at), self._node(octave, at + 1)
+        return at, here, (there - here) / (1 << octave)
+
     def _node(self, octave: int, at: int) -> float:
-        node = self._nodes.get((octave, at))
-        if node is None:
-            if len(self._nodes) > _CACHED:
-                self._nodes.clear()
-            digest = blake2b(f"{self._key}/{octave}/{at}".encode(), digest_size=8).digest()
-            node = self._nodes[octave, at] = (sum(digest) - _BYTES_MEAN) / _BYTES_DEVIATION
-        return node
+        digest = blake2b(f"{self._key}/{octave}/{at}".encode(), digest_size=8).digest()
+        return (sum(digest) - _BYTES_MEAN) / _BYTES_DEVIATION

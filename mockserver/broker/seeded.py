@@ -115,7 +115,7 @@ class SeededPrices:
         process = self._processes[symbol_id]
         step = process.step
         for hour in range(start // HOUR, end // HOUR):
-            count = sum(1 for _ in process.open_minutes(hour * HOUR, hour * HOUR + HOUR))
+            count = sum(map(len, process.open_spans(hour * HOUR, hour * HOUR + HOUR)))
             if count:
                 opened, high, low, close, volume, _ = process.hour(hour, count)
                 yield Bar(hour * HOUR, opened * step, high * step, low * step, close * step, volume)
@@ -150,8 +150,13 @@ class _Process:
 
     def open_minutes(self, start: int, end: int) -> Iterator[int]:
         """The minutes in `[start, end)` that lie wholly within the trading hours."""
+        for span in self.open_spans(start, end):
+            yield from span
+
+    def open_spans(self, start: int, end: int) -> Iterator[range]:
+        """The same, as unbroken stretches."""
         for opens, closes in self._schedule.spans(max(start, self.since) * MINUTE, end * MINUTE):
-            yield from range(-(-opens // MINUTE), closes // MINUTE)
+            yield range(-(-opens // MINUTE), closes // MINUTE)
 
     def hour(self, hour: int, open_minutes: int) -> Part:
         """An hour as one bar, given how many of its minutes are open."""
@@ -182,11 +187,9 @@ class _Process:
     def quote_before(self, minute: int) -> Quote:
         """The quote that the last open minute before this one left behind."""
         while minute > self.since:
-            last = None
-            for last in self.open_minutes(minute - DAY, minute):  # noqa: B007  # wanted after the loop
-                pass
-            if last is not None:
-                part = self.minute(last)
+            spans = [span for span in self.open_spans(minute - DAY, minute) if span]
+            if spans:
+                part = self.minute(spans[-1][-1])
                 return Quote(part.close * self.step, part.last_ask * self.step)
             minute -= DAY
         return NO_QUOTE
