@@ -22,11 +22,13 @@ from .errors import (
 from .message import Message, Request
 from .net.subscriptions import EventStream
 from .proto import *  # noqa: F403 - all messages, each by its own name
+from .proto import SCHEMA
 from .wire.envelope import BadPayload, UnknownPayload
 
 __version__ = "0.1.0"  # as in pyproject.toml: a test compares them
 
 __all__ = [
+    "SCHEMA",
     "Api",
     "AuthError",
     "BadPayload",
