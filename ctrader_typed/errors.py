@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .advice import Advice, advise
+
 if TYPE_CHECKING:
     from .message import Message
 
@@ -61,8 +63,9 @@ class ServerError(CTraderError):
     """The server refused a request.
 
     `code` is the name of a ProtoOAErrorCode or ProtoErrorCode value, or one that no schema has;
-    `description` is the server's text, if any. `request` is what was refused and `reply` the
-    message that refused it, with whatever else it says (maintenance times, for example).
+    `description` is the server's text, if any, and `advice` ours. `request` is what was refused
+    and `reply` the message that refused it, with whatever else it says (maintenance times, for
+    example).
     """
 
     def __init__(
@@ -73,6 +76,11 @@ class ServerError(CTraderError):
         self.description = description
         self.request = request
         self.reply = reply
+
+    @property
+    def advice(self) -> Advice:
+        """What it means and what to do, in plain words; a code that nobody knows has some too."""
+        return advise(self.code, self.description)
 
     def __str__(self) -> str:
         said = self.code if self.description is None else f"{self.code}: {self.description}"

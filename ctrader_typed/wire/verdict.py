@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..advice import Category, codes, meant
 from ..errors import (
     AuthError,
     CTraderError,
@@ -19,22 +20,10 @@ from ..message import Message
 from .envelope import BadPayload, Envelope, Received
 from .roles import Roles
 
-RATE_CODES = frozenset(("BLOCKED_PAYLOAD_TYPE", "REQUEST_FREQUENCY_EXCEEDED"))
-"""Codes of a rate limit: both are in use, the second is the older one (PROTOCOL: rate limits)."""
+RATE_CODES = codes(Category.RATE_LIMIT)
+"""Codes of a rate limit: both are in use, an older one and a newer one."""
 
-AUTH_CODES = frozenset(
-    (
-        "ACCOUNT_NOT_AUTHORIZED",
-        "CH_ACCESS_TOKEN_INVALID",
-        "CH_CLIENT_AUTH_FAILURE",
-        "CH_CLIENT_NOT_AUTHENTICATED",
-        "CH_CTID_TRADER_ACCOUNT_NOT_FOUND",
-        "CH_OA_CLIENT_NOT_FOUND",
-        "OA_AUTH_TOKEN_EXPIRED",
-        "RET_ACCOUNT_DISABLED",
-        "RET_NO_SUCH_LOGIN",
-    )
-)
+AUTH_CODES = codes(Category.AUTHORISATION)
 """Codes that say who asks is not (or no longer) allowed to."""
 
 ALREADY_AUTHORISED = frozenset(("ALREADY_LOGGED_IN", "CH_CLIENT_ALREADY_AUTHENTICATED"))
@@ -71,7 +60,7 @@ def _refusal(request: Message, reply: Message, code: str, trading: bool) -> Serv
     if code in RATE_CODES:
         retry_after: int | None = getattr(reply, "retry_after", None)
         return RateLimited(code, description, request, reply, retry_after)
-    if code in AUTH_CODES:
+    if meant(code, description) in AUTH_CODES:
         return AuthError(code, description, request, reply)
     if trading:
         order_id = _id(reply, "order", request)

@@ -68,8 +68,17 @@ def test_authorisation(code: str) -> None:
     assert type(judge(TRADE, order_error(code))) is AuthError
 
 
+def test_an_account_without_a_session_as_live_servers_put_it() -> None:
+    vague = error_res("INVALID_REQUEST", description="Trading account is not authorized")
+    for request in (READ, TRADE):
+        error = judge(request, vague)
+        assert type(error) is AuthError
+        assert error.code == "INVALID_REQUEST"
+    assert type(judge(READ, error_res("INVALID_REQUEST", description="No"))) is ServerError
+
+
 def test_the_codes_are_codes_of_the_schema() -> None:
-    known = set(ProtoOAErrorCode.__members__) | {"BLOCKED_PAYLOAD_TYPE"}
+    known = set(ProtoOAErrorCode.__members__) | {"BLOCKED_PAYLOAD_TYPE", "ACCESS_DENIED"}
     used = verdict.RATE_CODES | verdict.AUTH_CODES | verdict.ALREADY_AUTHORISED
     assert used - known == frozenset()
 
