@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from .errors import MissingExtra, SessionError
 from .sockets import listen
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         return _run(options)
-    except (_CannotStart, SessionError, MissingExtra) as error:
+    except _CannotStart as error:
         _tell(f"mockserver: {error}")
         return _CANNOT_START
     except KeyboardInterrupt:
@@ -125,13 +124,16 @@ def _run(options: argparse.Namespace) -> int:
         # All that is slow to import comes with this: clients may call meanwhile.
         from . import running  # noqa: PLC0415
 
-        session = running.load(options.session, _tell)
-        certificates = running.certificates(options.host)
-        if options.ca is not None:
-            _write(options.ca, certificates.ca)
         host, port = listening.getsockname()[:2]
         where = {"host": host, "port": port, "tls": True, "ca": options.ca}
         ready = json.dumps({**where, "session": options.session})
+        try:
+            session = running.load(options.session, _tell)
+            certificates = running.certificates(options.host)
+        except running.MockServerError as error:
+            raise _CannotStart(str(error)) from None
+        if options.ca is not None:
+            _write(options.ca, certificates.ca)
         return running.play(
             session,
             pace=options.speed,

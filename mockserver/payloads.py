@@ -107,14 +107,24 @@ def request_fields(payload: Any) -> list[str]:
     return [path] if path is not None else [p for value in inside for p in request_fields(value)]
 
 
-def has_path(cls: type[Message], path: str) -> bool:
-    """Whether messages of this class can have a field at that path, lists not stepped into."""
+def plain_field(cls: type[Message], path: str) -> Field | None:
+    """The field at that path, if it is there and holds plain values; lists are not stepped into."""
     first, _, rest = path.partition(".")
     for f in cls.message_fields:
-        if f.key == first:
-            inner = f.kind == "message" and not f.repeated
-            return not rest or (inner and has_path(cls.class_of(f), rest))
-    return False
+        if f.key == first and not rest:
+            return None if f.kind == "message" else f
+        if f.key == first and f.kind == "message" and not f.repeated:
+            return plain_field(cls.class_of(f), rest)
+    return None
+
+
+def example(path: str, f: Field) -> dict[str, Any]:
+    """A payload with some value of the field's kind at that path, and nothing else."""
+    value: Any = {"string": "text", "bytes": "", "bool": False}.get(f.kind, 1)
+    value = [value] if f.repeated else value
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return cast("dict[str, Any]", value)
 
 
 # --- as they are sent --------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
 
 from .errors import SessionError, StaleSession
-from .payloads import as_list, as_object, fill, has_path, normal, request_fields
+from .payloads import as_list, as_object, example, fill, normal, plain_field, request_fields
 
 FORMAT = 1
 """The version of the format that is written, and the newest that is read."""
@@ -209,13 +209,17 @@ class _Reader:
                 raise DecodeError("only what the server sends can quote a request")
             return
         request = self._requests.get(record.client_msg_id or "")
+        quoted: list[dict[str, Any]] = [{}]
         for path in paths:
             if request is None or request.cls is None:
                 raise DecodeError(f"<request:{path}>: no request before it has this clientMsgId")
-            if not has_path(request.cls, path):
-                raise DecodeError(f"<request:{path}>: {request.name} has no such field")
+            f = plain_field(request.cls, path)
+            if f is None:
+                raise DecodeError(f"<request:{path}>: {request.name} has no such plain field")
+            quoted.append(example(path, f))
         if record.cls is not None and record.wire is None:
-            fill(record.cls, record.payload, {} if request is None else request.payload)
+            for values in quoted:
+                fill(record.cls, record.payload, values)
 
 
 def _payload(

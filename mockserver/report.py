@@ -31,7 +31,7 @@ def _lines(outcome: Outcome, ended: str) -> Iterator[str]:
             yield ""
     elif outcome.unplayed:
         why = f" ({ended})" if ended else ""
-        yield f"{name}: it ended{why} before the session was over, {played}."
+        yield f"{name}: the session broke off{why}, {played}."
         yield ""
         yield from _waited_for(outcome.unplayed[0])
         yield ""
@@ -79,13 +79,13 @@ def _candidate(candidate: Candidate) -> str:
 
 def _advice(divergence: Divergence) -> Iterator[str]:
     expected = divergence.expected
-    exact = [each for each in divergence.candidates if not each.differences]
-    if exact and not exact[0].played and expected is not None:
-        yield f"  The client went on to line {exact[0].record.line} and left out line "
-        yield f"  {expected.line}: let it send that first, or take it out of the session."
-    elif exact:
-        yield f"  The client sent line {exact[0].record.line} twice: let it send it once, or write"
-        yield "  it into the session a second time."
+    same = next((each for each in divergence.candidates if not each.differences), None)
+    if same is not None and not same.played and expected is not None:
+        yield f"  The client went on to line {same.record.line} and left out line {expected.line}:"
+        yield "  let it send that first, or take it out of the session."
+    elif same is not None:
+        yield f"  The client sent line {same.record.line} twice: let it send it once, or write it"
+        yield "  into the session a second time."
     elif expected is None:
         yield "  Let the client stop here, or record the session again with what it now does."
     elif divergence.differences:
@@ -93,16 +93,16 @@ def _advice(divergence: Divergence) -> Iterator[str]:
         yield '  A field that is different every time: write "<any>" as its value, or name it in'
         yield '  "ignore", on that line or in the header.'
     else:
-        yield f"  Let the client send line {expected.line} first, or record the session again with"
-        yield "  what it now does."
+        yield f"  Let the client send line {expected.line} first, or record the session again"
+        yield "  with what it now does."
 
 
 def _waited_for(record: Record) -> Iterator[str]:
     if record.by_client:
         yield f"{_where(record)} was expected, and nothing came."
     else:
-        yield f"{_where(record)} was not due yet when the connection ended. If the client need not"
-        yield "wait for it, play the session faster (--speed) or end it earlier."
+        yield f"{_where(record)} was not due yet when the connection ended. If the client"
+        yield "need not wait for it, play the session faster or end it earlier."
 
 
 def _unplayed(records: Sequence[Record]) -> Iterator[str]:

@@ -15,18 +15,19 @@ import trio
 from ctrader_typed.proto import SCHEMA
 
 from .certificates import Certificates
+from .errors import MockServerError
 from .recording import Session, load_session
 from .report import report
 from .script import Replay
 from .server import MockServer, mock_server
 
-__all__ = ["Certificates", "certificates", "load", "play"]
+__all__ = ["MockServerError", "certificates", "load", "play"]
 
 _PLAYED, _DIVERGED, _STOPPED = 0, 1, 128
 
 
 def certificates(host: str) -> Certificates:
-    """Certificates for a server on this host."""
+    """Certificates for a server on this host. Raises MissingExtra."""
     return Certificates([host])
 
 

@@ -35,6 +35,7 @@ from .recording import Record, Session
 HEARTBEAT = 51
 """The payload type of ProtoHeartbeatEvent: it means nothing in any conversation."""
 
+_IDLE = 10.0  # seconds without a message after which the server sends a heartbeat
 _LINGER = 2.0  # seconds that a client may stay when all is played, before the server hangs up
 _REMEMBERED = 1000
 _BATCH = 1000  # steps played at once: the engine decides when there is room for more
@@ -140,6 +141,7 @@ class Script:
         self._heard = 0  # client messages that fitted, whether their step has been played or not
         self._waiting: deque[Envelope | UnknownPayload] = deque()
         self._requests: dict[str, tuple[str | None, Payload]] = {}  # by the file's clientMsgId
+        self._spoke = 0.0  # when the server last sent anything
         self._due = 0.0  # when the step before the next one was due
         self._leave_at: float | None = None
         self._divergence: Divergence | None = None
@@ -149,7 +151,7 @@ class Script:
 
     def opened(self, now: float) -> Iterable[Action]:
         """Send what comes before the client's first message."""
-        self._due = now
+        self._due = self._spoke = now
         return self._play(now)
 
     def received(self, event: Event, now: float) -> Iterable[Action]:
@@ -168,20 +170,21 @@ class Script:
             yield from self._refuse(event, expected)
 
     def wake_at(self) -> float | None:
-        """When the next message of the server is due, or it is time to hang up."""
+        """When the next message is due, or a heartbeat, or it is time to hang up."""
         if self._divergence is not None:
             return None
-        if self._next == len(self._steps):
-            return self._leave_at
-        step = self._steps[self._next]
-        if step.by_client:
-            return self._due if self._waiting else None
-        return self._due_at(step)
+        at = self._step_at()
+        idle = self._spoke + _IDLE
+        return idle if at is None else min(at, idle)
 
     def wake(self, now: float) -> Iterable[Action]:
-        """Send what is due."""
+        """Send what is due, or a heartbeat: after a long silence a client would give up."""
         if self._leave_at is not None and now >= self._leave_at:
             return [Close("the session is over")]
+        at = self._step_at()
+        if at is None or at > now:
+            self._spoke = now
+            return [Send(self._heartbeat())]
         return self._play(now)
 
     def closed(self, now: float) -> None:
@@ -205,6 +208,15 @@ class Script:
 
     # --- playing ----------------------------------------------------------------------------------
 
+    def _step_at(self) -> float | None:
+        """When the next step can be played, as far as time decides it."""
+        if self._next == len(self._steps):
+            return self._leave_at
+        step = self._steps[self._next]
+        if step.by_client:
+            return self._due if self._waiting else None
+        return self._due_at(step)
+
     def _due_at(self, step: Record) -> float:
         before = self._steps[self._next - 1].t if self._next else step.t
         return self._due + (step.t - before) * self._pace
@@ -225,10 +237,13 @@ class Script:
                 if due > now:
                     return
                 yield self._sent(step)
-                self._due = due
+                self._due, self._spoke = due, now
             self._next += 1
             if self._next == len(self._steps):
                 self._leave_at = now + _LINGER
+
+    def _heartbeat(self) -> Message:
+        return self._session.schema.by_payload_type[HEARTBEAT]()
 
     def _note(self, step: Record, event: Envelope | UnknownPayload) -> None:
         """Remember a request for the replies that carry its clientMsgId in the file."""
@@ -301,7 +316,7 @@ def _name(schema: Schema, event: Event) -> str:
         case Envelope(message):
             return type(message).__name__
         case UnknownPayload(payload_type):
-            return f"payload type {payload_type}, which release {schema.release} does not have"
+            return f"payload type {payload_type}, which release {schema.release} does not have,"
         case BadPayload(payload_type, error=error):
             name = schema.by_payload_type[payload_type].__name__
             return f"{name} that cannot be read ({error})"
