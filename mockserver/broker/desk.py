@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
+from ctrader_typed.message import Message
 from ctrader_typed.proto import ProtoOASymbol
 
 from .account import Account
@@ -48,14 +50,22 @@ class Numbers:
         return self.operation - 1
 
 
+class Manner(Enum):
+    """How a request is refused."""
+
+    ORDER_ERROR = "ProtoOAOrderErrorEvent"
+    ERROR = "ProtoOAErrorRes"
+    REJECTED = "ORDER_ACCEPTED, then ORDER_REJECTED"
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A request that a test wants refused: the next one of this class, in this manner."""
 
-    request: str
+    request: type[Message]
     error_code: str
     description: str | None
-    manner: str
+    manner: Manner
 
 
 @dataclass(slots=True)

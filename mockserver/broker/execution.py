@@ -81,6 +81,9 @@ def execute(desk: Desk, account: Account, order: Order) -> None:
     """An order that was sent arrives at the market."""
     if not (order.working and order.executing):
         return
+    if order.doomed is not None:
+        reject(desk, account, order, order.doomed)
+        return
     if order.closing and order.position_id not in account.positions:
         _position_gone(desk, account, order)
         return

@@ -157,12 +157,16 @@ def _combined(how: ProtoOATotalMarginCalculationType, long: int, short: int) -> 
 def unrealised(desk: Desk, account: Account, position: Position) -> tuple[int, int]:
     """Gross and net profit if the position were closed now, as amounts.
 
-    Net has the swap and the commission so far, not that of the closing side.
+    Net has the swap and the commission so far, not that of the closing side. Without prices the
+    gross profit is zero.
     """
     price = desk.venue.quote(position.symbol_id, opposite(position.side))
-    if price is None:
+    try:
+        rate = quote_to_deposit(desk, account, position.symbol_id)
+    except NoConversion:
+        rate = None
+    if price is None or rate is None:
         return 0, position.swap + position.commission
-    rate = quote_to_deposit(desk, account, position.symbol_id)
     way = sign(position.side) * (price - position.price)
     gross = amount(value_of(position.volume, way) * rate, account.terms.money_digits)
     return gross, gross + position.swap + position.commission

@@ -110,8 +110,8 @@ class Order:
     """An order, from its acceptance on.
 
     `executing` is whether it is on its way to the market and can no longer be changed; `hits`
-    counts the ticks in a row that touched its stop; `offered` is what is left of the liquidity that
-    it met.
+    counts the ticks in a row that touched its stop; `doomed` is the error code that a test wants it
+    rejected with; `offered` is what is left of the liquidity that it met.
     """
 
     order_id: int
@@ -149,6 +149,7 @@ class Order:
     hits: int = 0
     stop_passed: bool = False
     offered: int | None = None
+    doomed: str | None = None
 
     @property
     def working(self) -> bool:

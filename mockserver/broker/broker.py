@@ -1,0 +1,358 @@
+"""The simulated broker: the market side and the trading side as one core, moved by time.
+
+Pure: the time is an argument, and what it decides is a list of messages. Within one ms prices come
+first, then what is due (executions, protective orders, expiries, rollovers); subscribers hear a
+price before they hear what it set off. After each step margin levels are looked at and profits are
+told. Knows no wire, clock or task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from ctrader_typed.message import Message
+from ctrader_typed.proto import ProtoOAErrorRes, ProtoOANewOrderReq, ProtoOASymbol
+
+from . import (
+    answers,
+    cash,
+    execution,
+    margin_calls,
+    pnl,
+    protection,
+    rollover,
+    triggers,
+)
+from .account import Account, Terms
+from .agenda import Agenda, Execute, Expire, Handle, Protect, Step
+from .catalogue import Catalogue
+from .core import Outgoing
+from .desk import Books, Desk, Manner, Rejection
+from .execution import fill_price
+from .market import Market
+from .orders import Order, Requester
+from .prices import PriceSource, Tick, to_price
+from .quirks import Quirks
+from .reference import MarketData
+from .rules import Liquidity, Rules
+from .seeded import SeededPrices
+from .snapshot import Snapshot
+from .venue import Venue
+
+START = 1_772_442_000_000
+"""What time it is when a broker starts, unless told otherwise: Monday 2026-03-02, 09:00 UTC."""
+
+Amount = Decimal | int | str
+Price = float | str | Decimal
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
+class Broker:
+    """Implements `Core`; and the handle by which a test looks into the broker and moves it.
+
+    `now` is in seconds from the start, which is `start_ms` in the broker's world. What a test's
+    call sets off is delivered with the next `wake`, which is then due at once; `on_change` is
+    called to say so.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue | None = None,
+        prices: PriceSource | None = None,
+        seed: int = 0,
+        start_ms: int = START,
+        rules: Rules | None = None,
+        quirks: Quirks | None = None,
+    ) -> None:
+        catalogue = Catalogue.standard() if catalogue is None else catalogue
+        prices = SeededPrices(catalogue, seed) if prices is None else prices
+        self.market_data = MarketData(Market(catalogue, prices, start_ms), quirks)
+        self.rules = Rules() if rules is None else rules
+        self.on_change: Callable[[], None] = _nobody
+        self._start_ms = start_ms
+        self._connections: set[int] = set()
+        self._desk = self._new_desk(Books(start_ms), [])
+
+    def _new_desk(self, books: Books, out: list[Outgoing]) -> Desk:
+        venue = Venue(self.market_data.market, self.market_data.conversion)
+        return Desk(venue, self.rules, books, out)
+
+    # --- the core ---------------------------------------------------------------------------------
+
+    def connected(self, connection: int, now: float) -> None:
+        """A client has connected."""
+        self._run(self._ms(now))
+        self._connections.add(connection)
+
+    def disconnected(self, connection: int, now: float) -> None:
+        """A client has gone: its subscriptions end; orders on their way are filled all the same."""
+        self._run(self._ms(now))
+        self._connections.discard(connection)
+        self.market_data.disconnected(connection)
+        pnl.forget(self._desk, connection)
+
+    def logged_out(self, connection: int, account_id: int) -> None:
+        """An account's session on a connection has ended, and its subscriptions with it."""
+        self.market_data.logged_out(connection, account_id)
+        pnl.forget(self._desk, connection, account_id)
+
+    def received(
+        self, connection: int, request: Message, client_msg_id: str | None, now: float
+    ) -> Iterable[Outgoing]:
+        """Answer a request. What was due before it comes first."""
+        self._run(self._ms(now))
+        self._take_up(connection, request, client_msg_id)
+        self._run(self._desk.now)
+        return self._taken()
+
+    def wake_at(self) -> float | None:
+        """When the next price or step is due, in seconds; at once if something waits to be sent."""
+        if self._desk.out:
+            return self._seconds(self._desk.now)
+        due = [at for at in (self.market.next_tick_at(), self._agenda.due()) if at is not None]
+        return self._seconds(min(due)) if due else None
+
+    def wake(self, now: float) -> Iterable[Outgoing]:
+        """Let happen what is due."""
+        self._run(self._ms(now))
+        return self._taken()
+
+    # --- looking in -------------------------------------------------------------------------------
+
+    @property
+    def market(self) -> Market:
+        """The prices of now."""
+        return self.market_data.market
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What can be traded."""
+        return self.market.catalogue
+
+    @property
+    def now_ms(self) -> int:
+        """The time in the broker's world, as far as it has come: ms since the Unix epoch."""
+        return self._desk.now
+
+    @property
+    def accounts(self) -> Mapping[int, Account]:
+        """The accounts by id, with all their books. Treat what is in them as read-only."""
+        return self._desk.accounts
+
+    def account(self, account_id: int) -> Account:
+        """An account; KeyError names an unknown one."""
+        return self._desk.accounts[account_id]
+
+    def order(self, order_id: int) -> Order:
+        """An order of any account, ended or not; KeyError names an unknown one."""
+        return self._order(order_id)[1]
+
+    # --- moving -----------------------------------------------------------------------------------
+
+    def open_account(
+        self, account_id: int, terms: Terms | None = None, *, deposit: Amount = 0
+    ) -> Account:
+        """Add an account, with its first deposit already booked. ValueError if the id is taken."""
+        if account_id in self._desk.books.accounts:
+            raise ValueError(f"expected a new account id, got {account_id} again")
+        account = Account(account_id, Terms() if terms is None else terms)
+        self.catalogue.asset(account.terms.deposit_asset_id)  # a KeyError if there is none
+        self._desk.books.accounts[account_id] = account
+        if Decimal(deposit):
+            sent = len(self._desk.out)
+            cash.deposit(self._desk, account, cash.in_money(account, deposit))
+            del self._desk.out[sent:]  # nobody can have a session of it yet
+        return account
+
+    def set_price(self, symbol: str | int, bid: Price, ask: Price | None = None) -> None:
+        """Set a symbol's price now, by name or id; without an ask the spread stays."""
+        tick, outgoing = self.market_data.set_price(symbol, bid, ask)
+        self._desk.out.extend(outgoing)
+        self._after_ticks([tick])
+        self._changed()
+
+    def set_liquidity(self, symbol: str | int, liquidity: Liquidity | None) -> None:
+        """Say what a symbol's market takes from an order; None for what the rules say."""
+        symbol_id = self.catalogue.id_of(symbol)
+        self._desk.books.liquidity.pop(symbol_id, None)
+        if liquidity is not None:
+            self._desk.books.liquidity[symbol_id] = liquidity
+
+    def change_symbol(self, symbol: ProtoOASymbol) -> None:
+        """Put another specification in the place of a symbol's and tell every account."""
+        self._desk.out.extend(self.market_data.change_symbol(symbol, self._desk.accounts))
+        self._changed()
+
+    def fill(self, order_id: int, *, price: Price | None = None, volume: int | None = None) -> None:
+        """Fill a working order now, wherever the market is, wholly or a volume of it (0.01 units).
+
+        Without a price it fills at its limit, else its stop, else the quote. Margin is not asked
+        for. ValueError if the order has ended, has no such volume left, or closes a closed
+        position.
+        """
+        account, order = self._order(order_id)
+        closes = account.positions.get(order.position_id) if order.closing else None
+        left = order.remaining if closes is None else min(order.remaining, closes.volume)
+        wanted = left if volume is None else volume
+        gone = order.closing and closes is None
+        if not order.working or gone or not 0 < wanted <= left:
+            raise ValueError(f"expected a volume that order {order_id} has left, got {wanted}")
+        execution.fill(self._desk, account, order, wanted, self._price_of(order, price))
+        self._changed()
+
+    def _price_of(self, order: Order, price: Price | None) -> int:
+        if price is not None:
+            return to_price(price)
+        own = order.stop_price if order.limit_price is None else order.limit_price
+        found = fill_price(self._desk, order) if own is None else own
+        if found is None:
+            raise ValueError(f"expected a price for order {order.order_id}: it has none itself")
+        return found
+
+    def reject_next(
+        self,
+        error_code: str,
+        description: str | None = None,
+        *,
+        request: type[Message] = ProtoOANewOrderReq,
+        manner: Manner = Manner.ORDER_ERROR,
+    ) -> None:
+        """Refuse the next request of a class, once, in the given manner."""
+        rejection = Rejection(request, error_code, description, manner)
+        self._desk.books.rejections.append(rejection)
+
+    def deposit(self, account_id: int, amount: Amount, note: str | None = None) -> None:
+        """Pay in an amount of the deposit currency, such as 1000 or "99.50"."""
+        account = self.account(account_id)
+        cash.deposit(self._desk, account, cash.in_money(account, amount), note)
+        self._changed()
+
+    def withdraw(self, account_id: int, amount: Amount, note: str | None = None) -> None:
+        """Pay out an amount; ValueError if the free margin does not cover it."""
+        account = self.account(account_id)
+        cash.withdraw(self._desk, account, cash.in_money(account, amount), note)
+        self._changed()
+
+    def grant_bonus(self, account_id: int, amount: Amount, note: str | None = None) -> None:
+        """Grant a bonus, or take one back with a negative amount."""
+        account = self.account(account_id)
+        cash.bonus(self._desk, account, cash.in_money(account, amount), note)
+        self._changed()
+
+    def snapshot(self) -> Snapshot:
+        """The whole state, prices and subscriptions included."""
+        return Snapshot.of(self._desk.books, self.market_data, self._desk.out)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a snapshot. The broker's time goes back too, and runs on from there."""
+        now = self._desk.now
+        books, self.market_data, out = snapshot.copied()
+        self._start_ms += books.now - now
+        self._desk = self._new_desk(books, out)
+        self.on_change()
+
+    # --- how time passes --------------------------------------------------------------------------
+
+    @property
+    def _agenda(self) -> Agenda:
+        return self._desk.books.agenda
+
+    def _ms(self, now: float) -> int:
+        return max(self._desk.now, self._start_ms + round(now * 1000))
+
+    def _seconds(self, ms: int) -> float:
+        return (ms - self._start_ms) / 1000
+
+    def _run(self, until: int) -> None:
+        """Let time pass until a ms, that ms included, and all that is due happen in order."""
+        while True:
+            tick_at, due = self.market.next_tick_at(), self._agenda.due()
+            if tick_at is not None and tick_at <= until and (due is None or tick_at <= due):
+                self._pass(tick_at)
+            elif due is not None and due <= until:
+                self._pass(due)
+                self._step(self._agenda.take())
+                self._look()
+            else:
+                break
+        self._pass(until)
+
+    def _pass(self, now: int) -> None:
+        """Set the clock, and let the prices of that ms be known."""
+        self._desk.books.now = max(self._desk.now, now)
+        ticks = self.market.advance(self._desk.now)
+        if ticks:
+            self._desk.out.extend(self.market_data.on_ticks(ticks))
+            self._after_ticks(ticks)
+
+    def _after_ticks(self, ticks: Iterable[Tick]) -> None:
+        for symbol_id in dict.fromkeys(tick.symbol_id for tick in ticks):
+            triggers.on_tick(self._desk, symbol_id)
+        self._look()
+
+    def _look(self) -> None:
+        margin_calls.watch(self._desk)
+        pnl.stream(self._desk)
+
+    def _step(self, step: Step) -> None:
+        if isinstance(step, Handle):
+            to = Requester(step.connection, step.client_msg_id)
+            answers.answer(self._desk, step.request, to)
+            return
+        account = self._desk.accounts[step.account_id]
+        if isinstance(step, Execute):
+            execution.execute(self._desk, account, account.orders[step.order_id])
+        elif isinstance(step, Expire):
+            execution.expire(self._desk, account, account.orders[step.order_id])
+        elif isinstance(step, Protect):
+            protection.follow(self._desk, account, step.position_id)
+        else:
+            rollover.roll(self._desk, account, step.position_id)
+
+    def _take_up(self, connection: int, request: Message, client_msg_id: str | None) -> None:
+        """Answer a request now, or, if it is a trading request and the rules say so, later."""
+        outgoing = self.market_data.received(connection, request, client_msg_id)
+        if outgoing is not None:
+            self._desk.out.extend(outgoing)
+        elif type(request) in answers.TRADES:
+            due = self._desk.now + self.rules.latency.accept
+            self._agenda.add(due, Handle(connection, request, client_msg_id))
+        elif type(request) in answers.READS:
+            answers.answer(self._desk, request, Requester(connection, client_msg_id))
+            self._look()
+        else:
+            error = ProtoOAErrorRes(
+                error_code="UNSUPPORTED_MESSAGE",
+                description=f"{type(request).__name__} is no request to the broker",
+            )
+            self._desk.out.append(Outgoing(error, connection, client_msg_id))
+
+    def _order(self, order_id: int) -> tuple[Account, Order]:
+        for account in self._desk.accounts.values():
+            if order_id in account.orders:
+                return account, account.orders[order_id]
+        raise KeyError(order_id)
+
+    def _changed(self) -> None:
+        """A test has moved something: look at what follows, and say that there is news."""
+        self._look()
+        self._run(self._desk.now)
+        self.on_change()
+
+    def _taken(self) -> list[Outgoing]:
+        """What has to be sent. Who has gone meanwhile gets no answer; the account hears of it."""
+        out, self._desk.out = self._desk.out, []
+        return [self._addressed(outgoing) for outgoing in out if self._reaches(outgoing)]
+
+    def _reaches(self, outgoing: Outgoing) -> bool:
+        return outgoing.account_id is not None or outgoing.connection in self._connections
+
+    def _addressed(self, outgoing: Outgoing) -> Outgoing:
+        if outgoing.connection is None or outgoing.connection in self._connections:
+            return outgoing
+        return Outgoing(outgoing.message, account_id=outgoing.account_id)
