@@ -1,19 +1,24 @@
 """A link in virtual time: heartbeats, silence, shutdown, and all the ways in which it can end."""
 
+import contextlib
 import logging
 import struct
 from itertools import pairwise
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 from ctrader_typed import (
     BadPayload,
     ConnectionLost,
+    CTraderError,
     DecodeError,
     Message,
     ProtoHeartbeatEvent,
+    ProtoMessage,
     ProtoOAErrorRes,
     ProtoOASpotEvent,
     ProtoOASymbolsListRes,
@@ -460,3 +465,59 @@ async def test_no_task_outlives_the_block(play, autojump_clock) -> None:
         async with play():
             pass
     assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+# --- whatever the server sends ---
+
+fragments = st.one_of(
+    st.binary(min_size=1, max_size=30),
+    st.builds(
+        unknown_frame,
+        st.sampled_from([50, 51, 2103, 2105, 2126, 2131, 2132, 2142, 2999]),
+        st.binary(max_size=60),
+        st.sampled_from([b"", b"foreign"]),
+    ),
+)
+
+
+@given(st.lists(fragments, max_size=8))
+def test_whatever_arrives_a_request_ends_and_nothing_else_escapes(arriving: list[bytes]) -> None:
+    async def main() -> None:
+        ours, theirs = memory_stream_pair()
+        async with connect_over(ours) as api, trio.open_nursery() as nursery:
+            nursery.start_soon(pending, api, [])
+            async with api.events(Message, UnknownPayload, BadPayload):
+                for fragment in arriving:
+                    with contextlib.suppress(trio.BrokenResourceError):  # it hung up on us
+                        await theirs.send_all(fragment)
+                await theirs.aclose()
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        b"\x08\x02",
+        b"\xff" * 9,
+        bytes(ProtoOAErrorRes(error_code="")),
+        bytes(SPOT),
+    ],
+)
+@pytest.mark.parametrize("payload_type", [50, 51, 2105, 2126, 2131, 2132, 2142, 2999, 65535])
+async def test_whatever_answers_a_request_ends_it(
+    play, autojump_clock, payload_type: int, reply: bytes
+) -> None:
+    async def answer(peer) -> None:
+        ident = await peer.expect(ProtoOAVersionReq)
+        envelope = ProtoMessage(payload_type=payload_type, payload=reply, client_msg_id=ident)
+        data = bytes(envelope)
+        await peer.stream.send_all(struct.pack("!I", len(data)) + data)
+
+    async with play() as (api, peer), trio.open_nursery() as nursery:
+        nursery.start_soon(answer, peer)
+        with trio.fail_after(5), contextlib.suppress(CTraderError):
+            assert isinstance(await api.version(), ProtoOAVersionRes)
+        nursery.start_soon(peer.answer, ProtoOAVersionReq, VERSION)
+        assert await api.version() == VERSION
