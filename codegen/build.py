@@ -8,7 +8,7 @@ from typing import NamedTuple
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from . import naming, overrides
-from .collisions import collisions
+from .collisions import collisions, method_collisions
 from .errors import Place, Problem, Repair, SchemaError
 from .exchanges import exchanges, unused_overrides
 from .model import Declared, Exchange, Message, Schema
@@ -29,7 +29,8 @@ def declare(
     """What the schema's own files (`ours`) declare, and what of it has no faithful form."""
     files = [file for file in descriptors.file if file.name in ours]
     problems = [problem for file in files for problem in unmappable(file, ours)]
-    return read(files, release), problems
+    declared = read(files, release)
+    return declared, [*problems, *collisions(declared)]
 
 
 def build(
@@ -54,12 +55,12 @@ def build(
     requests = [item for item in found if isinstance(item, Exchange)]
     envelopes = [m for m in declared.messages if is_envelope(m)]
     problems += [item for item in found if isinstance(item, Problem)]
-    problems += collisions(declared, requests)
+    problems += method_collisions(declared, requests)
     problems += _envelope_problems(envelopes)
     if committed:
         problems += unused_overrides(declared, overrides.ANSWERED_BY, naming.ODD_WORDS)
     if problems:
-        raise SchemaError(problems)
+        raise SchemaError(sorted(problems, key=lambda problem: problem.place))
     schema = Schema(
         release=declared.release,
         files=declared.files,

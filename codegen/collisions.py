@@ -13,15 +13,14 @@ RENAME = "Rename it in the .proto file: bytes carry no names."
 RESPELL = "Give one of them another spelling with ODD_WORDS in codegen/naming.py."
 
 
-def collisions(declared: Declared, exchanges: Iterable[Exchange]) -> Iterator[Problem]:
-    """Every name that cannot be used as it is."""
+def collisions(declared: Declared) -> Iterator[Problem]:
+    """Every name of a file, class, field or enum value that cannot be used as it is."""
     yield from _modules(declared)
     yield from _classes(declared)
     for message in declared.messages:
         yield from _fields(declared, message)
     for enum in declared.enums:
         yield from _members(enum)
-    yield from _methods(declared, exchanges)
 
 
 def _modules(declared: Declared) -> Iterator[Problem]:
@@ -85,7 +84,8 @@ def _members(enum: Enum) -> Iterator[Problem]:
         names.setdefault(value.name, value.key)
 
 
-def _methods(declared: Declared, exchanges: Iterable[Exchange]) -> Iterator[Problem]:
+def method_collisions(declared: Declared, exchanges: Iterable[Exchange]) -> Iterator[Problem]:
+    """Requests whose methods would have the same name."""
     requests: dict[str, str] = {}
     for exchange in exchanges:
         if exchange.method in requests:

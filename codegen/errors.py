@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """A line of a .proto file; line 0 is the file as a whole."""
 
@@ -57,6 +57,7 @@ class SchemaError(CodegenError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
+        self.folder = ""  # `load` knows it
         super().__init__(report(self.problems))
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from .build import Built, build, declare
 from .errors import Repair, SchemaError, UsageError
 from .model import Declared
 from .repair import Numbers, compile_explained
-from .sources import read_release, read_sources
+from .sources import Sources, read_release, read_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +31,40 @@ class Folder:
 
 def load_schema(folder: Folder, *, committed: bool = False) -> Built:
     """The schema of a folder; SchemaError tells everything that stands in the way."""
-    sources = read_sources(folder.path)
-    release = read_release(folder.path, folder.release)
-    descriptors, repairs = compile_explained(sources, _numbers(folder))
-    built = build(descriptors, sources.texts, release, repair=folder.repair, committed=committed)
-    return Built(built.schema, (*repairs, *built.repairs))
+    with _named(folder.path):
+        sources, descriptors, repairs = _compiled(folder)
+        release = read_release(folder.path, folder.release)
+        built = build(
+            descriptors, sources.texts, release, repair=folder.repair, committed=committed
+        )
+        return Built(built.schema, (*repairs, *built.repairs))
 
 
 def load_declared(folder: Folder) -> tuple[Declared, tuple[Repair, ...]]:
     """What a folder declares, whether or not every request in it has a known answer."""
+    with _named(folder.path):
+        sources, descriptors, repairs = _compiled(folder)
+        release = read_release(folder.path, folder.release)
+        declared, problems = declare(descriptors, sources.texts, release)
+        if problems:
+            raise SchemaError(sorted(problems, key=lambda problem: problem.place))
+        return declared, repairs
+
+
+def _compiled(folder: Folder) -> tuple[Sources, FileDescriptorSet, tuple[Repair, ...]]:
     sources = read_sources(folder.path)
-    release = read_release(folder.path, folder.release)
     descriptors, repairs = compile_explained(sources, _numbers(folder))
-    declared, problems = declare(descriptors, sources.texts, release)
-    if problems:
-        raise SchemaError(problems)
-    return declared, repairs
+    return sources, descriptors, repairs
+
+
+@contextmanager
+def _named(path: Path) -> Generator[None]:
+    """Tells a SchemaError whose it is."""
+    try:
+        yield
+    except SchemaError as error:
+        error.folder = str(path)
+        raise
 
 
 def _numbers(folder: Folder) -> Numbers | None:
@@ -55,8 +77,7 @@ def _numbers(folder: Folder) -> Numbers | None:
     try:
         descriptors, _ = compile_explained(read_sources(other))
     except SchemaError as error:
-        raise UsageError(f"{other} tells no numbers: it does not compile\n{error}") from None
+        raise UsageError(f"{other} tells no numbers, for it does not compile:\n{error}") from None
     release = read_release(other, None)
-    return Numbers.read(
-        f"{other.name}" if release == "unknown" else f"release {release}", descriptors
-    )
+    origin = str(other) if release == "unknown" else f"release {release}"
+    return Numbers.read(origin, descriptors)

@@ -30,4 +30,5 @@ class Locations:
         if at is None:
             return ""
         lines = (at.leading_comments or at.trailing_comments).splitlines()
-        return "\n".join(line.strip() for line in lines).strip()
+        # Of `/**`, `///` and `//!`, protoc leaves the last character.
+        return "\n".join(line.lstrip("*/!").strip() for line in lines).strip()

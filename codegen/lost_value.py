@@ -29,7 +29,7 @@ def find_lost_value(sources: Sources, error: CompileError) -> LostValue | None:
     if match is None:
         return None
     enum_place = _enum_place(sources, match["enum"])
-    for default in scan(sources.texts[error.place.file]).defaults:
+    for default in scan(sources.texts.get(error.place.file, "")).defaults:
         here = (default.line, default.value) == (error.place.line, match["value"])
         if here and enum_place is not None:
             return LostValue(error.place, default, match["enum"], enum_place)

@@ -12,9 +12,15 @@ from pathlib import Path
 from .errors import UsageError
 from .load import Folder
 
+PROGRAM = "python -m codegen"
 ROOT = Path(__file__).resolve().parent.parent
 OUR_PROTOS = ROOT / "protos"
 OUR_PACKAGE = "ctrader_typed.proto"
+
+USAGE = """\
+python -m codegen [--check] [--repair]
+       python -m codegen --protos DIR --out DIR --package NAME [--check] [--repair]
+       python -m codegen diff OLD NEW [--json] [--repair]"""
 
 EXAMPLES = """\
 examples:
@@ -32,6 +38,8 @@ exit status: 0 done, or current; 1 the schema has problems, or the output is not
 """
 
 DIFF_EXAMPLES = """\
+Without --numbers-from, --repair puts no lost value back: what is lost shows as lost.
+
 exit status: 0 nothing breaks a client; 1 something does, or a schema has problems;
 2 the command cannot be carried out.
 """
@@ -42,10 +50,15 @@ class Generate:
     """Generate a package, or check that it is current; `committed` is this repository's own."""
 
     schema: Folder
+    out: Path
     package: str
-    target: Path
     committed: bool
     check: bool
+
+    @property
+    def target(self) -> Path:
+        """The folder of the package itself."""
+        return self.out.joinpath(*self.package.split("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +72,48 @@ class Diff:
 
 def parse(arguments: Sequence[str]) -> Generate | Diff:
     """What the arguments ask for; UsageError, or argparse's exit, if it makes no sense."""
-    options = _parser().parse_args(arguments)
-    if options.command == "diff":
-        return Diff(
-            Folder(options.old, None, options.repair, options.numbers_from),
-            Folder(options.new, None, options.repair, options.numbers_from),
-            options.json,
-        )
-    return _generate(options)
+    if arguments[:1] == ["diff"]:
+        return _diff(_diff_parser().parse_args(arguments[1:]))
+    return _generate(_parser().parse_args(arguments))
+
+
+def _diff(options: argparse.Namespace) -> Diff:
+    _check_repair(options)
+    old, new = (
+        Folder(path, None, options.repair, options.numbers_from)
+        for path in (options.old, options.new)
+    )
+    return Diff(old, new, options.json)
 
 
 def _generate(options: argparse.Namespace) -> Generate:
+    _check_repair(options)
     protos: Path = options.protos or OUR_PROTOS
-    out: Path | None = options.out
-    package: str | None = options.package
     elsewhere = protos.resolve() != OUR_PROTOS.resolve()
-    if (out is None) != (package is None):
-        raise UsageError("--out and --package go together: DIR/NAME is where the package goes")
-    if out is None and elsewhere:
+    if (options.out is None) != (options.package is None):
+        raise UsageError("--out and --package go together: the package will be DIR/NAME")
+    if options.out is None and elsewhere:
         raise UsageError(
             f"--protos {protos} needs --out DIR and --package NAME: ctrader_typed/proto is only "
             "ever generated from protos/"
         )
-    package = package or OUR_PACKAGE
-    target = (out or ROOT).joinpath(*package.split("."))
-    committed = target.resolve() == ROOT.joinpath(*OUR_PACKAGE.split("."))
-    if committed and elsewhere:
-        raise UsageError(f"{target} is only ever generated from protos/: choose another --out")
-    if not committed:
-        _check_package(package)
     schema = Folder(protos, options.release, options.repair, options.numbers_from or OUR_PROTOS)
-    return Generate(schema, package, target, committed, options.check)
+    out: Path = options.out or ROOT
+    package = options.package or OUR_PACKAGE
+    asked = Generate(schema, out, package, committed=True, check=options.check)
+    if asked.target.resolve() == ROOT.joinpath(*OUR_PACKAGE.split(".")):
+        if elsewhere:
+            raise UsageError(
+                f"{asked.target} is only ever generated from protos/; name another --out"
+            )
+        return asked
+    _check_package(package)
+    return Generate(schema, out, package, committed=False, check=options.check)
+
+
+def _check_repair(options: argparse.Namespace) -> None:
+    if options.numbers_from is not None and not options.repair:
+        raise UsageError("--numbers-from has a meaning only with --repair")
 
 
 def _check_package(package: str) -> None:
@@ -103,56 +127,46 @@ def _check_package(package: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="python -m codegen",
+        prog=PROGRAM,
+        usage=USAGE,
         description="Generates typed bindings from the .proto files of the cTrader Open API.",
         epilog=EXAMPLES,
-        formatter_class=raw,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 with a diff if not current"
-    )
-    parser.add_argument(
-        "--protos", metavar="DIR", type=Path, help="the folder of .proto files (default: protos/)"
-    )
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        type=Path,
-        help="the folder that gets the package; put it on sys.path",
-    )
-    parser.add_argument(
-        "--package", metavar="NAME", help="the package's name; a dotted one makes folders"
-    )
-    parser.add_argument(
-        "--release", metavar="TEXT", help="what release this is, if no RELEASE file says it"
-    )
+    add = parser.add_argument
+    add("--check", action="store_true", help="write nothing; show what is not current")
+    add("--protos", metavar="DIR", type=Path, help="the .proto files (default: protos/)")
+    add("--out", metavar="DIR", type=Path, help="the folder that gets the package")
+    add("--package", metavar="NAME", help="the name to import it by; dots make folders")
+    add("--release", metavar="TEXT", help="which release it is, if no RELEASE file there says it")
     _add_repair(parser, "protos/")
-    commands = parser.add_subparsers(dest="command", metavar="diff OLD NEW", title="compare")
-    diff = commands.add_parser(
-        "diff",
-        help="what changed between two schemas, and what of it breaks a client",
+    return parser
+
+
+def _diff_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} diff",
         description="Compares two folders of .proto files.",
         epilog=DIFF_EXAMPLES,
-        formatter_class=raw,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    diff.add_argument("old", metavar="OLD", type=Path)
-    diff.add_argument("new", metavar="NEW", type=Path)
-    diff.add_argument("--json", action="store_true", help="for machines")
-    _add_repair(diff, "none, so that what is lost shows as lost")
+    add = parser.add_argument
+    add("old", metavar="OLD", type=Path, help="the schema that clients were written for")
+    add("new", metavar="NEW", type=Path, help="the schema that may break them")
+    add("--json", action="store_true", help="for machines")
+    _add_repair(parser, "none")
     return parser
 
 
 def _add_repair(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument(
-        "--repair",
-        action="store_true",
-        help="go on although defaults name lost enum values; says how",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--repair", action="store_true", help="go on although enum values are gone; says how")
+    add(
         "--numbers-from",
         metavar="DIR",
         type=Path,
-        help=f"with --repair: the schema that has the lost numbers (default: {default})",
+        help=f"with --repair: the schema that has the numbers of lost values (default: {default})",
     )

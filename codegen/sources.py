@@ -30,7 +30,7 @@ def read_sources(folder: Path) -> Sources:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder of .proto files")
-    roots = tuple(sorted(path.name for path in folder.glob("*.proto")))
+    roots = tuple(sorted(path.name for path in folder.glob("*.proto") if path.is_file()))
     if not roots:
         deeper = sorted({str(path.parent) for path in folder.glob("*/*.proto")})
         hint = f"; there are some in {', '.join(deeper)}" if deeper else ""
@@ -40,7 +40,9 @@ def read_sources(folder: Path) -> Sources:
     while waiting:
         name = waiting.pop()
         path = folder / name
-        if name not in texts and path.is_file():
+        # protoc refuses imports that climb out; so the texts of such files are not wanted either.
+        climbs = ".." in Path(name).parts or Path(name).is_absolute()
+        if name not in texts and not climbs and path.is_file():
             # Comments in an odd encoding are no reason to fail; protoc judges everything else.
             texts[name] = path.read_text(encoding="utf-8-sig", errors="replace")
             waiting += scan(texts[name]).imports
@@ -55,4 +57,6 @@ def read_release(folder: Path, given: str | None) -> str:
     release = path.read_text(encoding="utf-8").strip()
     if given is not None and given != release:
         raise UsageError(f"--release says {given}, but {path} says {release}")
+    if not release or not release.isprintable():
+        raise UsageError(f"{path}: expected one line that names the release")
     return release

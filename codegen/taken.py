@@ -56,7 +56,18 @@ MEMBERS_TAKEN = frozenset(
 )
 # A method: what every client has, and the types in the signatures beside it.
 METHODS_TAKEN = frozenset(
-    {"auth", "bool", "bytes", "connected", "events", "float", "int", "request", "str"}
+    {
+        "auth",
+        "bool",
+        "bytes",
+        "connected",
+        "events",
+        "float",
+        "int",
+        "request",
+        "schema",
+        "str",
+    }
 )
 # A class: what the generated modules import and export.
 CLASSES_TAKEN = frozenset(

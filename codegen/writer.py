@@ -76,12 +76,15 @@ class Writer:
 
     def text(self, banner: str) -> str:
         """The whole module."""
-        head = [f"# {banner}", f'"""{self.doc}"""', "", "from __future__ import annotations", ""]
-        head += _import_lines(self._imports)
+        head = Writer(self.doc)
+        head.line(f"# {banner}")
+        head.docstring(self.doc)
+        head.lines(["", "from __future__ import annotations", "", *_import_lines(self._imports)])
         if self._type_imports:
-            head += ["", "if TYPE_CHECKING:"]
-            head += [f"    {line}" for line in _import_lines(self._type_imports) if line]
-        return "\n".join([*head, "", *self._lines]) + "\n"
+            head.line()
+            with head.block("if TYPE_CHECKING:"):
+                head.lines(_import_lines(self._type_imports))
+        return "\n".join([*head._lines, "", *self._lines]) + "\n"
 
 
 def natural_order(name: str) -> tuple[object, ...]:

@@ -1,0 +1,134 @@
+"""The commands, carried out: what there is to say, and the exit status. Prints nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .diff import differences
+from .diff_report import Side, as_json, as_text
+from .errors import CodegenError, SchemaError
+from .load import Folder, load_declared, load_schema
+from .model import Schema
+from .options import PROGRAM, Diff, Generate, parse
+from .output import FileState, State, compare, unified_diff, write
+from .render import render
+
+
+class Outcome(NamedTuple):
+    """What a command has to say, to whom, and how it ends."""
+
+    status: int
+    out: str = ""
+    err: str = ""
+
+
+def run(arguments: Sequence[str]) -> Outcome:
+    """Carry out one command; only argparse ends the program, for --help or a misspelt option."""
+    asked = None
+    try:
+        asked = parse(arguments)
+        return _diff(asked) if isinstance(asked, Diff) else _generate(asked)
+    except SchemaError as error:
+        if isinstance(asked, Diff) and asked.as_json:
+            return Outcome(error.exit_code, out=json.dumps(_as_object(error), indent=2))
+        count = len(error.problems)
+        found = f"{count} problem{'' if count == 1 else 's'} in {error.folder}"
+        return Outcome(error.exit_code, err=f"{PROGRAM}: {found}; nothing was done.\n{error}")
+    except CodegenError as error:
+        return Outcome(error.exit_code, err=f"{PROGRAM}: {error}")
+    except OSError as error:
+        return Outcome(CodegenError.exit_code, err=f"{PROGRAM}: {error.filename}: {error.strerror}")
+
+
+def _as_object(error: SchemaError) -> dict[str, object]:
+    return {
+        "folder": error.folder,
+        "problems": [
+            {"file": p.place.file, "line": p.place.line, "what": p.what, "remedy": p.remedy}
+            for p in error.problems
+        ],
+    }
+
+
+def _generate(asked: Generate) -> Outcome:
+    started = time.perf_counter()
+    schema, repairs = load_schema(asked.schema, committed=asked.committed)
+    states = compare(render(schema, api=not asked.committed), asked.target)
+    lines = [f"repaired: {repair}" for repair in repairs]
+    if asked.check:
+        current = all(s.state is State.CURRENT for s in states)
+        lines += _current(asked, states) if current else _not_current(asked, states)
+        return Outcome(0 if current else 1, out="\n".join(lines))
+    write(states, asked.target)
+    lines += [
+        f"{_short(asked.schema.path)}, {_summary(schema)}",
+        f"{_short(asked.target)}:",
+        *_table(states),
+        f"{len(states)} files in {time.perf_counter() - started:.1f} s: {_counts(states)}",
+        _next_step(asked, states),
+    ]
+    return Outcome(0, out="\n".join(lines))
+
+
+def _summary(schema: Schema) -> str:
+    counts = f"{len(schema.messages)} messages, {len(schema.enums)} enums"
+    return f"release {schema.release}: {counts}, {len(schema.exchanges)} requests"
+
+
+def _table(states: list[FileState]) -> Iterator[str]:
+    width = max(len(s.path) for s in states)
+    for s in states:
+        size = f"{len(s.rendered.splitlines()):,} lines" if s.state is not State.SURPLUS else ""
+        yield f"  {s.path:<{width}}  {size:>12}  {s.state}"
+
+
+def _current(asked: Generate, states: list[FileState]) -> Iterator[str]:
+    yield f"{_short(asked.target)} is current: {len(states)} files"
+
+
+def _not_current(asked: Generate, states: list[FileState]) -> Iterator[str]:
+    for s in states:
+        if s.state is not State.CURRENT:
+            yield from unified_diff(s, _short(asked.target))
+            yield ""
+    yield f"{_short(asked.target)} is not current; generating it would leave {_counts(states)}."
+    yield f"Next: run `{PROGRAM}` with the same arguments but --check, and commit what it writes."
+
+
+def _next_step(asked: Generate, states: list[FileState]) -> str:
+    if not asked.committed:
+        return (
+            f"Next: with {_short(asked.out)} on sys.path, `import {asked.package}`; "
+            f'connect("demo", schema={asked.package}) speaks it.'
+        )
+    if all(s.state is State.CURRENT for s in states):
+        return "Nothing to do: it was current."
+    return "Next: `make test`, then commit it together with the change that caused it."
+
+
+def _counts(states: list[FileState]) -> str:
+    counts = Counter(s.state for s in states)
+    return ", ".join(f"{counts[state]} {state}" for state in State if counts[state])
+
+
+def _diff(asked: Diff) -> Outcome:
+    old, new = (_side(folder) for folder in (asked.old, asked.new))
+    changes = differences(old.declared, new.declared)
+    report = as_json(old, new, changes) if asked.as_json else "\n".join(as_text(old, new, changes))
+    return Outcome(int(any(change.breaks is not None for change in changes)), out=report)
+
+
+def _side(folder: Folder) -> Side:
+    declared, repairs = load_declared(folder)
+    return Side(str(_short(folder.path)), declared, repairs)
+
+
+def _short(path: Path) -> Path:
+    """Relative to where the command runs, if it is below."""
+    here, full = Path.cwd(), path.resolve()
+    return full.relative_to(here) if full.is_relative_to(here) else path
