@@ -178,3 +178,50 @@ class SlowSubscriber(CTraderError):
 
     def __str__(self) -> str:
         return f"{self.dropped} events were dropped because the stream was not read fast enough"
+
+
+# --- the fate of an order ---
+
+
+class NotSent(ConnectionLost):
+    """A trading request that did not leave: not one byte of it, so nothing has happened."""
+
+
+class OutcomeUnknown(CTraderError):
+    """A trading request left, and nobody can say yet what has become of it. Never send it again.
+
+    It is no ConnectionLost: who tries again after one of those must not place an order twice.
+    `reason` says why the answer is missing, `request` what was asked.
+    """
+
+    def __init__(self, reason: str, request: Message) -> None:
+        super().__init__(reason, request)
+        self.reason = reason
+        self.request = request
+
+    def __str__(self) -> str:
+        return f"{type(self.request).__name__}: {self.reason}; it may have been carried out"
+
+
+class NotFilled(CTraderError):
+    """An order ended before it was filled wholly: `status` names how.
+
+    `filled_volume` of the `volume` asked for was filled, in 0.01 of a unit, at `average_price` on
+    average (None if nothing was).
+    """
+
+    def __init__(
+        self, status: str, volume: int, filled_volume: int, average_price: float | None
+    ) -> None:
+        super().__init__(status, volume, filled_volume, average_price)
+        self.status = status
+        self.volume = volume
+        self.filled_volume = filled_volume
+        self.average_price = average_price
+
+    def __str__(self) -> str:
+        return f"the order ended {self.status}: {self.filled_volume} of {self.volume} were filled"
+
+
+class JournalInUse(CTraderError, OSError):
+    """Another process (or another client of this one) holds the journal of orders."""

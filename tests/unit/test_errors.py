@@ -14,8 +14,12 @@ from ctrader_typed import (
     CTraderError,
     DecodeError,
     EncodeError,
+    JournalInUse,
     LocalProtocolError,
+    NotFilled,
+    NotSent,
     OrderError,
+    OutcomeUnknown,
     ProtoOAAccountAuthReq,
     ProtoOAErrorRes,
     RateLimited,
@@ -61,6 +65,13 @@ EVERY = [
         ConnectionLost("it broke", maybe_delivered=True),
         "it broke; the request was sent and may have been carried out",
     ),
+    (NotSent("the connection was down"), "the connection was down"),
+    (
+        OutcomeUnknown("it broke", REQUEST),
+        "ProtoOAAccountAuthReq: it broke; it may have been carried out",
+    ),
+    (NotFilled("CANCELLED", 100, 40, 1.5), "the order ended CANCELLED: 40 of 100 were filled"),
+    (JournalInUse("another process has it"), "another process has it"),
     (SlowSubscriber(12), "12 events were dropped because the stream was not read fast enough"),
 ]
 ids = [type(error).__name__ for error, _ in EVERY]
@@ -96,5 +107,7 @@ def test_the_kinds_that_other_code_expects() -> None:
     assert issubclass(DecodeError, ValueError)
     assert issubclass(ConnectionLost, OSError)
     assert issubclass(CertificateRefused, ConnectFailed)
+    assert issubclass(NotSent, ConnectionLost)
+    assert not issubclass(OutcomeUnknown, ConnectionLost)  # who tries again must not order twice
     for kind in (AuthError, OrderError, RateLimited):
         assert issubclass(kind, ServerError)
