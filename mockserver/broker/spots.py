@@ -158,10 +158,9 @@ class Spots:
         """A tick as this subscriber gets it; live bars come only with a bid, their close
         [recorded].
         """
-        first = subscription.quote == NO_QUOTE
         subscription.quote = subscription.quote.after(tick)
         trendbars: list[ProtoOATrendbar] = []
-        if tick.bid is not None and not first:
+        if tick.bid is not None:
             bars = self._bars.get(tick.symbol_id, {})
             for period in subscription.periods:
                 bar = bars[period].bar
