@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -140,7 +141,7 @@ def _run(options: argparse.Namespace) -> int:
             sessions=options.sessions,
             listening=listening,
             certificates=certificates,
-            ready=lambda: print(ready, flush=True),
+            ready=lambda: _announce(ready),
             tell=_tell,
         )
 
@@ -159,6 +160,14 @@ def _write(path: str, ca: bytes) -> None:
     except OSError as error:
         why = error.strerror or error
         raise _CannotStart(f"cannot write the CA certificate to {path}: {why}") from None
+
+
+def _announce(ready: str) -> None:
+    try:
+        print(ready, flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or exiting fails again
+        raise _CannotStart(f"nobody reads where it listens: {error.strerror}") from None
 
 
 def _tell(text: str) -> None:
