@@ -1,4 +1,6 @@
-"""A market at a known moment, and how to ask it: Friday 2026-09-18 18:45 UTC, when the quotes were recorded."""
+"""A market at a known moment, and how to ask it: Friday 2026-09-18 18:45 UTC, when the quotes were
+recorded.
+"""
 
 from __future__ import annotations
 

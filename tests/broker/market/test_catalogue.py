@@ -1,4 +1,6 @@
-"""The standard catalogue is what a real server sent, and a catalogue of parts that do not fit is refused."""
+"""The standard catalogue is what a real server sent, and a catalogue of parts that do not fit is
+refused.
+"""
 
 from __future__ import annotations
 
