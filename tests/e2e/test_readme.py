@@ -1,0 +1,204 @@
+"""The README's programs, run as they stand, and its commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+CONNECT, TRADE, MESSAGES, OFFLINE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+ACCOUNT = 42
+
+AUTH: list[dict[str, Any]] = [
+    {
+        "direction": "client",
+        "message": "ProtoOAApplicationAuthReq",
+        "clientMsgId": "1",
+        "payload": {"clientId": "an-id", "clientSecret": "a-secret"},
+    },
+    {"direction": "server", "message": "ProtoOAApplicationAuthRes", "clientMsgId": "1"},
+    {
+        "direction": "client",
+        "message": "ProtoOAAccountAuthReq",
+        "clientMsgId": "2",
+        "payload": {"ctidTraderAccountId": ACCOUNT, "accessToken": "a-token"},
+    },
+    {
+        "direction": "server",
+        "message": "ProtoOAAccountAuthRes",
+        "clientMsgId": "2",
+        "payload": {"ctidTraderAccountId": ACCOUNT},
+    },
+]
+
+QUOTES: list[dict[str, Any]] = [
+    {
+        "direction": "client",
+        "message": "ProtoOASymbolsListReq",
+        "clientMsgId": "3",
+        "payload": {"ctidTraderAccountId": ACCOUNT},
+    },
+    {
+        "direction": "server",
+        "message": "ProtoOASymbolsListRes",
+        "clientMsgId": "3",
+        "payload": {
+            "ctidTraderAccountId": ACCOUNT,
+            "symbol": [{"symbolId": 1, "symbolName": "EURUSD"}],
+        },
+    },
+    {
+        "direction": "client",
+        "message": "ProtoOASubscribeSpotsReq",
+        "clientMsgId": "4",
+        "payload": {"ctidTraderAccountId": ACCOUNT, "symbolId": [1]},
+    },
+    {
+        "direction": "server",
+        "message": "ProtoOASubscribeSpotsRes",
+        "clientMsgId": "4",
+        "payload": {"ctidTraderAccountId": ACCOUNT},
+    },
+    {
+        "direction": "server",
+        "message": "ProtoOASpotEvent",
+        "payload": {"ctidTraderAccountId": ACCOUNT, "symbolId": 1, "bid": 108450, "ask": 108452},
+    },
+]
+
+NEW_ORDER: dict[str, Any] = {
+    "direction": "client",
+    "message": "ProtoOANewOrderReq",
+    "clientMsgId": "5",
+    "payload": {
+        "ctidTraderAccountId": ACCOUNT,
+        "symbolId": 1,
+        "orderType": 1,
+        "tradeSide": 1,
+        "volume": 100_000,
+    },
+}
+
+
+def execution(kind: int, **more: Any) -> dict[str, Any]:
+    """An execution event that answers the order."""
+    payload = {"ctidTraderAccountId": ACCOUNT, "executionType": kind, **more}
+    return {
+        "direction": "server",
+        "message": "ProtoOAExecutionEvent",
+        "clientMsgId": "5",
+        "payload": payload,
+    }
+
+
+DEAL = {
+    "dealId": 3,
+    "orderId": 1,
+    "positionId": 2,
+    "volume": 100_000,
+    "filledVolume": 100_000,
+    "symbolId": 1,
+    "createTimestamp": 1_700_000_000_000,
+    "executionTimestamp": 1_700_000_000_130,
+    "executionPrice": 1.08452,
+    "tradeSide": 1,
+    "dealStatus": 2,
+}
+
+REFUSAL: dict[str, Any] = {
+    "direction": "server",
+    "message": "ProtoOAOrderErrorEvent",
+    "clientMsgId": "5",
+    "payload": {
+        "ctidTraderAccountId": ACCOUNT,
+        "errorCode": "MARKET_CLOSED",
+        "description": "Market is closed",
+    },
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CTRADER_CLIENT_ID", "an-id")
+    monkeypatch.setenv("CTRADER_CLIENT_SECRET", "a-secret")
+    monkeypatch.setenv("CTRADER_ACCESS_TOKEN", "a-token")
+    monkeypatch.setenv("CTRADER_ACCOUNT_ID", str(ACCOUNT))
+
+
+def run(program: str) -> None:
+    exec(compile(program, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - the point of the test
+
+
+@pytest.mark.usefixtures("environment")
+def test_connect_ask_listen(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with play([*AUTH, *QUOTES]):
+        run(CONNECT)
+    assert capsys.readouterr().out == ("1 symbols, the first is EURUSD\nbid 1.08450, ask 1.08452\n")
+
+
+@pytest.mark.usefixtures("environment")
+def test_trade(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with play([*AUTH, NEW_ORDER, execution(2), execution(3, deal=DEAL)]):
+        run(TRADE)
+    assert capsys.readouterr().out == "filled at 1.08452\n"
+
+
+@pytest.mark.usefixtures("environment")
+def test_trade_refused(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with play([*AUTH, NEW_ORDER, REFUSAL]):
+        run(TRADE)
+    assert capsys.readouterr().out == "refused: MARKET_CLOSED, Market is closed\n"
+
+
+def test_messages() -> None:
+    run(MESSAGES)
+
+
+@pytest.mark.usefixtures("environment")
+def test_offline(capsys: pytest.CaptureFixture[str]) -> None:
+    run(OFFLINE)
+    assert capsys.readouterr().out == "the server speaks version 91\n"
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    for link in links:
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_make_knows_the_targets() -> None:
+    help_text = subprocess.run(
+        ["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True
+    ).stdout
+    for target in re.findall(r"\bmake ([a-z]+)\b", README):
+        assert target == "help" or f"make {target}" in help_text
+
+
+def test_the_demo_runs_as_it_is() -> None:
+    result = subprocess.run(
+        [sys.executable, "examples/demo.py"],
+        cwd=ROOT,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    for sign in ("certificate verified", "EURUSD", "ORDER_FILLED", "stop loss", "█"):
+        assert sign in result.stdout
+
+
+def _environment() -> dict[str, str]:
+
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
