@@ -41,9 +41,14 @@ def emit(schema: Schema) -> Writer:
         for name in _classes(message):
             home = schema.message.get(name) or schema.enum[name]
             out.use(f".{modules[home.file]}", name)
+    out.line(
+        "# Unknown fields are the messages' own affair, and codecs are the messages' other half."
+    )
+    out.line("# pyright: reportPrivateUsage=false")
+    out.line()
     out.line("new = object.__new__")
     for name in sorted({f.type_name or "" for m in hot for f in m.fields if f.kind == "enum"}):
-        out.line(f"{_members(name)} = {name}._value2member_map_")
+        out.line(f"{_members(name)} = {out.use(STRAIGHT, 'members')}({name})")
     for message in hot:
         _Decoder(out, message).emit()
         _Encoder(out, message).emit()
@@ -69,11 +74,18 @@ def _tag(field: Field) -> int:
 
 
 def _tag_bytes(tag: int) -> list[int]:
-    result = []
+    result: list[int] = []
     while tag > 127:
         result.append(tag & 127 | 128)
         tag >>= 7
     return [*result, tag]
+
+
+def _declare(out: Writer, message: Message) -> None:
+    """Names that hold one kind of value after the other, which costs nothing but has to be said."""
+    out.line(f"value: {out.use('typing', 'Any')}")
+    if any(field.label is Label.REPEATED for field in message.fields):
+        out.line("rows: list[Any]")
 
 
 class _Decoder:
@@ -91,6 +103,7 @@ class _Decoder:
         out.line()
         name = function_name(message.name)
         with out.block(f"def decode_{name}(data: bytes, pos: int, end: int) -> {message.name}:"):
+            _declare(out, message)
             out.line(f"message = new({message.name})")
             out.line("tag = data[pos] if pos < end else 0")
             for field in message.fields:
@@ -214,6 +227,7 @@ class _Encoder:
         out.line()
         name = function_name(message.name)
         with out.block(f"def encode_{name}(message: {message.name}) -> bytes:"):
+            out.line(f"value: {out.use('typing', 'Any')}")
             out.line("if message.__dict__:")
             out.line(f"    raise {out.use(STRAIGHT, 'Irregular')}")
             out.line('out = b""')

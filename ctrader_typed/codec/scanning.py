@@ -40,13 +40,16 @@ def read_tag(data: bytes, pos: int, end: int) -> tuple[int, int]:
 
 
 def read_span(data: bytes, pos: int, end: int) -> tuple[int, int]:
-    """Where a length-delimited value at `pos` begins and ends."""
+    """Where a length-delimited value at `pos` begins and ends. Lengths have 31 bits."""
+    start = pos
     if pos < end and (length := data[pos]) < 128:
         pos += 1
     else:
         length, pos = read_varint(data, pos, end)
-    if length > end - pos:
-        raise DecodeError(f": {length} bytes announced at byte {pos}, {end - pos} are left")
+    if length > end - pos or pos - start > 5:
+        raise DecodeError(
+            f": a length of {length} in {pos - start} bytes at byte {start}, with {end - pos} left"
+        )
     return pos, pos + length
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from struct import Struct
+from typing import TypeVar
 
 from .scanning import read_tag, skip
+
+E = TypeVar("E", bound=IntEnum)
 
 _MASK64 = (1 << 64) - 1
 
 
 class Irregular(ValueError):
     """Not an error: the general path is to read or write this message instead."""
+
+
+def members(enum: type[E]) -> dict[int, E]:
+    """The members of an enum by number: a quarter of the time that a call of the enum takes."""
+    return {int(member): member for member in enum}
 
 
 unpack_double = Struct("<d").unpack_from
@@ -109,7 +118,15 @@ def _from_1(from_3: _Continue) -> _Continue:
     return read
 
 
-uint64_from_1 = length_from_1 = _from_1(uint64_from_3)
+def _length_from_3(data: bytes, pos: int, value: int) -> tuple[int, int]:
+    value += (data[pos] << 21) - (1 << 21)
+    if value < 1 << 28:
+        return value, pos + 1
+    raise Irregular  # a length has five bytes at most, and no message needs the fifth
+
+
+length_from_1 = _from_1(_length_from_3)
+uint64_from_1 = _from_1(uint64_from_3)
 int64_from_1 = _from_1(int64_from_3)
 uint32_from_1 = _from_1(uint32_from_3)
 int32_from_1 = _from_1(int32_from_3)

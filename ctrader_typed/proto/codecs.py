@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ctrader_typed.codec.straight import (
     Irregular,
     int32_from_1,
     int64_from_1,
     int64_from_3,
     length_from_1,
+    members,
     pack_double,
     uint32_from_1,
     uint32_from_3,
@@ -64,22 +67,26 @@ from .open_api_model_messages import (
     ProtoOATrendbarPeriod,
 )
 
+# Unknown fields are the messages' own affair, and codecs are the messages' other half.
+# pyright: reportPrivateUsage=false
+
 new = object.__new__
-_ProtoOAChangeBalanceType = ProtoOAChangeBalanceType._value2member_map_
-_ProtoOAChangeBonusType = ProtoOAChangeBonusType._value2member_map_
-_ProtoOADealStatus = ProtoOADealStatus._value2member_map_
-_ProtoOAExecutionType = ProtoOAExecutionType._value2member_map_
-_ProtoOAOrderStatus = ProtoOAOrderStatus._value2member_map_
-_ProtoOAOrderTriggerMethod = ProtoOAOrderTriggerMethod._value2member_map_
-_ProtoOAOrderType = ProtoOAOrderType._value2member_map_
-_ProtoOAPayloadType = ProtoOAPayloadType._value2member_map_
-_ProtoOAPositionStatus = ProtoOAPositionStatus._value2member_map_
-_ProtoOATimeInForce = ProtoOATimeInForce._value2member_map_
-_ProtoOATradeSide = ProtoOATradeSide._value2member_map_
-_ProtoOATrendbarPeriod = ProtoOATrendbarPeriod._value2member_map_
+_ProtoOAChangeBalanceType = members(ProtoOAChangeBalanceType)
+_ProtoOAChangeBonusType = members(ProtoOAChangeBonusType)
+_ProtoOADealStatus = members(ProtoOADealStatus)
+_ProtoOAExecutionType = members(ProtoOAExecutionType)
+_ProtoOAOrderStatus = members(ProtoOAOrderStatus)
+_ProtoOAOrderTriggerMethod = members(ProtoOAOrderTriggerMethod)
+_ProtoOAOrderType = members(ProtoOAOrderType)
+_ProtoOAPayloadType = members(ProtoOAPayloadType)
+_ProtoOAPositionStatus = members(ProtoOAPositionStatus)
+_ProtoOATimeInForce = members(ProtoOATimeInForce)
+_ProtoOATradeSide = members(ProtoOATradeSide)
+_ProtoOATrendbarPeriod = members(ProtoOATrendbarPeriod)
 
 
 def decode_message(data: bytes, pos: int, end: int) -> ProtoMessage:
+    value: Any
     message = new(ProtoMessage)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -126,6 +133,7 @@ def decode_message(data: bytes, pos: int, end: int) -> ProtoMessage:
 
 
 def encode_message(message: ProtoMessage) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -147,6 +155,7 @@ def encode_message(message: ProtoMessage) -> bytes:
 
 
 def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
+    value: Any
     message = new(ProtoOAPosition)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -293,6 +302,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
 
 
 def encode_position(message: ProtoOAPosition) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -357,6 +367,7 @@ def encode_position(message: ProtoOAPosition) -> bytes:
 
 
 def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
+    value: Any
     message = new(ProtoOATradeData)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -454,6 +465,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
 
 
 def encode_trade_data(message: ProtoOATradeData) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -493,6 +505,7 @@ def encode_trade_data(message: ProtoOATradeData) -> bytes:
 
 
 def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
+    value: Any
     message = new(ProtoOAOrder)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -701,6 +714,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
 
 
 def encode_order(message: ProtoOAOrder) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -792,6 +806,7 @@ def encode_order(message: ProtoOAOrder) -> bytes:
 
 
 def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABonusDepositWithdraw:
+    value: Any
     message = new(ProtoOABonusDepositWithdraw)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -892,6 +907,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
 
 
 def encode_bonus_deposit_withdraw(message: ProtoOABonusDepositWithdraw) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -923,6 +939,7 @@ def encode_bonus_deposit_withdraw(message: ProtoOABonusDepositWithdraw) -> bytes
 
 
 def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWithdraw:
+    value: Any
     message = new(ProtoOADepositWithdraw)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -1014,6 +1031,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
 
 
 def encode_deposit_withdraw(message: ProtoOADepositWithdraw) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -1044,6 +1062,7 @@ def encode_deposit_withdraw(message: ProtoOADepositWithdraw) -> bytes:
 
 
 def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
+    value: Any
     message = new(ProtoOADeal)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -1201,6 +1220,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
 
 
 def encode_deal(message: ProtoOADeal) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -1252,6 +1272,7 @@ def encode_deal(message: ProtoOADeal) -> bytes:
 
 
 def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClosePositionDetail:
+    value: Any
     message = new(ProtoOAClosePositionDetail)
     tag = data[pos] if pos < end else 0
     if tag == 9:
@@ -1345,6 +1366,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
 
 
 def encode_close_position_detail(message: ProtoOAClosePositionDetail) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -1377,6 +1399,7 @@ def encode_close_position_detail(message: ProtoOAClosePositionDetail) -> bytes:
 
 
 def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
+    value: Any
     message = new(ProtoOATrendbar)
     tag = data[pos] if pos < end else 0
     if tag == 24:
@@ -1483,6 +1506,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
 
 
 def encode_trendbar(message: ProtoOATrendbar) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -1540,6 +1564,7 @@ def encode_trendbar(message: ProtoOATrendbar) -> bytes:
 
 
 def decode_tick_data(data: bytes, pos: int, end: int) -> ProtoOATickData:
+    value: Any
     message = new(ProtoOATickData)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -1577,6 +1602,7 @@ def decode_tick_data(data: bytes, pos: int, end: int) -> ProtoOATickData:
 
 
 def encode_tick_data(message: ProtoOATickData) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -1598,6 +1624,7 @@ def encode_tick_data(message: ProtoOATickData) -> bytes:
 
 
 def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
+    value: Any
     message = new(ProtoOADepthQuote)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -1665,6 +1692,7 @@ def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
 
 
 def encode_depth_quote(message: ProtoOADepthQuote) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -1702,6 +1730,7 @@ def encode_depth_quote(message: ProtoOADepthQuote) -> bytes:
 
 
 def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
+    value: Any
     message = new(ProtoOANewOrderReq)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -1915,6 +1944,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
 
 
 def encode_new_order_req(message: ProtoOANewOrderReq) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -1999,6 +2029,7 @@ def encode_new_order_req(message: ProtoOANewOrderReq) -> bytes:
 
 
 def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionEvent:
+    value: Any
     message = new(ProtoOAExecutionEvent)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2114,6 +2145,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
 
 
 def encode_execution_event(message: ProtoOAExecutionEvent) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -2170,6 +2202,7 @@ def encode_execution_event(message: ProtoOAExecutionEvent) -> bytes:
 
 
 def decode_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrderReq:
+    value: Any
     message = new(ProtoOACancelOrderReq)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2216,6 +2249,7 @@ def decode_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrd
 
 
 def encode_cancel_order_req(message: ProtoOACancelOrderReq) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -2240,6 +2274,7 @@ def encode_cancel_order_req(message: ProtoOACancelOrderReq) -> bytes:
 
 
 def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrderReq:
+    value: Any
     message = new(ProtoOAAmendOrderReq)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2374,6 +2409,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
 
 
 def encode_amend_order_req(message: ProtoOAAmendOrderReq) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -2434,6 +2470,7 @@ def encode_amend_order_req(message: ProtoOAAmendOrderReq) -> bytes:
 
 
 def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAmendPositionSLTPReq:
+    value: Any
     message = new(ProtoOAAmendPositionSLTPReq)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2521,6 +2558,7 @@ def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAm
 
 
 def encode_amend_position_sltp_req(message: ProtoOAAmendPositionSLTPReq) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -2570,6 +2608,7 @@ def encode_amend_position_sltp_req(message: ProtoOAAmendPositionSLTPReq) -> byte
 
 
 def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePositionReq:
+    value: Any
     message = new(ProtoOAClosePositionReq)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2631,6 +2670,7 @@ def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePo
 
 
 def encode_close_position_req(message: ProtoOAClosePositionReq) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -2662,6 +2702,8 @@ def encode_close_position_req(message: ProtoOAClosePositionReq) -> bytes:
 
 
 def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOADealListRes)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2713,6 +2755,7 @@ def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
 
 
 def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -2742,6 +2785,8 @@ def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
 
 
 def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRes:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOAOrderListRes)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2793,6 +2838,7 @@ def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRe
 
 
 def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -2822,6 +2868,8 @@ def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
 
 
 def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOASpotEvent)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -2939,6 +2987,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
 
 
 def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3000,6 +3049,8 @@ def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
 
 
 def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrendbarsRes:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOAGetTrendbarsRes)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -3090,6 +3141,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
 
 
 def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3138,6 +3190,8 @@ def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
 
 
 def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickDataRes:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOAGetTickDataRes)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -3189,6 +3243,7 @@ def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickD
 
 
 def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3218,6 +3273,8 @@ def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
 
 
 def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOADepthEvent)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -3297,6 +3354,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
 
 
 def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3331,6 +3389,8 @@ def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
 def decode_deal_list_by_position_id_res(
     data: bytes, pos: int, end: int
 ) -> ProtoOADealListByPositionIdRes:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOADealListByPositionIdRes)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -3382,6 +3442,7 @@ def decode_deal_list_by_position_id_res(
 
 
 def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3413,6 +3474,8 @@ def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes)
 def decode_order_list_by_position_id_res(
     data: bytes, pos: int, end: int
 ) -> ProtoOAOrderListByPositionIdRes:
+    value: Any
+    rows: list[Any]
     message = new(ProtoOAOrderListByPositionIdRes)
     tag = data[pos] if pos < end else 0
     if tag == 8:
@@ -3464,6 +3527,7 @@ def decode_order_list_by_position_id_res(
 
 
 def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRes) -> bytes:
+    value: Any
     if message.__dict__:
         raise Irregular
     out = b""
