@@ -1,0 +1,26 @@
+"""Runs the targets over seeded inputs. The same seed and number give the same inputs on every machine."""
+
+from __future__ import annotations
+
+import itertools
+from random import Random
+
+from tests.fuzz.inputs import inputs
+from tests.fuzz.targets import TARGETS
+
+
+class Failure(AssertionError):
+    """A target raised; the text has what it takes to see it again."""
+
+
+def run(target: str, seed: int, count: int) -> int:
+    """Push `count` inputs through a target and return how many went; Failure shows the one that broke it."""
+    function = TARGETS[target]
+    done = 0
+    for data in itertools.islice(inputs(target, Random(f"{target} {seed}")), count):
+        try:
+            function(data)
+        except Exception as error:
+            raise Failure(f"{target!r}, seed {seed}, input {done}: {data.hex()}") from error
+        done += 1
+    return done

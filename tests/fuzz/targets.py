@@ -1,0 +1,109 @@
+"""One function for each way into the library: it takes any bytes and raises only if we are wrong.
+
+The first three bytes choose the message class, the path and the mode, so that a fuzzer can find them;
+the rest is the input. Nothing here knows who makes the inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ctrader_typed import codec
+from ctrader_typed.errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
+from ctrader_typed.message import Message
+from ctrader_typed.proto import SCHEMA
+from ctrader_typed.wire.connection import Connection
+from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
+from tests import oracle
+
+Target = Callable[[bytes], None]
+
+HEAD = 3
+
+
+def head(cls: type[Message], straight: bool = True, mode: int = 0) -> bytes:
+    """The three bytes that lead an input to a class."""
+    return bytes((oracle.MESSAGES.index(cls), straight, mode))
+
+
+def _chosen(data: bytes) -> tuple[type[Message], str, int, bytes]:
+    which, straight, mode = data[:HEAD].ljust(HEAD, b"\0")
+    cls = oracle.MESSAGES[which % len(oracle.MESSAGES)]
+    return cls, "straight-line" if straight & 1 else "general", mode, data[HEAD:]
+
+
+def decode(data: bytes) -> None:
+    """Protobuf bytes: what google.protobuf reads we read too, as the same values; or DecodeError."""
+    cls, path, _, payload = _chosen(data)
+    with oracle.path(path, [cls]):
+        oracle.agree(cls, payload)
+
+
+def round_trip(data: bytes) -> None:
+    """A message that was read can be written, and read again as the same: as bytes and as JSON."""
+    cls, path, _, payload = _chosen(data)
+    with oracle.path(path, [cls]):
+        try:
+            message = codec.decode(cls, payload)
+        except DecodeError:
+            return
+        again = codec.decode(cls, codec.encode(message))
+        assert again == message
+    assert repr(again) == repr(message)
+    through_json = cls.from_json(message.to_json(), strict=True)
+    assert through_json.to_dict() == message.to_dict()
+    assert cls.from_dict(message.to_pydict()) == through_json
+
+
+def from_json(data: bytes) -> None:
+    """Any text: a message or DecodeError, and what strict reads is read alike without it."""
+    cls, _, mode, text = _chosen(data)
+    strict = bool(mode & 1)
+    try:
+        message = cls.from_json(text, strict=strict)
+    except DecodeError:
+        return
+    assert cls.from_json(message.to_json(), strict=True) == message
+    assert codec.decode(cls, codec.encode(message)) == message
+    if strict:
+        assert cls.from_json(text) == message
+
+
+def envelope(data: bytes) -> None:
+    """Bytes from a server, in pieces of any size: events or RemoteProtocolError, the same ones."""
+    size = data[0] + 1 if data else 1
+    stream = data[HEAD:]
+    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+    whole = _received([stream] if stream else [])
+    assert _received(pieces) == whole
+
+
+def _received(pieces: list[bytes]) -> list[str]:
+    connection = Connection(SCHEMA)
+    shown: list[str] = []
+    try:
+        for piece in [*pieces, b""]:
+            for event in connection.receive_data(piece):
+                assert isinstance(event, Envelope | UnknownPayload | BadPayload)
+                shown.append(repr(event))
+                if isinstance(event, Envelope):
+                    _sent_again(event)
+    except RemoteProtocolError:
+        shown.append("broken")
+    return shown
+
+
+def _sent_again(event: Envelope) -> None:
+    try:
+        frame = Connection(SCHEMA).send(event.message, event.client_msg_id)
+    except (EncodeError, LocalProtocolError) as error:
+        raise AssertionError(f"{event} came in and cannot go out: {error}") from None
+    assert Connection(SCHEMA).receive_data(frame) == [event]
+
+
+TARGETS: dict[str, Target] = {
+    "decode": decode,
+    "round trip": round_trip,
+    "JSON": from_json,
+    "envelope": envelope,
+}
