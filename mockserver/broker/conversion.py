@@ -1,8 +1,8 @@
 """From one asset to another: the chain of symbols between them and its rate. Knows the current
 prices, no account.
 
-The chain is the shortest there is; of several shortest ones that whose symbol ids are smallest, so
-it never varies.
+The chain is the shortest there is; of several shortest ones that whose symbols have the lower ids,
+looking from the asset with the lower id. It never varies, and back is the same way as there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Conversion:
         if key not in self._chains:
             self._market.catalogue.asset(first)
             self._market.catalogue.asset(last)
-            self._chains[key] = self._search(first, last)
+            self._chains[key] = (
+                self._search(first, last) if first <= last else self._search(last, first)[::-1]
+            )
         return self._chains[key]
 
     def rate(self, first: int, last: int) -> Fraction:

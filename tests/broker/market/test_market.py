@@ -245,5 +245,5 @@ def test_prices_as_people_write_them(price: float | str, scaled: int) -> None:
 
 
 def test_a_price_with_too_many_decimals() -> None:
-    with pytest.raises(ValueError, match="at most five decimals, got 1.084567"):
+    with pytest.raises(ValueError, match=r"at most five decimals, got 1\.084567"):
         to_price(1.084567)

@@ -1,4 +1,4 @@
-"""Trading hours: time zones, daylight saving, holidays, and spans that agree with single moments."""
+"""Trading hours: zones, daylight saving, holidays, and spans that agree with single moments."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_same_for_hours_with_daylight_saving(when: int) -> None:
         ("2026-09-21T21:05:00", True),
     ],
 )
-def test_the_recorded_hours_of_euro_dollar(when: str, is_open: bool) -> None:  # noqa: FBT001  # an expected value
+def test_the_recorded_hours_of_euro_dollar(when: str, is_open: bool) -> None:
     assert STANDARD.is_open(1, ms(when)) is is_open
 
 
@@ -70,7 +70,7 @@ def test_the_recorded_hours_of_euro_dollar(when: str, is_open: bool) -> None:  #
         ("2026-07-12T22:00", True),
     ],
 )
-def test_hours_follow_daylight_saving(when: str, is_open: bool) -> None:  # noqa: FBT001  # an expected value
+def test_hours_follow_daylight_saving(when: str, is_open: bool) -> None:
     assert STANDARD.is_open(276, ms(when)) is is_open
 
 
@@ -88,7 +88,7 @@ def test_hours_follow_daylight_saving(when: str, is_open: bool) -> None:  # noqa
         ("2019-12-25T15:00", True),  # before the holiday was first
     ],
 )
-def test_holidays(when: str, is_open: bool) -> None:  # noqa: FBT001  # an expected value
+def test_holidays(when: str, is_open: bool) -> None:
     assert STANDARD.is_open(276, ms(when)) is is_open
 
 

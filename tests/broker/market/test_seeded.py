@@ -9,7 +9,6 @@ import random
 import time
 from itertools import pairwise
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
