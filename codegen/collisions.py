@@ -64,7 +64,7 @@ def _fields(declared: Declared, message: Message) -> Iterator[Problem]:
             yield Problem(place, f"{what}: a leading underscore makes it private", RESPELL)
         elif f.name in declared.message or f.name in declared.enum:
             yield Problem(place, f"{what}: a class is called {f.name} as well", RESPELL)
-        for name in (f.name, f"{f.name}_or_default")[: 1 if f.default is None else 2]:
+        for name in (f.name, naming.default_name(f.name))[: 1 if f.default is None else 2]:
             if name in attributes:
                 also = f"{what}: in Python it is called {name}, as {attributes[name]} is"
                 yield Problem(place, also, RESPELL)

@@ -36,8 +36,7 @@ def run(arguments: Sequence[str]) -> Outcome:
     except SchemaError as error:
         if isinstance(asked, Diff) and asked.as_json:
             return Outcome(error.exit_code, out=json.dumps(_as_object(error), indent=2))
-        count = len(error.problems)
-        found = f"{count} problem{'' if count == 1 else 's'} in {error.folder}"
+        found = f"{_count(len(error.problems), 'problem')} in {error.folder}"
         return Outcome(error.exit_code, err=f"{PROGRAM}: {found}; nothing was done.\n{error}")
     except CodegenError as error:
         return Outcome(error.exit_code, err=f"{PROGRAM}: {error}")
@@ -65,19 +64,28 @@ def _generate(asked: Generate) -> Outcome:
         lines += _current(asked, states) if current else _not_current(asked, states)
         return Outcome(0 if current else 1, out="\n".join(lines))
     write(states, asked.target)
+    took = time.perf_counter() - started
     lines += [
         f"{_short(asked.schema.path)}, {_summary(schema)}",
         f"{_short(asked.target)}:",
         *_table(states),
-        f"{len(states)} files in {time.perf_counter() - started:.1f} s: {_counts(states)}",
+        f"{_count(len(states), 'file')} in {took:.1f} s: {_counts(states)}",
         _next_step(asked, states),
     ]
     return Outcome(0, out="\n".join(lines))
 
 
 def _summary(schema: Schema) -> str:
-    counts = f"{len(schema.messages)} messages, {len(schema.enums)} enums"
-    return f"release {schema.release}: {counts}, {len(schema.exchanges)} requests"
+    counts = [
+        _count(len(schema.messages), "message"),
+        _count(len(schema.enums), "enum"),
+        _count(len(schema.exchanges), "request"),
+    ]
+    return f"release {schema.release}: {', '.join(counts)}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _table(states: list[FileState]) -> Iterator[str]:
@@ -88,7 +96,7 @@ def _table(states: list[FileState]) -> Iterator[str]:
 
 
 def _current(asked: Generate, states: list[FileState]) -> Iterator[str]:
-    yield f"{_short(asked.target)} is current: {len(states)} files"
+    yield f"{_short(asked.target)} is current: {_count(len(states), 'file')}"
 
 
 def _not_current(asked: Generate, states: list[FileState]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .model import Enum, EnumValue, Field, File, Label, Message, Schema
+from .naming import default_name
 from .writer import Writer
 
 PYTHON_TYPES = {
@@ -57,7 +58,8 @@ def _emit_message(out: Writer, schema: Schema, message: Message, response: str |
     else:
         base = f'{out.use("ctrader_typed.message", "Request")}["{response}"]'
         if schema.message[response].file != message.file:
-            out.use_type(f".{schema.module_of(response)}", response)
+            # That module may import this one; and linters do not look into a quoted base.
+            out.use_type(f".{schema.module_of(response)}", response, "noqa: F401 - quoted below")
     with out.block(f"class {message.name}({base}):"):
         out.docstring(doc_of(message) or f"{message.name}.")
         out.line()
@@ -70,7 +72,8 @@ def _emit_message(out: Writer, schema: Schema, message: Message, response: str |
         for field in message.fields:
             if field.default is not None:
                 out.use("ctrader_typed.message", "or_default")
-                out.line(f'{field.name}_or_default = or_default("{field.name}", {field.default})')
+                name = default_name(field.name)
+                out.line(f'{name} = or_default("{field.name}", {field.default})')
     out.line()
     out.line()
 

@@ -27,6 +27,11 @@ def field_name(key: str) -> str:
     return _free(snake_case(key), FIELDS_TAKEN)
 
 
+def default_name(name: str) -> str:
+    """`time_in_force` → `time_in_force_or_default`, `from_` → `from_or_default`."""
+    return f"{name.removesuffix('_')}_or_default"
+
+
 def module_name(file: str) -> str:
     """`OpenApiMessages.proto` → `open_api_messages`, `v2/open-api.proto` → `v2_open_api`."""
     name = re.sub(r"\W", "_", snake_case(file.removesuffix(".proto")))

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 _TOKEN = re.compile(
     r"""//[^\n]* | /\*.*?\*/                        # comments
@@ -75,8 +76,9 @@ def _tokens(text: str) -> Iterator[_Token]:
             yield _Token(match[0], match.span(), bisect_right(starts, match.start()))
 
 
+@lru_cache(maxsize=32)
 def scan(text: str) -> Scan:
-    """Look through one file."""
+    """Look through one file; whoever gets the result does not change it."""
     return _Scanner().run(text)
 
 

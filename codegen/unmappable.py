@@ -24,7 +24,7 @@ def unmappable(file: FileDescriptorProto, ours: Collection[str]) -> Iterator[Pro
         if imported not in ours:
             yield Problem(
                 where.place(at.DEPENDENCY, index),
-                f'import "{imported}": only files of the schema\'s own folder can be mapped',
+                f'import "{imported}": it is not in the schema\'s folder',
                 "Remove the import and what uses it.",
             )
     if file.syntax not in ("", "proto2"):

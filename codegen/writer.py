@@ -18,7 +18,7 @@ class Writer:
     def __init__(self, doc: str) -> None:
         self.doc = doc
         self._imports: dict[str, set[str]] = {}
-        self._type_imports: dict[str, set[str]] = {}
+        self._type_imports: dict[tuple[str, str], str] = {}
         self._lines: list[str] = []
         self._indent = 0
 
@@ -49,10 +49,10 @@ class Writer:
         self._imports.setdefault(module, set()).add(name)
         return name
 
-    def use_type(self, module: str, name: str) -> str:
-        """Import `name` for type checkers only: the two modules may need each other."""
+    def use_type(self, module: str, name: str, note: str = "") -> str:
+        """Import `name` for type checkers only; `note` is a comment on the import."""
         if name not in self._imports.get(module, ()):
-            self._type_imports.setdefault(module, set()).add(name)
+            self._type_imports[module, name] = f"  # {note}" if note else ""
             self.use("typing", "TYPE_CHECKING")
         return name
 
@@ -83,7 +83,8 @@ class Writer:
         if self._type_imports:
             head.line()
             with head.block("if TYPE_CHECKING:"):
-                head.lines(_import_lines(self._type_imports))
+                for (module, name), note in sorted(self._type_imports.items()):
+                    head.line(f"from {module} import {name}{note}")
         return "\n".join([*head._lines, "", *self._lines]) + "\n"
 
 

@@ -82,7 +82,7 @@ def problems(folder: Callable[..., Path]) -> Callable[..., list[Problem]]:
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Callable[..., Path]:
-    """A copy of our protos: lines that contain a key are replaced, or removed where the value is empty."""
+    """A copy of our protos, in which each line that contains a key becomes the value."""
 
     def copy(name: str = "edited", release: str = "", **edits: dict[str, str]) -> Path:
         path = tmp_path / name

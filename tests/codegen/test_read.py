@@ -188,7 +188,8 @@ def test_packages_do_not_show(folder: Make) -> None:
 
 def test_files_import_each_other_in_any_order(folder: Make) -> None:
     path = folder(
-        a='import "z.proto";\nimport public "sub/m.proto";\nmessage A {\n  optional Z z = 1;\n  optional M m = 2;\n}',
+        a='import "z.proto";\nimport public "sub/m.proto";\n'
+        "message A {\n  optional Z z = 1;\n  optional M m = 2;\n}",
         z="message Z {}",
     )
     (path / "sub").mkdir()

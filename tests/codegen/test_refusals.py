@@ -42,7 +42,7 @@ SHAPES = {
         ],
     ),
     "extension inside a message": (
-        "message A {\n  extensions 100;\n}\nmessage B {\n  extend A {\n    optional B b = 100;\n  }\n}",
+        "message A {\n  extensions 1;\n}\nmessage B {\n  extend A {\n    optional B b = 1;\n  }\n}",
         [
             "other.proto:3: A: extensions have no form here",
             "other.proto:7: extend A by b: extensions have no form",
@@ -57,12 +57,8 @@ SHAPES = {
         ['other.proto:3: A.a: json_name = "b" has no form here'],
     ),
     "foreign import": (
-        'import "google/protobuf/timestamp.proto";\n'
-        "message A {\n  optional google.protobuf.Timestamp at = 1;\n}",
-        [
-            'other.proto:2: import "google/protobuf/timestamp.proto": '
-            "only files of the schema's own folder can be mapped"
-        ],
+        'import "google/protobuf/empty.proto";\nmessage A {}',
+        ['other.proto:2: import "google/protobuf/empty.proto": it is not in the schema\'s folder'],
     ),
     "proto3": (
         'syntax = "proto3";\nmessage A {\n  int32 a = 1;\n}',
@@ -246,7 +242,7 @@ def test_an_override_that_the_schema_makes_needless_is_refused(
     path = edited()
     with (path / "OpenApiMessages.proto").open("a") as proto:
         proto.write("\nmessage ProtoOANewOrderRes {}\n")
-    with pytest.raises(SchemaError, match="entry in ANSWERED_BY in codegen/overrides.py is need"):
+    with pytest.raises(SchemaError, match=r"ANSWERED_BY in .* is needless"):
         load_schema(Folder(path))
 
 

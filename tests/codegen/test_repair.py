@@ -1,4 +1,4 @@
-"""A schema that does not compile: explained so that a person can act, repaired where that is asked for."""
+"""A schema that does not compile: explained so that a person can act, repaired on demand."""
 
 import re
 from collections.abc import Callable
