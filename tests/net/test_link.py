@@ -254,7 +254,7 @@ async def test_the_limit_can_be_set(play, autojump_clock) -> None:
 
 async def test_a_server_that_only_answers_questions_keeps_its_link(play, autojump_clock) -> None:
     async with play() as (api, peer), trio.open_nursery() as nursery, api.events(Message) as events:
-        await heartbeat_times(peer, 3600)  # it answers ProtoOAVersionReq
+        await heartbeat_times(peer, 3610)  # it answers ProtoOAVersionReq
         nursery.start_soon(peer.answer, ProtoOAVersionReq, VERSION)
         assert await api.version() == VERSION
         with trio.move_on_after(1) as waited:
