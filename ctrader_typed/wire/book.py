@@ -1,0 +1,339 @@
+"""All trading requests that are not settled, and which message belongs to which of them.
+
+Pure. Takes the messages of the connection as they come in and the answers of whoever asks; knows no
+task and no clock. What another session or the terminal does with the account moves nothing here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any
+
+from ..advice import UNHEARD_OF, Happened
+from ..errors import CTraderError, LocalProtocolError, OrderError, ServerError
+from ..message import Message, Request
+from ..proto import ProtoOAExecutionEvent, ProtoOAOrder
+from ..schema import Schema
+from .envelope import Envelope, Received
+from .fate import Fate, is_protective
+from .lives import Status
+from .orders import Kind, Minter, kinds, with_client_order_id
+from .roles import TradingRoles
+from .verdict import judge
+
+KEPT = 10_000
+"""Ended requests that are still matched to what may follow, and foreign closes that are known."""
+
+LATE = 1_000
+"""Milliseconds by which an order's time may precede an event that came before its request."""
+
+
+class Book:
+    """The requests of one client, over all its connections."""
+
+    def __init__(self, schema: Schema, minter: Minter) -> None:
+        self.roles = TradingRoles(schema)
+        self.changed: dict[Fate, None] = {}
+        """What has moved since somebody took it out of here, in order."""
+        self.server_time: dict[int, int] = {}
+        """The latest time of the server's clock that was seen of an account, in ms."""
+        self._kinds = kinds(self.roles)
+        self._minter = minter
+        self._fates: dict[str, Fate] = {}
+        self._ended: OrderedDict[str, Fate] = OrderedDict()
+        self._by_message: dict[str, Fate] = {}
+        self._by_order: dict[tuple[int, int], Fate] = {}
+        self._by_client_order: dict[tuple[int, str], Fate] = {}
+        self._by_position: dict[tuple[int, int], dict[Fate, None]] = {}
+        self._names: dict[Fate, list[str]] = {}
+        self._places: dict[Fate, list[tuple[int, int]]] = {}
+        self._taken: OrderedDict[tuple[int, int], None] = OrderedDict()
+        session = self.roles.session
+        self._readers: Mapping[type[Message], Callable[[Any, str | None], None]] = {
+            session.execution: self._execution,
+            session.order_error: self._error,
+            **dict.fromkeys(session.refusals, self._error),
+        }
+
+    # --- requests ---
+
+    def open(self, request: Request[Any], placed_at: int) -> Fate:
+        """A new request, of which nothing is written yet; its `request` is what is to be sent.
+
+        `placed_at` is our clock, in ms. Raises LocalProtocolError if it is no trading request, or
+        if its client_order_id is invalid or that of an order that is still followed.
+        """
+        kind = self._kinds.get(type(request))
+        if kind is None:
+            raise LocalProtocolError(f"{type(request).__name__} is no trading request")
+        key = self._minter.mint()
+        if kind is Kind.OPEN:
+            request = with_client_order_id(request, key)
+        account: int = getattr(request, "ctid_trader_account_id")  # noqa: B009 - all five have it
+        fate = Fate(key, kind, request, placed_at, self.server_time.get(account))
+        self._add(fate)
+        return fate
+
+    def sent(self, fate: Fate, client_msg_id: str) -> None:
+        """The request was queued under this id; what carries it answers the request."""
+        self._by_message[client_msg_id] = fate
+        self._names.setdefault(fate, []).append(client_msg_id)
+
+    def discard(self, fate: Fate) -> None:
+        """It was taken back before a byte of it was written."""
+        fate.discard()
+        self._touch(fate)
+
+    def adopt(
+        self,
+        key: str,
+        request: Request[Any],
+        placed_at: int,
+        mark: int | None,
+        order_id: int | None,
+        position_id: int | None,
+    ) -> Fate:
+        """A request of an earlier process, of which nobody knows what has become."""
+        fate = Fate(key, self._kinds[type(request)], request, placed_at, mark)
+        fate.reopen(order_id, position_id)
+        self._add(fate)
+        self._touch(fate)
+        return fate
+
+    def link_lost(self, unwritten: Container[Fate]) -> None:
+        """The connection has ended: what was not answered, and what was not over, is in doubt."""
+        for fate in tuple(self._fates.values()):
+            if fate in unwritten:
+                fate.discard()
+            else:
+                fate.lose()
+            self._touch(fate)
+        self._by_message.clear()
+        self._names.clear()
+
+    def _add(self, fate: Fate) -> None:
+        if fate.kind is Kind.OPEN and fate.client_order_id is not None:
+            name = (fate.account_id, fate.client_order_id)
+            if name in self._by_client_order:
+                raise LocalProtocolError(
+                    f"the client_order_id {fate.client_order_id!r} belongs to an order that is "
+                    "still followed"
+                )
+            self._by_client_order[name] = fate
+        self._fates[fate.key] = fate
+
+    # --- what comes in ---
+
+    def receive(self, received: Iterable[Received]) -> None:
+        """Let what came in move what it concerns; `changed` then has what moved."""
+        for value in received:
+            if isinstance(value, Envelope):
+                reader = self._readers.get(type(value.message))
+                if reader is not None:
+                    reader(value.message, value.client_msg_id)
+                elif value.client_msg_id in self._by_message:
+                    self._unreadable(value, value.client_msg_id)
+            elif value.client_msg_id in self._by_message:
+                self._unreadable(value, value.client_msg_id)
+
+    def _execution(self, event: ProtoOAExecutionEvent, client_msg_id: str | None) -> None:
+        account, order = event.ctid_trader_account_id, event.order
+        owner: Fate | None = None
+        asked = None if client_msg_id is None else self._by_message.get(client_msg_id)
+        if asked is not None and asked.follows_order and _may_be_its(asked, order):
+            owner = asked
+        elif order is not None:
+            owner = self.owner(account, order)
+        if asked is not None and asked is not owner and not asked.follows_order:
+            self._own(asked, event, reply=True)
+        if owner is not None:
+            self._own(owner, event, reply=owner is asked)
+        elif order is not None:
+            self._foreign(account, order)
+        self._beside(account, event, owner)
+        self._observe(account, event)
+
+    def _own(self, fate: Fate, event: ProtoOAExecutionEvent, *, reply: bool) -> None:
+        error = self._judged(fate, Envelope(event))
+        fate.own(event, error, reply=reply)
+        self._touch(fate)
+
+    def _beside(self, account: int, event: ProtoOAExecutionEvent, owner: Fate | None) -> None:
+        if event.position is None:
+            return
+        for fate in tuple(self._by_position.get((account, event.position.position_id), ())):
+            if fate is not owner:
+                fate.beside(event)
+                self._touch(fate)
+
+    def _error(self, message: Any, client_msg_id: str | None) -> None:
+        fate = None if client_msg_id is None else self._by_message.get(client_msg_id)
+        if fate is not None:
+            error = self._judged(fate, Envelope(message))
+            assert error is not None, "a refusal amounts to an error"
+            fate.refuse(error, doubtful=self._doubtful(message, error))
+            self._touch(fate)
+            return
+        # Nobody asked, or somebody else: it may concern our order without saying how.
+        about: int | None = getattr(message, "order_id", None)
+        account: int | None = getattr(message, "ctid_trader_account_id", None)
+        if about is not None and account is not None:
+            fate = self._by_order.get((account, about))
+            if fate is not None:
+                fate.doubt()
+                self._touch(fate)
+
+    def _unreadable(self, value: Received, client_msg_id: str | None) -> None:
+        fate = self._by_message[client_msg_id or ""]
+        error = self._judged(fate, value)
+        assert error is not None, "what is neither an event nor a refusal amounts to an error"
+        fate.refuse(error, doubtful=True)
+        self._touch(fate)
+
+    def _judged(self, fate: Fate, reply: Received) -> CTraderError | None:
+        verdict = judge(self.roles.session, fate.request, self.roles.session.execution, reply)
+        if not isinstance(verdict, CTraderError):
+            return None
+        if isinstance(verdict, OrderError):  # the request may not have had them, but we have
+            verdict.order_id = fate.order_id if verdict.order_id is None else verdict.order_id
+            if verdict.position_id is None:
+                verdict.position_id = fate.position_id
+        return verdict
+
+    def _doubtful(self, message: Message, error: CTraderError) -> bool:
+        """Whether an error leaves open that the request was carried out (a timeout, for example).
+
+        A code that nobody knows is believed from the trading server itself, not from the proxy.
+        """
+        if not isinstance(error, ServerError):
+            return True
+        if error.advice is UNHEARD_OF:
+            return type(message) is not self.roles.session.order_error
+        return error.advice.happened is Happened.UNKNOWN
+
+    # --- whose order is it ---
+
+    def owner(self, account: int, order: ProtoOAOrder) -> Fate | None:
+        """The request that made this order; None if it is not one of ours, or not known to be.
+
+        By the order's id, or, as long as we have none, by its clientOrderId: servers give that of
+        an order to others as well, so symbol, side, type and time have to agree.
+        """
+        fate = self._by_order.get((account, order.order_id))
+        if fate is not None or order.client_order_id is None:
+            return fate
+        fate = self._by_client_order.get((account, order.client_order_id))
+        if fate is None or fate.order_id is not None or fate.status is Status.WRITING:
+            return None
+        asked: Any = fate.request
+        same = (
+            order.order_type == asked.order_type
+            and order.trade_data.symbol_id == asked.symbol_id
+            and order.trade_data.trade_side == asked.trade_side
+            and not self.too_early(fate, order)
+        )
+        return fate if same else None
+
+    def too_early(self, fate: Fate, order: ProtoOAOrder) -> bool:
+        """Whether an order is older than the request, by the server's own clock."""
+        opened = order.trade_data.open_timestamp
+        return fate.mark is not None and opened is not None and opened < fate.mark - LATE
+
+    def taken(self, account: int, order: ProtoOAOrder) -> bool:
+        """Whether a closing order is known to be another request's or another session's."""
+        return (account, order.order_id) in self._taken
+
+    def _foreign(self, account: int, order: ProtoOAOrder) -> None:
+        """Remember a close that is not ours: with none of ours in doubt there, that is certain."""
+        if order.closing_order is not True or is_protective(order) or order.position_id is None:
+            return
+        there = self._by_position.get((account, order.position_id), {})
+        if not any(f.kind is Kind.CLOSE and f.status is Status.UNKNOWN for f in there):
+            self._take(account, order.order_id)
+
+    def _take(self, account: int, order_id: int) -> None:
+        self._taken[account, order_id] = None
+        if len(self._taken) > KEPT:
+            self._taken.popitem(last=False)
+
+    def _observe(self, account: int, event: ProtoOAExecutionEvent) -> None:
+        order, deal = event.order, event.deal
+        times = (
+            None if order is None else order.utc_last_update_timestamp,
+            None if deal is None else deal.execution_timestamp,
+        )
+        self.note_time(account, (time for time in times if time is not None))
+
+    def note_time(self, account: int, times: Iterable[int]) -> None:
+        """The server's clock has shown these times, in ms."""
+        self.server_time[account] = max(self.server_time.get(account, 0), *times, 0)
+
+    # --- what is asked, and found out ---
+
+    def accounts(self) -> list[int]:
+        """The accounts that something is to be asked about."""
+        asked = {f.account_id: None for f in self._fates.values() if f.in_doubt}
+        return list(asked | {f.account_id: None for f in self._ended.values()})
+
+    def in_doubt(self, account: int) -> list[Fate]:
+        """The requests whose outcome is to be asked, the oldest first."""
+        return [f for f in self._fates.values() if f.account_id == account and f.in_doubt]
+
+    def unsettled(self, account: int) -> list[Fate]:
+        """The requests that have ended, but for what follows a fill."""
+        return [f for f in self._ended.values() if f.account_id == account]
+
+    def found(self, fate: Fate) -> None:
+        """Asking has changed what is known of it."""
+        self._touch(fate)
+
+    # --- indexes ---
+
+    def _touch(self, fate: Fate) -> None:
+        """Note that it may have moved, and under which ids it is now to be found."""
+        self.changed[fate] = None
+        if fate.follows_order and fate.order_id is not None:
+            self._by_order[fate.account_id, fate.order_id] = fate
+            if fate.kind is Kind.CLOSE:
+                self._take(fate.account_id, fate.order_id)
+        if fate.follows_order and fate.position_id is not None:
+            place = (fate.account_id, fate.position_id)
+            there = self._by_position.setdefault(place, {})
+            if fate not in there:
+                there[fate] = None
+                self._places.setdefault(fate, []).append(place)
+        if not fate.ended:
+            return
+        self._fates.pop(fate.key, None)
+        if fate.settled:
+            self._ended.pop(fate.key, None)
+            self._forget(fate)
+        else:
+            self._ended[fate.key] = fate
+            if len(self._ended) > KEPT:
+                self._forget(self._ended.popitem(last=False)[1])
+
+    def _forget(self, fate: Fate) -> None:
+        account = fate.account_id
+        if fate.client_order_id is not None:
+            self._by_client_order.pop((account, fate.client_order_id), None)
+        if fate.order_id is not None and self._by_order.get((account, fate.order_id)) is fate:
+            del self._by_order[account, fate.order_id]
+        for place in self._places.pop(fate, ()):
+            there = self._by_position[place]
+            del there[fate]
+            if not there:
+                del self._by_position[place]
+        for client_msg_id in self._names.pop(fate, ()):
+            self._by_message.pop(client_msg_id, None)
+
+
+def _may_be_its(asked: Fate, order: ProtoOAOrder | None) -> bool:
+    """Whether an event under a request's id shows the order that the request made.
+
+    The protective order may be announced under that id too.
+    """
+    if order is None:
+        return True
+    return not is_protective(order) and asked.order_id in (None, order.order_id)
