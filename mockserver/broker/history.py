@@ -58,7 +58,6 @@ class History:
         self._quirks = quirks
 
     # --- trend bars
-    # ----------------------------------------------------------------------------------
 
     def trendbars(self, request: ProtoOAGetTrendbarsReq) -> ProtoOAGetTrendbarsRes:
         """Answer with bars that have ended, oldest first; `hasMore` says that there are older ones.
@@ -145,7 +144,6 @@ class History:
         return iter(shorter) if period is Period.M1 else bars(period, shorter)
 
     # --- ticks
-    # ---------------------------------------------------------------------------------------
 
     def ticks(self, request: ProtoOAGetTickDataReq) -> ProtoOAGetTickDataRes:
         """Answer with the ticks of one side, newest first; raises Refusal."""

@@ -50,9 +50,9 @@ NO_QUOTE = Quote(None, None)
 
 
 def to_price(price: float | str | Decimal) -> int:
-    """A price such as 1.0845 in 1/100000: 108450. ValueError if it is not a multiple of that."""
+    """A price such as 1.0845 in 1/100000: 108450. ValueError if it is no multiple of that."""
     exact = Decimal(str(price)) * UNIT
-    if exact != int(exact):
+    if not exact.is_finite() or exact != int(exact):
         raise ValueError(f"expected a price with at most five decimals, got {price}")
     return int(exact)
 

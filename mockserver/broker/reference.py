@@ -130,7 +130,6 @@ class MarketData:
         ]
 
     # --- what there is
-    # -------------------------------------------------------------------------------
 
     def _version(self, _connection: int, _request: ProtoOAVersionReq) -> Answer:
         return ProtoOAVersionRes(version=self.quirks.version), ()
@@ -202,7 +201,6 @@ class MarketData:
         ), ()
 
     # --- what was
-    # ------------------------------------------------------------------------------------
 
     def _trendbars(self, _connection: int, request: ProtoOAGetTrendbarsReq) -> Answer:
         return self.history.trendbars(request), ()
@@ -211,7 +209,6 @@ class MarketData:
         return self.history.ticks(request), ()
 
     # --- what comes
-    # ----------------------------------------------------------------------------------
 
     def _subscribe(self, connection: int, request: ProtoOASubscribeSpotsReq) -> Answer:
         account = request.ctid_trader_account_id

@@ -57,7 +57,6 @@ class Spots:
         self._closes: dict[tuple[int, int], int | None] = {}
 
     # --- requests
-    # ------------------------------------------------------------------------------------
 
     def subscribe(
         self, session: Session, symbol_ids: Iterable[int], *, with_timestamp: bool
@@ -141,7 +140,6 @@ class Spots:
             self._end(subscription)
 
     # --- events
-    # --------------------------------------------------------------------------------------
 
     def on_ticks(self, ticks: Iterable[Tick]) -> Iterator[Outgoing]:
         """What subscribers hear of these ticks: quotes, with a bid the live bars, and changes of
@@ -208,7 +206,6 @@ class Spots:
             yield _outgoing(subscription, event)
 
     # --- the book
-    # ------------------------------------------------------------------------------------
 
     def _find(self, session: Session, symbol_id: int) -> _Subscription | None:
         return self._subscriptions.get(symbol_id, {}).get(session)

@@ -79,7 +79,6 @@ def no_depth(*symbol_ids: int) -> Message:
 
 
 # --- refusals
-# -------------------------------------------------------------------------------------------
 
 
 def recorded_refusals(recordings: Path) -> dict[str, tuple[str, str]]:
@@ -168,7 +167,6 @@ def test_a_symbol_twice_in_one_request_counts_once(desk: MakeDesk) -> None:
 
 
 # --- events
-# ---------------------------------------------------------------------------------------------
 
 
 def test_the_response_comes_first_then_one_event_a_symbol_with_the_last_prices(
@@ -368,7 +366,6 @@ def test_a_price_set_by_hand_reaches_subscribers(desk: MakeDesk) -> None:
 
 
 # --- depth
-# ----------------------------------------------------------------------------------------------
 
 
 def test_the_book_can_be_rebuilt_from_events_and_its_top_is_the_quote(desk: MakeDesk) -> None:
