@@ -251,7 +251,11 @@ class _Encoder:
                 )
                 out.line(f"out += {self._tag(field)} + {self._varint('len(value)')} + value")
         else:
-            with out.block(f"for value in message.{field.name}:"):
+            # An empty list is the rule, and asking for it costs less than a loop over it.
+            with (
+                out.block(f"if message.{field.name}:"),
+                out.block(f"for value in message.{field.name}:"),
+            ):
                 self._write(field)
 
     def _write(self, field: Field) -> None:
@@ -282,19 +286,28 @@ class _Encoder:
     def _number(self, field: Field) -> None:
         """A tag and a number; in short messages the usual widths in one go, without a call."""
         out, tag = self.out, _tag_bytes(_tag(field))
-        if self.inline and len(tag) == 1 and field.kind in ("int64", "uint64", "uint32"):
-            for count, opening in (
-                (2, "if 127 < value < 16384:"),
-                (3, "elif 16383 < value < 2097152:"),
-            ):
-                pieces = [f"value >> {7 * at} & 127 | 128" for at in range(1, count - 1)]
-                pieces = ["value & 127 | 128", *pieces, f"value >> {7 * (count - 1)}"]
-                out.line(opening)
-                out.line(f"    out += bytes(({tag[0]}, {', '.join(pieces)}))")
-            out.line("else:")
-            out.line(f"    out += {self._tag(field)} + {self._item(field)}")
-        else:
-            out.line(f"out += {self._tag(field)} + {self._item(field)}")
+        call = f"out += {self._tag(field)} + {self._item(field)}"
+        if not self.inline or len(tag) > 1 or field.kind not in ("int64", "uint64", "uint32"):
+            out.line(call)
+            return
+        out.line("if value > 2097151:")
+        with out.block("    if value < 268435456:"):
+            out.line("    " + self._in_one_go(tag[0], 4))
+        out.line("    else:")
+        out.line(f"        {call}")
+        for count, opening in ((3, "elif value > 16383:"), (2, "elif value > 127:")):
+            out.line(opening)
+            out.line("    " + self._in_one_go(tag[0], count))
+        if field.kind == "int64":
+            out.line("elif value < 0:")
+            out.line(f"    {call}")
+        out.line("else:")
+        out.line(f"    out += bytes(({tag[0]}, value))")
+
+    @staticmethod
+    def _in_one_go(tag: int, count: int) -> str:
+        more = "".join(f"value >> {7 * at} & 127 | 128, " for at in range(1, count - 1))
+        return f"out += bytes(({tag}, value & 127 | 128, {more}value >> {7 * (count - 1)}))"
 
     def _item(self, field: Field) -> str:
         if field.kind in PACK:

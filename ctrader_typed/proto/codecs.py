@@ -138,12 +138,19 @@ def encode_message(message: ProtoMessage) -> bytes:
         raise Irregular
     out = b""
     value = message.payload_type
-    if 127 < value < 16384:
-        out += bytes((8, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14 & 127 | 128, value >> 21)
+            )
+        else:
+            out += b"\x08" + write_uint32(value)
+    elif value > 16383:
         out += bytes((8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((8, value & 127 | 128, value >> 7))
     else:
-        out += b"\x08" + write_uint32(value)
+        out += bytes((8, value))
     value = message.payload
     if value is not None:
         out += b"\x12" + write_uint64(len(value)) + value
@@ -1511,55 +1518,137 @@ def encode_trendbar(message: ProtoOATrendbar) -> bytes:
         raise Irregular
     out = b""
     value = message.volume
-    if 127 < value < 16384:
-        out += bytes((24, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    24,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x18" + write_int64(value)
+    elif value > 16383:
         out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x18" + write_int64(value)
+    else:
+        out += bytes((24, value))
     value = message.period
     if value is not None:
         out += b" " + write_int32(value)
     value = message.low
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((40, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        40,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"(" + write_int64(value)
+        elif value > 16383:
             out += bytes((40, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-        else:
+        elif value > 127:
+            out += bytes((40, value & 127 | 128, value >> 7))
+        elif value < 0:
             out += b"(" + write_int64(value)
+        else:
+            out += bytes((40, value))
     value = message.delta_open
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((48, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        48,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"0" + write_uint64(value)
+        elif value > 16383:
             out += bytes((48, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((48, value & 127 | 128, value >> 7))
         else:
-            out += b"0" + write_uint64(value)
+            out += bytes((48, value))
     value = message.delta_close
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((56, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        56,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"8" + write_uint64(value)
+        elif value > 16383:
             out += bytes((56, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((56, value & 127 | 128, value >> 7))
         else:
-            out += b"8" + write_uint64(value)
+            out += bytes((56, value))
     value = message.delta_high
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((64, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        64,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"@" + write_uint64(value)
+        elif value > 16383:
             out += bytes((64, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((64, value & 127 | 128, value >> 7))
         else:
-            out += b"@" + write_uint64(value)
+            out += bytes((64, value))
     value = message.utc_timestamp_in_minutes
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((72, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        72,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"H" + write_uint32(value)
+        elif value > 16383:
             out += bytes((72, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((72, value & 127 | 128, value >> 7))
         else:
-            out += b"H" + write_uint32(value)
+            out += bytes((72, value))
     return out + message._unknown_fields
 
 
@@ -1607,19 +1696,43 @@ def encode_tick_data(message: ProtoOATickData) -> bytes:
         raise Irregular
     out = b""
     value = message.timestamp
-    if 127 < value < 16384:
-        out += bytes((8, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14 & 127 | 128, value >> 21)
+            )
+        else:
+            out += b"\x08" + write_int64(value)
+    elif value > 16383:
         out += bytes((8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((8, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x08" + write_int64(value)
-    value = message.tick
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
-        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     else:
+        out += bytes((8, value))
+    value = message.tick
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
+        out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
+    else:
+        out += bytes((16, value))
     return out + message._unknown_fields
 
 
@@ -1697,35 +1810,81 @@ def encode_depth_quote(message: ProtoOADepthQuote) -> bytes:
         raise Irregular
     out = b""
     value = message.id
-    if 127 < value < 16384:
-        out += bytes((8, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14 & 127 | 128, value >> 21)
+            )
+        else:
+            out += b"\x08" + write_uint64(value)
+    elif value > 16383:
         out += bytes((8, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((8, value & 127 | 128, value >> 7))
     else:
-        out += b"\x08" + write_uint64(value)
+        out += bytes((8, value))
     value = message.size
-    if 127 < value < 16384:
-        out += bytes((24, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    24,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x18" + write_uint64(value)
+    elif value > 16383:
         out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((24, value & 127 | 128, value >> 7))
     else:
-        out += b"\x18" + write_uint64(value)
+        out += bytes((24, value))
     value = message.bid
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((32, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        32,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b" " + write_uint64(value)
+        elif value > 16383:
             out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((32, value & 127 | 128, value >> 7))
         else:
-            out += b" " + write_uint64(value)
+            out += bytes((32, value))
     value = message.ask
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((40, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        40,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"(" + write_uint64(value)
+        elif value > 16383:
             out += bytes((40, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((40, value & 127 | 128, value >> 7))
         else:
-            out += b"(" + write_uint64(value)
+            out += bytes((40, value))
     return out + message._unknown_fields
 
 
@@ -2257,19 +2416,49 @@ def encode_cancel_order_req(message: ProtoOACancelOrderReq) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    value = message.order_id
-    if 127 < value < 16384:
-        out += bytes((24, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
-        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     else:
+        out += bytes((16, value))
+    value = message.order_id
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    24,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x18" + write_int64(value)
+    elif value > 16383:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x18" + write_int64(value)
+    else:
+        out += bytes((24, value))
     return out + message._unknown_fields
 
 
@@ -2566,19 +2755,49 @@ def encode_amend_position_sltp_req(message: ProtoOAAmendPositionSLTPReq) -> byte
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    value = message.position_id
-    if 127 < value < 16384:
-        out += bytes((24, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
-        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     else:
+        out += bytes((16, value))
+    value = message.position_id
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    24,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x18" + write_int64(value)
+    elif value > 16383:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x18" + write_int64(value)
+    else:
+        out += bytes((24, value))
     value = message.stop_loss
     if value is not None:
         out += b"!" + pack_double(value)
@@ -2678,26 +2897,71 @@ def encode_close_position_req(message: ProtoOAClosePositionReq) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
+    else:
+        out += bytes((16, value))
     value = message.position_id
-    if 127 < value < 16384:
-        out += bytes((24, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    24,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x18" + write_int64(value)
+    elif value > 16383:
         out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x18" + write_int64(value)
-    value = message.volume
-    if 127 < value < 16384:
-        out += bytes((32, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
-        out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     else:
+        out += bytes((24, value))
+    value = message.volume
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    32,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b" " + write_int64(value)
+    elif value > 16383:
+        out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((32, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b" " + write_int64(value)
+    else:
+        out += bytes((32, value))
     return out + message._unknown_fields
 
 
@@ -2763,17 +3027,33 @@ def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    for value in message.deal:
-        if value.__class__ is not ProtoOADeal:
-            raise Irregular
-        part = encode_deal(value)
-        out += b"\x1a" + write_uint64(len(part)) + part
+    else:
+        out += bytes((16, value))
+    if message.deal:
+        for value in message.deal:
+            if value.__class__ is not ProtoOADeal:
+                raise Irregular
+            part = encode_deal(value)
+            out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
         out += b" \x01"
@@ -2846,17 +3126,33 @@ def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    for value in message.order:
-        if value.__class__ is not ProtoOAOrder:
-            raise Irregular
-        part = encode_order(value)
-        out += b"\x1a" + write_uint64(len(part)) + part
+    else:
+        out += bytes((16, value))
+    if message.order:
+        for value in message.order:
+            if value.__class__ is not ProtoOAOrder:
+                raise Irregular
+            part = encode_order(value)
+            out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
         out += b" \x01"
@@ -2995,56 +3291,141 @@ def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    value = message.symbol_id
-    if 127 < value < 16384:
-        out += bytes((24, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
-        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     else:
+        out += bytes((16, value))
+    value = message.symbol_id
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    24,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x18" + write_int64(value)
+    elif value > 16383:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x18" + write_int64(value)
+    else:
+        out += bytes((24, value))
     value = message.bid
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((32, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        32,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b" " + write_uint64(value)
+        elif value > 16383:
             out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((32, value & 127 | 128, value >> 7))
         else:
-            out += b" " + write_uint64(value)
+            out += bytes((32, value))
     value = message.ask
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((40, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        40,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"(" + write_uint64(value)
+        elif value > 16383:
             out += bytes((40, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((40, value & 127 | 128, value >> 7))
         else:
-            out += b"(" + write_uint64(value)
-    for value in message.trendbar:
-        if value.__class__ is not ProtoOATrendbar:
-            raise Irregular
-        part = encode_trendbar(value)
-        out += b"2" + write_uint64(len(part)) + part
+            out += bytes((40, value))
+    if message.trendbar:
+        for value in message.trendbar:
+            if value.__class__ is not ProtoOATrendbar:
+                raise Irregular
+            part = encode_trendbar(value)
+            out += b"2" + write_uint64(len(part)) + part
     value = message.session_close
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((56, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        56,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"8" + write_uint64(value)
+        elif value > 16383:
             out += bytes((56, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+        elif value > 127:
+            out += bytes((56, value & 127 | 128, value >> 7))
         else:
-            out += b"8" + write_uint64(value)
+            out += bytes((56, value))
     value = message.timestamp
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((64, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        64,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"@" + write_int64(value)
+        elif value > 16383:
             out += bytes((64, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-        else:
+        elif value > 127:
+            out += bytes((64, value & 127 | 128, value >> 7))
+        elif value < 0:
             out += b"@" + write_int64(value)
+        else:
+            out += bytes((64, value))
     return out + message._unknown_fields
 
 
@@ -3149,35 +3530,81 @@ def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
+    else:
+        out += bytes((16, value))
     value = message.period
     out += b"\x18" + write_int32(value)
     value = message.timestamp
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((32, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        32,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b" " + write_int64(value)
+        elif value > 16383:
             out += bytes((32, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-        else:
+        elif value > 127:
+            out += bytes((32, value & 127 | 128, value >> 7))
+        elif value < 0:
             out += b" " + write_int64(value)
-    for value in message.trendbar:
-        if value.__class__ is not ProtoOATrendbar:
-            raise Irregular
-        part = encode_trendbar(value)
-        out += b"*" + write_uint64(len(part)) + part
+        else:
+            out += bytes((32, value))
+    if message.trendbar:
+        for value in message.trendbar:
+            if value.__class__ is not ProtoOATrendbar:
+                raise Irregular
+            part = encode_trendbar(value)
+            out += b"*" + write_uint64(len(part)) + part
     value = message.symbol_id
     if value is not None:
-        if 127 < value < 16384:
-            out += bytes((48, value & 127 | 128, value >> 7))
-        elif 16383 < value < 2097152:
+        if value > 2097151:
+            if value < 268435456:
+                out += bytes(
+                    (
+                        48,
+                        value & 127 | 128,
+                        value >> 7 & 127 | 128,
+                        value >> 14 & 127 | 128,
+                        value >> 21,
+                    )
+                )
+            else:
+                out += b"0" + write_int64(value)
+        elif value > 16383:
             out += bytes((48, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-        else:
+        elif value > 127:
+            out += bytes((48, value & 127 | 128, value >> 7))
+        elif value < 0:
             out += b"0" + write_int64(value)
+        else:
+            out += bytes((48, value))
     value = message.has_more
     if value is not None:
         if value is True:
@@ -3251,17 +3678,33 @@ def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    for value in message.tick_data:
-        if value.__class__ is not ProtoOATickData:
-            raise Irregular
-        part = encode_tick_data(value)
-        out += b"\x1a" + write_uint64(len(part)) + part
+    else:
+        out += bytes((16, value))
+    if message.tick_data:
+        for value in message.tick_data:
+            if value.__class__ is not ProtoOATickData:
+                raise Irregular
+            part = encode_tick_data(value)
+            out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
         out += b" \x01"
@@ -3362,24 +3805,53 @@ def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    value = message.symbol_id
-    if 127 < value < 16384:
-        out += bytes((24, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
-        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
     else:
-        out += b"\x18" + write_uint64(value)
-    for value in message.new_quotes:
-        if value.__class__ is not ProtoOADepthQuote:
-            raise Irregular
-        part = encode_depth_quote(value)
-        out += b'"' + write_uint64(len(part)) + part
+        out += bytes((16, value))
+    value = message.symbol_id
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    24,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x18" + write_uint64(value)
+    elif value > 16383:
+        out += bytes((24, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    elif value > 127:
+        out += bytes((24, value & 127 | 128, value >> 7))
+    else:
+        out += bytes((24, value))
+    if message.new_quotes:
+        for value in message.new_quotes:
+            if value.__class__ is not ProtoOADepthQuote:
+                raise Irregular
+            part = encode_depth_quote(value)
+            out += b'"' + write_uint64(len(part)) + part
     if message.deleted_quotes:
         value = b"".join([write_uint64(value) for value in message.deleted_quotes])
         out += b"*" + write_uint64(len(value)) + value
@@ -3450,17 +3922,33 @@ def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes)
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    for value in message.deal:
-        if value.__class__ is not ProtoOADeal:
-            raise Irregular
-        part = encode_deal(value)
-        out += b"\x1a" + write_uint64(len(part)) + part
+    else:
+        out += bytes((16, value))
+    if message.deal:
+        for value in message.deal:
+            if value.__class__ is not ProtoOADeal:
+                raise Irregular
+            part = encode_deal(value)
+            out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
         out += b" \x01"
@@ -3535,17 +4023,33 @@ def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRe
     if value is not None:
         out += b"\x08" + write_int32(value)
     value = message.ctid_trader_account_id
-    if 127 < value < 16384:
-        out += bytes((16, value & 127 | 128, value >> 7))
-    elif 16383 < value < 2097152:
+    if value > 2097151:
+        if value < 268435456:
+            out += bytes(
+                (
+                    16,
+                    value & 127 | 128,
+                    value >> 7 & 127 | 128,
+                    value >> 14 & 127 | 128,
+                    value >> 21,
+                )
+            )
+        else:
+            out += b"\x10" + write_int64(value)
+    elif value > 16383:
         out += bytes((16, value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
-    else:
+    elif value > 127:
+        out += bytes((16, value & 127 | 128, value >> 7))
+    elif value < 0:
         out += b"\x10" + write_int64(value)
-    for value in message.order:
-        if value.__class__ is not ProtoOAOrder:
-            raise Irregular
-        part = encode_order(value)
-        out += b"\x1a" + write_uint64(len(part)) + part
+    else:
+        out += bytes((16, value))
+    if message.order:
+        for value in message.order:
+            if value.__class__ is not ProtoOAOrder:
+                raise Irregular
+            part = encode_order(value)
+            out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
         out += b" \x01"
