@@ -29,6 +29,9 @@ class Change:
 NAMED = "code that names it no longer runs"
 MEANS_OTHER = "the same bytes mean something else"
 
+# What is written alike with 32 and with 64 bits, as long as the values fit.
+_INTEGERS = ("int", "uint", "sint")
+
 
 def differences(old: Declared, new: Declared) -> list[Change]:
     """Every difference but comments and order, as the schemas list them; enums first."""
@@ -176,9 +179,8 @@ def _field(message: Message, old: Field, new: Field, used: Roles) -> Iterator[Ch
     if old.number != new.number:
         yield Change(file, element, "number changed", old.number, new.number, breaks=MEANS_OTHER)
     if _type(old) != _type(new):
-        yield Change(
-            file, element, "type changed", _type(old), _type(new), breaks="values have another type"
-        )
+        why = _why_type(message, _type(old), _type(new), used)
+        yield Change(file, element, "type changed", _type(old), _type(new), breaks=why)
     if old.label != new.label:
         why = _why_label(message, old.label, new.label, used)
         yield Change(file, element, "label changed", old.label, new.label, breaks=why)
@@ -190,6 +192,16 @@ def _field(message: Message, old: Field, new: Field, used: Roles) -> Iterator[Ch
         # Readers accept both forms, as protobuf demands of them.
         yield Change(file, element, "packed changed", old.packed, new.packed)
     yield from _deprecation(file, element, old, new)
+
+
+def _why_type(message: Message, old: str, new: str, used: Roles) -> str | None:
+    if old.removesuffix("64") == new.removesuffix("32") in _INTEGERS:
+        return (
+            "larger values that clients send no longer fit" if message.name in used.sent else None
+        )
+    if old.removesuffix("32") == new.removesuffix("64") in _INTEGERS:
+        return "clients cut larger values short" if message.name in used.received else None
+    return "values have another type"
 
 
 def _why_label(message: Message, old: Label, new: Label, used: Roles) -> str | None:

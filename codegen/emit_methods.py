@@ -40,10 +40,14 @@ def emit(schema: Schema) -> Writer:
 
 def _emit_method(out: Writer, schema: Schema, exchange: Exchange) -> None:
     request = schema.message[exchange.request]
+    payload_type = [
+        f for f in request.fields if f.key == PAYLOAD_TYPE and f.label is Label.REQUIRED
+    ]
     fields = [f for f in request.fields if f.key != PAYLOAD_TYPE]
     # What has to be given comes first; else the order is the schema's.
     fields.sort(key=lambda f: f.label is not Label.REQUIRED)
-    for name in (exchange.request, exchange.response, *(f.type_name for f in fields)):
+    used = (*payload_type, *fields)
+    for name in (exchange.request, exchange.response, *(f.type_name for f in used)):
         if name is not None:
             out.use(f".{schema.module_of(name)}", name)
     if any(f.label is Label.REPEATED for f in fields):
@@ -51,7 +55,9 @@ def _emit_method(out: Writer, schema: Schema, exchange: Exchange) -> None:
     signature = ", ".join(["self", "*", *map(_parameter, fields)] if fields else ["self"])
     with out.block(f"async def {exchange.method}({signature}) -> {exchange.response}:"):
         out.docstring(doc_of(request) or f"{request.name}.", _arguments_doc(fields, out.room))
-        arguments = ", ".join(map(_argument, fields))
+        # Nobody is asked for what is known; where it is optional, the envelope's number will do.
+        known = [f"{f.name}={f.default}" for f in payload_type]
+        arguments = ", ".join([*known, *map(_argument, fields)])
         out.line(f"return await self.request({exchange.request}({arguments}))")
 
 

@@ -108,7 +108,7 @@ def _field(
             "Declare a message with the fields key = 1 and value = 2, and a repeated field of its "
             "type: the bytes are the same.",
         )
-    if f.json_name not in (f.name, _json_name(f.name)):
+    if f.HasField("json_name") and f.json_name not in (f.name, _json_name(f.name)):
         yield Problem(
             place,
             f'{message}.{f.name}: json_name = "{f.json_name}" has no form here',

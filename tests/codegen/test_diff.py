@@ -130,6 +130,39 @@ CASES = {
         True,
     ),
     "type changed": (("double price", "int64 price"), "TickEvent.price: type changed", True),
+    "wider for who sends": (
+        ("repeated int32 levels", "repeated int64 levels"),
+        "AskReq.levels: type changed",
+        False,
+    ),
+    "wider for who receives": (
+        (
+            "  optional int32 depth = 3 [default = 5];\n  optional Sh",
+            "  optional int64 depth = 3 [default = 5];\n  optional Sh",
+        ),
+        "AskRes.depth: type changed",
+        True,
+    ),
+    "narrower for who sends": (
+        ("ASK_REQ];\n  required int64", "ASK_REQ];\n  required int32"),
+        "AskReq.id: type changed",
+        True,
+    ),
+    "narrower for who receives": (
+        ("ASK_RES];\n  required int64", "ASK_RES];\n  required int32"),
+        "AskRes.id: type changed",
+        False,
+    ),
+    "wider for both": (
+        ("required int32 count", "required int64 count"),
+        "Shared.count: type changed",
+        True,
+    ),
+    "written otherwise": (
+        ("required int32 count", "required sint32 count"),
+        "Shared.count: type changed",
+        True,
+    ),
     "became a list": (
         ("optional Side side", "repeated Side side"),
         "Shared.side: label changed",
@@ -339,7 +372,7 @@ def test_the_report_groups_by_file_and_owner(compare: Callable[..., list[Change]
         "        message added",
         "link.proto",
         "    BeatEvent",
-        "  !     b: type changed (int32 -> int64) - values have another type",
+        "  !     b: type changed (int32 -> int64) - clients cut larger values short",
         "",
         "5 changes; 2 (marked !) break a client.",
     ]
