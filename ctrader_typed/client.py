@@ -19,6 +19,7 @@ from .net.link import Link
 from .net.subscriptions import BUFFER, EventStream, Subscriptions
 from .net.transport import Transport, open_tls
 from .schema import Schema
+from .wire.limits import Limits, RateLimits
 from .wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
 from .wire.roles import Roles
 from .wire.verdict import ALREADY_AUTHORISED
@@ -36,6 +37,9 @@ ENDPOINTS = {"demo": "demo.ctraderapi.com", "live": "live.ctraderapi.com"}
 
 PORT = 5035
 """Where protobuf over TLS is spoken."""
+
+RATE_LIMITS = RateLimits()
+"""What the server documents: 50 requests a second, 5 for history."""
 
 
 class Package(Protocol[C_co]):
@@ -78,13 +82,25 @@ class Client:
         kinds of it), with the request and the reply; UnexpectedReply when something else comes
         back; DecodeError when the answer cannot be read; EncodeError when the request cannot be
         written; ConnectionLost when the link has ended or ends meanwhile, whose `maybe_delivered`
-        says whether the server may have seen the request. Nothing is ever sent twice.
+        says whether the server may have seen the request.
+
+        Requests wait for their places within the server's limits, orders before reads. A read that
+        the server refuses all the same is sent again after the block, as often as it takes; a
+        trading request, and whatever else changes something, then raises RateLimited. Nothing else
+        is ever sent twice.
 
         Cancelled before the request was written, not one byte of it leaves. Cancelled after that,
         it may still be carried out: its answer is discarded, but an order's execution events are
         still events. There is no timeout: `with trio.fail_after(5): await api.request(...)`.
         """
         return await self._link.request(request)
+
+    def limits(self) -> Limits:
+        """How many requests wait in each lane, what is blocked, and how many may still leave.
+
+        Times are those of `trio.current_time()`.
+        """
+        return self._link.limits()
 
     async def auth(
         self,
@@ -159,6 +175,7 @@ def connect(
     ssl_context: ssl.SSLContext | None = ...,
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
+    limits: RateLimits = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect(
@@ -169,6 +186,7 @@ def connect(
     ssl_context: ssl.SSLContext | None = ...,
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
+    limits: RateLimits = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 @asynccontextmanager
 async def connect(
@@ -179,6 +197,7 @@ async def connect(
     ssl_context: ssl.SSLContext | None = None,
     heartbeat_interval: float = HEARTBEAT_INTERVAL,
     silence_limit: float = SILENCE_LIMIT,
+    limits: RateLimits = RATE_LIMITS,
 ) -> AsyncGenerator[Any, None]:
     """Connect over TLS, and be connected while the `async with` block runs.
 
@@ -190,19 +209,25 @@ async def connect(
     which nothing was heard for `silence_limit` seconds is given up; a question (ProtoOAVersionReq)
     is sent after two thirds of that, because a healthy server may be silent for 30.
 
+    `limits` says how many requests a second the server takes; the default is what it documents.
+
     Raises ConnectFailed (CertificateRefused is one) with what to do about it. The block is not
     disturbed when the link ends: its requests and streams raise ConnectionLost. Leaving it closes
     the link within two seconds; what the block raises leaves it as it is, never wrapped in a group.
     """
     host = ENDPOINTS.get(endpoint, endpoint)
     transport = await open_tls(host, PORT if port is None else port, ssl_context)
-    async with _client(transport, schema, heartbeat_interval, silence_limit) as client:
+    async with _client(transport, schema, heartbeat_interval, silence_limit, limits) as client:
         yield client
 
 
 @overload
 def connect_over(
-    stream: trio.abc.Stream, *, heartbeat_interval: float = ..., silence_limit: float = ...
+    stream: trio.abc.Stream,
+    *,
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+    limits: RateLimits = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect_over(
@@ -211,6 +236,7 @@ def connect_over(
     schema: Package[C],
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
+    limits: RateLimits = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 def connect_over(
     stream: trio.abc.Stream,
@@ -218,12 +244,13 @@ def connect_over(
     schema: Package[Any] | None = None,
     heartbeat_interval: float = HEARTBEAT_INTERVAL,
     silence_limit: float = SILENCE_LIMIT,
+    limits: RateLimits = RATE_LIMITS,
 ) -> AbstractAsyncContextManager[Any]:
     """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
 
     The stream is closed when the block is left.
     """
-    return _client(Transport(stream), schema, heartbeat_interval, silence_limit)
+    return _client(Transport(stream), schema, heartbeat_interval, silence_limit, limits)
 
 
 @asynccontextmanager
@@ -232,6 +259,7 @@ async def _client(
     package: Package[Any] | None,
     heartbeat_interval: float,
     silence_limit: float,
+    limits: RateLimits,
 ) -> AsyncGenerator[Any, None]:
     subscriptions = Subscriptions()
     try:
@@ -242,6 +270,7 @@ async def _client(
             subscriptions,
             heartbeat_interval=heartbeat_interval,
             silence_limit=silence_limit,
+            limits=limits,
         )
     except BaseException:
         await transport.aclose()

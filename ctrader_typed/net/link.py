@@ -7,17 +7,19 @@ and no address. Reading and dispatching are one task: nothing in the dispatcher 
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from typing import Any, TypeVar
 
 import trio
 
-from ..errors import ConnectionLost, CTraderError, RemoteProtocolError
+from ..errors import ConnectionLost, CTraderError, RateLimited, RemoteProtocolError
 from ..message import Message, Request
 from ..schema import Schema
 from ..wire.connection import Connection
 from ..wire.envelope import BadPayload, Received, UnknownPayload
 from ..wire.exchange import Exchange, Ticket
+from ..wire.limits import Limits, RateLimits
 from ..wire.pulse import Beat, Pulse
 from ..wire.roles import Roles
 from .subscriptions import Subscriptions
@@ -39,12 +41,14 @@ class Link:
         *,
         heartbeat_interval: float,
         silence_limit: float,
+        limits: RateLimits,
     ) -> None:
         roles = Roles(schema)
         self._transport = transport
         self._subscriptions = subscriptions
         self._connection = Connection(schema)
-        self._exchange = Exchange(schema, self._connection.send, f"{secrets.token_urlsafe(6)}.")
+        id_prefix = f"{secrets.token_urlsafe(6)}."
+        self._exchange = Exchange(schema, self._connection.send, id_prefix, limits)
         self._pulse = Pulse(trio.current_time(), heartbeat_interval, silence_limit)
         self._silence_limit = silence_limit
         self._sign_of_life = roles.sign_of_life
@@ -54,13 +58,27 @@ class Link:
         self._waiting: dict[Ticket, trio.lowlevel.Task] = {}
         self._reported: set[int] = set()
 
+    def limits(self) -> Limits:
+        """What waits, is blocked, and may still leave."""
+        return self._exchange.limits(trio.current_time())
+
     async def request(self, request: Request[R]) -> R:
         """Send a request and wait for its first answer.
 
-        Cancelled before it is written, it is never sent; after that, its answer is swallowed.
+        Cancelled before it is written, it is never sent; after that, its answer is swallowed. A
+        read that was one too many is sent again when the server lets it; nothing else ever is.
         """
+        while True:
+            try:
+                return await self._ask(request)
+            except RateLimited as error:
+                if not self._exchange.repeats(request):
+                    raise
+                log.warning("%s; it is asked again after the block", error)
+
+    async def _ask(self, request: Request[R]) -> R:
         try:
-            ticket = self._exchange.submit(request)
+            ticket = self._exchange.submit(request, trio.current_time())
         except CTraderError:
             await trio.lowlevel.checkpoint()  # who tries again and again must not stop the world
             raise
@@ -106,7 +124,7 @@ class Link:
         raise connection.broken
 
     def _dispatch(self, received: list[Received]) -> None:
-        batch = self._exchange.receive(received)
+        batch = self._exchange.receive(received, trio.current_time())
         self._wake(batch.settled)
         self._subscriptions.publish(batch.events)
         for payload in batch.unreadable:
@@ -127,15 +145,20 @@ class Link:
         log.warning("%s payload of type %d, passed on as an event", what, payload.payload_type)
 
     async def _write(self) -> None:
-        """The only sender: heartbeats first, then requests in order, one whole frame at a time."""
+        """The only sender: heartbeats first, then requests as their lanes allow, frame by frame."""
+        exchange = self._exchange
         while True:
+            now = trio.current_time()
             if self._heartbeat_due:
                 self._heartbeat_due = False
                 await self._send(self._heartbeat)
-            elif (frame := self._exchange.pop()) is not None:
+            elif (frame := exchange.pop(now)) is not None:
                 await self._send(frame)
+                exchange.written(trio.current_time())
             else:
-                await self._writer.park()
+                at = exchange.next_at(now)
+                with trio.CancelScope(deadline=math.inf if at is None else at):
+                    await self._writer.park()
 
     async def _send(self, frame: bytes) -> None:
         # A peer that takes nothing lets no heartbeat through either, and would drop us in the end.
@@ -152,7 +175,7 @@ class Link:
                 self._heartbeat_due = True
                 self._writer.unpark_all()
             elif beat is Beat.ASK:
-                self._exchange.submit(self._sign_of_life())
+                self._exchange.submit(self._sign_of_life(), trio.current_time(), urgent=True)
                 self._writer.unpark_all()
             elif beat is Beat.SILENT:
                 raise ConnectionLost(f"no byte from the server for {self._silence_limit:g} s")

@@ -1,23 +1,27 @@
 """Requests and what becomes of them: the client's side of the conversation, as a table.
 
-Pure: knows no time, no task and no transport. Whoever drives it writes what `pop` gives, hands it
-what came in, and wakes whoever waits for a ticket that is settled.
+Pure: knows no task and no transport, and time is an argument: seconds of any clock that does not
+run backwards. Whoever drives it writes what `pop` gives, hands it what came in, and wakes whoever
+waits for a ticket that is settled.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
-from ..errors import ConnectionLost, LocalProtocolError
+from ..errors import ConnectionLost, CTraderError, LocalProtocolError, RateLimited
 from ..message import Message, Request
 from ..schema import Schema
 from .envelope import BadPayload, Envelope, Received, UnknownPayload
+from .lanes import Lanes
+from .limits import NO_LIMITS, Limits, RateLimits, repeatable
 from .roles import Roles
-from .verdict import judge
+from .verdict import WHOLE_LANE_CODES, judge
 
 Event: TypeAlias = Message | UnknownPayload | BadPayload
 """What subscribers can ask for."""
@@ -65,7 +69,7 @@ KEPT = 10_000
 class Ticket:
     """One request on one connection."""
 
-    __slots__ = ("client_msg_id", "expected", "frame", "request", "settled_as", "state")
+    __slots__ = ("client_msg_id", "expected", "frame", "request", "sent_at", "settled_as", "state")
 
     def __init__(
         self, request: Message, expected: type[Message], client_msg_id: str, frame: bytes
@@ -75,6 +79,7 @@ class Ticket:
         self.client_msg_id = client_msg_id
         self.frame = frame
         self.state = State.QUEUED
+        self.sent_at = 0.0
         self.settled_as: Message | Exception | None = None
 
     def step(self, happening: Happening) -> State:
@@ -116,29 +121,37 @@ class Exchange:
 
     `encode` makes the frame of a request with its id. Ids are `id_prefix` and a count: never used
     twice here, and with a prefix of its own for each connection never mistaken for another's
-    (servers do send the ids of other connections with the events of a shared account).
+    (servers do send the ids of other connections with the events of a shared account). `limits` is
+    what the server allows: requests wait in its lanes.
     """
 
     def __init__(
-        self, schema: Schema, encode: Callable[[Message, str], bytes], id_prefix: str
+        self,
+        schema: Schema,
+        encode: Callable[[Message, str], bytes],
+        id_prefix: str,
+        limits: RateLimits = NO_LIMITS,
     ) -> None:
         self._schema = schema
         self._roles = Roles(schema)
         self._encode = encode
         self._id_prefix = id_prefix
         self._count = 0
-        self._queue: deque[Ticket] = deque()
+        self._lanes: Lanes[Ticket] = Lanes(schema, limits)
+        self._repeatable = repeatable(schema)
+        self._refused: dict[type[Message], RateLimited] = {}
         self._sent: dict[str, Ticket] = {}
         self._answered: OrderedDict[str, Ticket] = OrderedDict()
         self._lost: str | None = None
 
     # --- out ---
 
-    def submit(self, request: Request[Any]) -> Ticket:
-        """Queue a request, encoded as it is now.
+    def submit(self, request: Request[Any], now: float, *, urgent: bool = False) -> Ticket:
+        """Queue a request, encoded as it is now; `urgent` puts it before the others.
 
         Raises EncodeError if it cannot be written, LocalProtocolError if it is no request of this
-        schema, ConnectionLost if the link has ended; then nothing is queued.
+        schema, ConnectionLost if the link has ended, RateLimited if it is a trading request of a
+        kind that the server has blocked for now; then nothing is queued.
         """
         if self._lost is not None:
             raise ConnectionLost(self._lost)
@@ -148,30 +161,56 @@ class Exchange:
                 f"{type(request).__name__} is no request of release {self._schema.release}, "
                 "or one of another package"
             )
+        self._check_block(request, now)
         self._count += 1
         client_msg_id = f"{self._id_prefix}{self._count:x}"
         ticket = Ticket(request, expected, client_msg_id, self._encode(request, client_msg_id))
-        self._queue.append(ticket)
+        self._lanes.submit(type(request), ticket, urgent=urgent)
         return ticket
 
-    def pop(self) -> bytes | None:
-        """The frame to write next, whose request then counts as sent; None if there is none."""
-        if not self._queue:
+    def _check_block(self, request: Message, now: float) -> None:
+        """An order that left when the block is over would be another one: it is refused here."""
+        until = self._lanes.blocked(type(request), now)
+        if until is not None:
+            said = self._refused[type(request)]
+            seconds = math.ceil(until - now)
+            raise RateLimited(said.code, said.description, request, said.reply, seconds)
+
+    def pop(self, now: float) -> bytes | None:
+        """The frame to write next, whose request then counts as sent; None if none may be now."""
+        ticket = self._lanes.pop(now)
+        if ticket is None:
             return None
-        ticket = self._queue.popleft()
         ticket.step(Happening.WRITE)
+        ticket.sent_at = now
         self._sent[ticket.client_msg_id] = ticket
         frame, ticket.frame = ticket.frame, b""
         return frame
 
+    def next_at(self, now: float) -> float | None:
+        """When `pop` has something again, not before `now`; None if nothing waits."""
+        return self._lanes.next_at(now)
+
+    def written(self, now: float) -> None:
+        """What `pop` gave last has left altogether."""
+        self._lanes.written(now)
+
+    def limits(self, now: float) -> Limits:
+        """What waits, is blocked, and may still leave."""
+        return self._lanes.view(now)
+
+    def repeats(self, request: Message) -> bool:
+        """Whether a request that was one too many may be submitted again: reads may."""
+        return type(request) in self._repeatable
+
     def cancel(self, ticket: Ticket) -> None:
         """Nobody waits for it any more: it is not sent, or its answer is swallowed."""
         if ticket.step(Happening.CANCEL) is State.QUEUED:
-            self._queue.remove(ticket)
+            self._lanes.remove(type(ticket.request), ticket)
 
     # --- in ---
 
-    def receive(self, received: Iterable[Received]) -> Sorted:
+    def receive(self, received: Iterable[Received], now: float) -> Sorted:
         """Match replies to requests, and sort out what is an event.
 
         An answer or a refusal is seen only by who asked. Execution and order error events are
@@ -184,7 +223,7 @@ class Exchange:
             client_msg_id = value.client_msg_id
             if client_msg_id is not None:
                 ticket = self._ticket(client_msg_id)
-                if ticket is not None and self._reply(ticket, value, batch):
+                if ticket is not None and self._reply(ticket, value, batch, now):
                     continue
             if isinstance(value, Envelope):
                 events.append(value.message)
@@ -197,13 +236,16 @@ class Exchange:
         ticket = self._sent.pop(client_msg_id, None)
         return self._answered.get(client_msg_id) if ticket is None else ticket
 
-    def _reply(self, ticket: Ticket, reply: Received, batch: Sorted) -> bool:
+    def _reply(self, ticket: Ticket, reply: Received, batch: Sorted, now: float) -> bool:
         """Move the ticket on; True if nobody but who asked may see the reply."""
         before = ticket.step(Happening.REPLY)
         trading = ticket.expected is self._roles.execution
-        if before is State.SENT:
-            ticket.settled_as = judge(self._roles, ticket.request, ticket.expected, reply)
-            batch.settled.append(ticket)
+        if before is not State.DONE:
+            verdict = judge(self._roles, ticket.request, ticket.expected, reply)
+            self._pace(ticket, verdict, now)
+            if before is State.SENT:
+                ticket.settled_as = verdict
+                batch.settled.append(ticket)
         if trading:
             batch.trading.append((ticket, reply))
             self._keep(ticket)
@@ -213,6 +255,16 @@ class Exchange:
             return False
         kind = type(reply.message)
         return kind in self._roles.refusals or (kind is ticket.expected and not trading)
+
+    def _pace(self, ticket: Ticket, verdict: Message | CTraderError, now: float) -> None:
+        """Back off after a refusal for being one too many; anything else is a sign to go on."""
+        kind = type(ticket.request)
+        if isinstance(verdict, RateLimited):
+            whole_lane = verdict.code in WHOLE_LANE_CODES
+            self._refused[kind] = verdict
+            self._lanes.refused(kind, ticket.sent_at, now, verdict.retry_after, whole_lane)
+        else:
+            self._lanes.passed(kind, ticket.sent_at)
 
     def _keep(self, ticket: Ticket) -> None:
         self._answered[ticket.client_msg_id] = ticket
@@ -225,11 +277,10 @@ class Exchange:
         """The link has ended: the tickets that somebody waits for, settled as ConnectionLost."""
         self._lost = reason
         settled: list[Ticket] = []
-        for ticket in (*self._sent.values(), *self._queue):
+        for ticket in (*self._sent.values(), *self._lanes.clear()):
             before = ticket.step(Happening.LINK_LOST)
             if before is not State.ABANDONED:
                 ticket.settled_as = ConnectionLost(reason, before is State.SENT)
                 settled.append(ticket)
         self._sent.clear()
-        self._queue.clear()
         return settled

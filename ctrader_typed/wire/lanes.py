@@ -237,9 +237,9 @@ class Lanes(Generic[T]):
         self._blocks.passed(self._turn_of[kind], sent_at)
 
     def _blocked_until(self, turn: Turn, kind: type[Any]) -> float:
-        if turn in {Turn.READ, Turn.HISTORY}:
-            return max(self._blocks.until(kind), self._blocks.until(turn))
-        return float("-inf")
+        if turn in {Turn.URGENT, Turn.ORDER}:
+            return float("-inf")
+        return max(self._blocks.until(kind), self._blocks.until(turn))
 
     # --- looking ---
 

@@ -29,6 +29,11 @@ Nobody publishes the list. Bars and ticks are certain; the other two are here to
 UNCOUNTED = frozenset(("ProtoOAAccountAuthReq", "ProtoOAApplicationAuthReq"))
 """Requests outside the limits, as clients of the field treat them. Heartbeats are no requests."""
 
+WRITES = frozenset(
+    ("ProtoOAAccountLogoutReq", "ProtoOAMarginCallUpdateReq", "ProtoOARefreshTokenReq")
+)
+"""Requests besides the trading ones that are never sent a second time by themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
@@ -50,6 +55,10 @@ class RateLimits:
                 raise ValueError(f"a limit is at least 1 request a second, not {limit}")
         if self.margin < 0:
             raise ValueError(f"the margin is 0 s or more, not {self.margin}")
+
+
+NO_LIMITS = RateLimits(ordinary=None, historical=None)
+"""Everything leaves at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +119,13 @@ def _turn(name: str, trading: bool, historical: frozenset[str]) -> Turn:
     if name in historical:
         return Turn.HISTORY
     return Turn.UNCOUNTED if name in UNCOUNTED else Turn.READ
+
+
+def repeatable(schema: Schema) -> frozenset[type[Any]]:
+    """Requests that may be sent again when the server refused them for being one too many."""
+    execution = Roles(schema).execution
+    return frozenset(
+        kind
+        for kind, answer in schema.responses.items()
+        if answer is not execution and kind.__name__ not in WRITES
+    )

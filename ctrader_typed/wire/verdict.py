@@ -23,6 +23,9 @@ from .roles import Roles
 RATE_CODES = codes(Category.RATE_LIMIT)
 """Codes of a rate limit: both are in use, an older one and a newer one."""
 
+WHOLE_LANE_CODES = frozenset(("REQUEST_FREQUENCY_EXCEEDED",))
+"""Those of them that are about everything in a lane, not one kind of request."""
+
 AUTH_CODES = codes(Category.AUTHORISATION)
 """Codes that say who asks is not (or no longer) allowed to."""
 

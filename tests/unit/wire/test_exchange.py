@@ -28,6 +28,7 @@ from ctrader_typed import (
     ProtoOATraderReq,
     ProtoOAVersionReq,
     ProtoOAVersionRes,
+    RateLimited,
     ServerError,
     UnexpectedReply,
     UnknownPayload,
@@ -44,6 +45,7 @@ TRADE = ProtoOACancelOrderReq(ctid_trader_account_id=1, order_id=7)
 REFUSAL = ProtoOAErrorRes(error_code="INVALID_REQUEST", description="no")
 SPOT = ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=1, bid=1)
 UNDECODABLE = DecodeError("cut short")
+NOW = 0.0
 
 
 def execution(kind: ProtoOAExecutionType = ProtoOAExecutionType.ORDER_ACCEPTED) -> Message:
@@ -60,14 +62,14 @@ def new_exchange() -> Exchange:
 
 def in_state(exchange: Exchange, state: State, request: Any = ASK) -> Ticket:
     """A ticket brought to a state by what legally leads there."""
-    ticket = exchange.submit(request)
+    ticket = exchange.submit(request, NOW)
     if state is not State.QUEUED:
-        exchange.pop()
+        exchange.pop(NOW)
     if state is State.ABANDONED:
         exchange.cancel(ticket)
     if state is State.DONE:
         exchange.receive(
-            [Envelope(execution() if request is TRADE else ANSWER, ticket.client_msg_id)]
+            [Envelope(execution() if request is TRADE else ANSWER, ticket.client_msg_id)], NOW
         )
     assert ticket.state is state
     return ticket
@@ -119,9 +121,9 @@ def test_the_table_has_no_other_entries() -> None:
 
 def test_requests_leave_in_order_and_with_ids_of_their_own() -> None:
     exchange, peer = new_exchange(), Connection(SCHEMA)
-    tickets = [exchange.submit(ASK) for _ in range(300)]
-    frames = [exchange.pop() for _ in tickets]
-    assert exchange.pop() is None
+    tickets = [exchange.submit(ASK, NOW) for _ in range(300)]
+    frames = [exchange.pop(NOW) for _ in tickets]
+    assert exchange.pop(NOW) is None
     ids = [event.client_msg_id for event in peer.receive_data(b"".join(filter(None, frames)))]
     assert ids == [ticket.client_msg_id for ticket in tickets]
     assert len(set(ids)) == 300
@@ -131,9 +133,9 @@ def test_requests_leave_in_order_and_with_ids_of_their_own() -> None:
 def test_a_request_is_encoded_as_it_was_when_it_was_submitted() -> None:
     exchange = new_exchange()
     request = ProtoOATraderReq(ctid_trader_account_id=1)
-    exchange.submit(request)
+    exchange.submit(request, NOW)
     request.ctid_trader_account_id = 2
-    frame = exchange.pop()
+    frame = exchange.pop(NOW)
     assert frame is not None
     (event,) = Connection(SCHEMA).receive_data(frame)
     assert isinstance(event, Envelope)
@@ -143,23 +145,23 @@ def test_a_request_is_encoded_as_it_was_when_it_was_submitted() -> None:
 def test_what_is_no_request_is_refused_and_not_queued() -> None:
     exchange = new_exchange()
     with pytest.raises(LocalProtocolError, match="ProtoOASpotEvent is no request of release 91"):
-        exchange.submit(SPOT)
+        exchange.submit(SPOT, NOW)
     incomplete = ProtoOATraderReq()
     with pytest.raises(EncodeError, match="ctid_trader_account_id"):
-        exchange.submit(incomplete)
-    assert exchange.pop() is None
+        exchange.submit(incomplete, NOW)
+    assert exchange.pop(NOW) is None
 
 
 def test_cancelled_while_queued_not_one_byte_leaves() -> None:
     exchange = new_exchange()
-    first, second, third = (exchange.submit(ASK) for _ in range(3))
+    first, second, third = (exchange.submit(ASK, NOW) for _ in range(3))
     exchange.cancel(second)
     exchange.cancel(first)
     assert second.state is State.DONE
-    frame = exchange.pop()
+    frame = exchange.pop(NOW)
     assert frame is not None
     assert third.client_msg_id.encode() in frame
-    assert exchange.pop() is None
+    assert exchange.pop(NOW) is None
 
 
 # --- in: who gets to see what ---
@@ -179,7 +181,7 @@ def outcome(request: Any, state: State, *replies: Any) -> tuple[Any, list[Any]]:
         else Envelope(reply, ticket.client_msg_id)
         for reply in replies
     ]
-    batch = exchange.receive(received)
+    batch = exchange.receive(received, NOW)
     assert batch.settled == ([ticket] if state is State.SENT else [])
     try:
         got = None if state is not State.SENT else ticket.result()
@@ -225,7 +227,7 @@ def test_all_replies_to_a_trading_request_stay_matched_to_it() -> None:
     ticket = in_state(exchange, State.SENT, TRADE)
     for event in (execution(), FILLED, ORDER_ERROR, REFUSAL):
         reply = Envelope(event, ticket.client_msg_id)
-        batch = exchange.receive([reply])
+        batch = exchange.receive([reply], NOW)
         assert batch.trading == [(ticket, reply)]
         assert ticket.state is State.DONE
 
@@ -266,7 +268,7 @@ def test_what_no_request_caused_is_an_event() -> None:
     unknown = UnknownPayload(2999, b"", None)
     bad = BadPayload(2131, b"", "foreign", UNDECODABLE)
     batch = exchange.receive(
-        [Envelope(SPOT), Envelope(REFUSAL), unknown, Envelope(execution(), "foreign"), bad]
+        [Envelope(SPOT), Envelope(REFUSAL), unknown, Envelope(execution(), "foreign"), bad], NOW
     )
     assert batch.events == [SPOT, REFUSAL, unknown, execution(), bad]
     assert batch.unreadable == [unknown, bad]
@@ -275,15 +277,15 @@ def test_what_no_request_caused_is_an_event() -> None:
 
 def test_the_id_of_a_request_that_was_not_sent_matches_nothing() -> None:
     exchange = new_exchange()
-    ticket = exchange.submit(ASK)
-    assert exchange.receive([Envelope(ANSWER, ticket.client_msg_id)]).events == [ANSWER]
+    ticket = exchange.submit(ASK, NOW)
+    assert exchange.receive([Envelope(ANSWER, ticket.client_msg_id)], NOW).events == [ANSWER]
     assert ticket.state is State.QUEUED
 
 
 def test_an_answer_given_twice() -> None:
     exchange = new_exchange()
     ticket = in_state(exchange, State.DONE)
-    batch = exchange.receive([Envelope(ANSWER, ticket.client_msg_id)])
+    batch = exchange.receive([Envelope(ANSWER, ticket.client_msg_id)], NOW)
     assert (batch.settled, batch.events) == ([], [ANSWER])
     assert ticket.result() is ANSWER
 
@@ -292,7 +294,7 @@ def test_answers_may_come_in_any_order() -> None:
     exchange = new_exchange()
     tickets = [in_state(exchange, State.SENT) for _ in range(5)]
     answers = [ProtoOAVersionRes(version=str(n)) for n in range(5)]
-    exchange.receive([Envelope(answers[n], tickets[n].client_msg_id) for n in (3, 0, 4, 2, 1)])
+    exchange.receive([Envelope(answers[n], tickets[n].client_msg_id) for n in (3, 0, 4, 2, 1)], NOW)
     assert [ticket.result() for ticket in tickets] == answers
 
 
@@ -300,9 +302,88 @@ def test_only_the_youngest_trading_requests_are_kept(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(exchange_module, "KEPT", 3)
     exchange = new_exchange()
     tickets = [in_state(exchange, State.DONE, TRADE) for _ in range(5)]
-    batch = exchange.receive([Envelope(FILLED, ticket.client_msg_id) for ticket in tickets])
+    batch = exchange.receive([Envelope(FILLED, ticket.client_msg_id) for ticket in tickets], NOW)
     assert batch.events == [FILLED] * 5
     assert [ticket for ticket, _ in batch.trading] == tickets[2:]
+
+
+# --- one too many ---
+
+LOCKED = ProtoOAErrorRes(error_code="BLOCKED_PAYLOAD_TYPE", retry_after=5)
+TOO_MANY = ProtoOAErrorRes(error_code="REQUEST_FREQUENCY_EXCEEDED")
+
+
+def refuse(exchange: Exchange, request: Any, refusal: Message, now: float) -> Ticket:
+    ticket = exchange.submit(request, now)
+    assert exchange.pop(now) is not None
+    exchange.receive([Envelope(refusal, ticket.client_msg_id)], now)
+    assert isinstance(ticket.settled_as, RateLimited)
+    return ticket
+
+
+def test_a_blocked_kind_waits_and_others_do_not() -> None:
+    exchange = new_exchange()
+    refuse(exchange, ASK, LOCKED, now=10.0)
+    assert exchange.limits(10.0).blocked == {"ProtoOAVersionReq": 15.0}
+    exchange.submit(ASK, 10.0)
+    exchange.submit(ProtoOATraderReq(ctid_trader_account_id=1), 10.0)
+    frame = exchange.pop(10.0)
+    assert frame is not None
+    assert exchange.pop(10.0) is None
+    assert exchange.next_at(10.0) == 15.0
+    assert exchange.pop(15.0) is not None
+    assert exchange.next_at(15.0) is None
+
+
+def test_a_lane_that_was_too_fast_waits_until_it_passes_again() -> None:
+    exchange = new_exchange()
+    refuse(exchange, ASK, TOO_MANY, now=10.0)
+    assert exchange.limits(10.0).ordinary.blocked_until == 11.0
+    refuse(exchange, ASK, TOO_MANY, now=11.0)
+    assert exchange.limits(11.0).ordinary.blocked_until == 13.0
+    ticket = exchange.submit(ASK, 11.0)
+    assert exchange.pop(13.0) is not None
+    exchange.receive([Envelope(ANSWER, ticket.client_msg_id)], 13.0)
+    refuse(exchange, ASK, TOO_MANY, now=13.0)
+    assert exchange.limits(13.0).ordinary.blocked_until == 14.0
+
+
+def test_the_refusal_of_an_abandoned_request_counts_as_well() -> None:
+    exchange = new_exchange()
+    ticket = in_state(exchange, State.ABANDONED)
+    exchange.receive([Envelope(TOO_MANY, ticket.client_msg_id)], NOW)
+    assert exchange.limits(NOW).ordinary.blocked_until == 1.0
+    assert ticket.settled_as is None
+
+
+def test_a_blocked_trading_request_is_refused_at_once_instead_of_leaving_late() -> None:
+    exchange = new_exchange()
+    waiting = exchange.submit(TRADE, 10.0)
+    assert exchange.pop(10.0) is not None
+    refuse(exchange, TRADE, LOCKED, now=10.0)
+    assert waiting.state is State.SENT
+    with pytest.raises(RateLimited) as caught:
+        exchange.submit(TRADE, 12.5)
+    error = caught.value
+    assert (error.retry_after, error.code, error.request) == (3, "BLOCKED_PAYLOAD_TYPE", TRADE)
+    assert error.reply is LOCKED
+    assert exchange.next_at(12.5) is None
+    assert exchange.submit(TRADE, 15.0).state is State.QUEUED
+
+
+def test_only_what_changes_nothing_is_repeated() -> None:
+    exchange = new_exchange()
+    for request in SCHEMA.responses:
+        trading = SCHEMA.responses[request] is ProtoOAExecutionEvent
+        assert exchange.repeats(request.blank()) is (
+            not trading
+            and request.__name__
+            not in {
+                "ProtoOAAccountLogoutReq",
+                "ProtoOAMarginCallUpdateReq",
+                "ProtoOARefreshTokenReq",
+            }
+        )
 
 
 # --- the end ---
@@ -311,7 +392,7 @@ def test_only_the_youngest_trading_requests_are_kept(monkeypatch: pytest.MonkeyP
 def test_a_lost_link_tells_everybody_what_may_have_been_delivered() -> None:
     exchange = new_exchange()
     sent, abandoned = in_state(exchange, State.SENT), in_state(exchange, State.ABANDONED)
-    done, queued = in_state(exchange, State.DONE), exchange.submit(TRADE)
+    done, queued = in_state(exchange, State.DONE), exchange.submit(TRADE, NOW)
     settled = exchange.lose("the cable was cut")
     assert settled == [sent, queued]
     assert abandoned.state is State.DONE
@@ -320,9 +401,9 @@ def test_a_lost_link_tells_everybody_what_may_have_been_delivered() -> None:
         with pytest.raises(ConnectionLost, match="the cable was cut") as caught:
             ticket.result()
         assert caught.value.maybe_delivered is maybe_delivered
-    assert exchange.pop() is None
+    assert exchange.pop(NOW) is None
     with pytest.raises(ConnectionLost, match="the cable was cut") as caught:
-        exchange.submit(ASK)
+        exchange.submit(ASK, NOW)
     assert caught.value.maybe_delivered is False
 
 
@@ -348,14 +429,14 @@ class Conversation(RuleBasedStateMachine):
     @rule(target=tickets, trading=st.booleans())
     def submit(self, trading: bool) -> Any:
         try:
-            return self.exchange.submit(TRADE if trading else ASK)
+            return self.exchange.submit(TRADE if trading else ASK, NOW)
         except ConnectionLost:
             assert self.lost
             return None
 
     @rule()
     def write(self) -> None:
-        frame = self.exchange.pop()
+        frame = self.exchange.pop(NOW)
         if frame is not None:
             (event,) = self.peer.receive_data(frame)
             assert event.client_msg_id is not None
@@ -378,7 +459,7 @@ class Conversation(RuleBasedStateMachine):
         if self.lost:
             return
         ids = [None, "foreign", *self.on_the_wire]
-        batch = self.exchange.receive([Envelope(reply, data.draw(st.sampled_from(ids)))])
+        batch = self.exchange.receive([Envelope(reply, data.draw(st.sampled_from(ids)))], NOW)
         if isinstance(reply, ProtoOAExecutionEvent | ProtoOAOrderErrorEvent):
             self.fates_sent += 1
             self.fates_seen += batch.events == [reply]
