@@ -77,6 +77,8 @@ def defer(module: str, classes: Iterable[type[Message]]) -> None:
     They are a third of the package: a program that imports it may never need them.
     """
     for cls in classes:
+        if cls.straight_encode is not None:
+            continue  # a copy of a schema must not undo what is attached: nothing comes twice
         cls.straight_decode, cls.straight_encode = _deferred(module, cls)
 
 
