@@ -157,7 +157,7 @@ def _update(desk: Desk, account: Account, order: Order) -> None:
     """
     position = account.positions[order.position_id]
     position.updated_at = desk.now
-    margin.limit_risk(desk, account, position)
+    margin.bind(desk, account, position)
     if position.openings:
         return
     position.closed_at = desk.now

@@ -8,6 +8,8 @@ the others are our own.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from ctrader_typed.proto import (
     ProtoOAAccessRights,
     ProtoOASymbol,
@@ -93,7 +95,8 @@ def volume(account: Account, spec: ProtoOASymbol, ordered: int, most: int | None
         raise TradingRefusal(code, reason)
     step = spec.step_volume or 1
     if ordered % step:
-        reason = f"{shown} is not a multiple of the volume step = {lots(step, size)}."
+        whole = Decimal(ordered) / size
+        reason = f"Order volume = {whole} is not a multiple of the volume step = {lots(step, size)}."
         raise TradingRefusal(code, reason)
 
 

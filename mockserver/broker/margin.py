@@ -110,24 +110,22 @@ def effective_leverage(
     return cap
 
 
-def limit_risk(desk: Desk, account: Account, position: Position) -> None:
-    """Bring the margin of a limited-risk account's position up to date with its guaranteed stop.
+def bind(desk: Desk, account: Account, position: Position) -> None:
+    """Reckon what a position binds, after its volume or its levels have changed.
 
-    With ACCORDING_TO_GSL it is the loss at the stop. How ACCORDING_TO_GSL_AND_LEVERAGE combines the
-    two is not published: here the larger one counts.
+    On a limited-risk account with ACCORDING_TO_GSL it is the loss at the guaranteed stop. How
+    ACCORDING_TO_GSL_AND_LEVERAGE combines the two is not published: here the larger one counts.
     """
     levels = position.protection if position.awaited is None else position.awaited
     strategy = account.terms.limited_risk_strategy
-    position.margin_override = None
-    by_stop = strategy is not None and strategy != _STRATEGY.ACCORDING_TO_LEVERAGE
-    if not (account.terms.is_limited_risk and by_stop and levels.guaranteed):
-        return
-    if levels.stop_loss is not None and position.volume:
+    needed = position.leveraged_margin
+    by_stop = strategy not in (None, _STRATEGY.ACCORDING_TO_LEVERAGE) and levels.guaranteed
+    if account.terms.is_limited_risk and by_stop and levels.stop_loss is not None:
         rate = quote_to_deposit(desk, account, position.symbol_id)
         loss = value_of(position.volume, abs(position.price - levels.stop_loss)) * rate
-        if strategy == _STRATEGY.ACCORDING_TO_GSL_AND_LEVERAGE:
-            loss = max(loss, position.margin)
-        position.margin_override = loss
+        both = strategy == _STRATEGY.ACCORDING_TO_GSL_AND_LEVERAGE
+        needed = max(loss, needed) if both else loss
+    position.used_margin = amount(needed, position.money_digits)
 
 
 def used_margin(account: Account, added: Iterable[Added] = ()) -> int:
@@ -167,8 +165,8 @@ def unrealised(desk: Desk, account: Account, position: Position) -> tuple[int, i
         rate = None
     if price is None or rate is None:
         return 0, position.swap + position.commission
-    way = sign(position.side) * (price - position.price)
-    gross = amount(value_of(position.volume, way) * rate, account.terms.money_digits)
+    way = sign(position.side) * (position.volume * price - position.cost)
+    gross = amount(value_of(way, 1) * rate, account.terms.money_digits)
     return gross, gross + position.swap + position.commission
 
 

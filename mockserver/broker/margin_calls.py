@@ -20,7 +20,6 @@ from . import events, execution
 from .account import Account, MarginCall
 from .desk import Desk
 from .margin import equity, margin_level, unrealised
-from .money import amount
 from .orders import Order, opposite
 from .positions import Position
 
@@ -115,5 +114,5 @@ def _enough(desk: Desk, account: Account, position: Position) -> int:
 
 
 def _still_too_much(position: Position, closed: int, allowed: Fraction) -> bool:
-    left = position.margin * (position.volume - closed) / position.volume
-    return amount(left, position.money_digits) >= allowed
+    left = Fraction(position.used_margin * (position.volume - closed), position.volume)
+    return left >= allowed

@@ -18,7 +18,7 @@ from ctrader_typed.proto import (
     ProtoOATradeSide,
 )
 
-from .money import amount, double, share, units
+from .money import double, share, units
 from .orders import NO_PROTECTION, Order, Protection
 
 
@@ -81,7 +81,7 @@ class Position:
     filled_at: int = 0
     closed_at: int | None = None
     closing_seen: bool = True
-    margin_override: Fraction | None = None
+    used_margin: int = 0
     rolls_at: int | None = None
     rolled: int = 0
 
@@ -106,16 +106,14 @@ class Position:
         return sum(opening.commission for opening in self.openings)
 
     @property
-    def margin(self) -> Fraction:
-        """The margin that it binds, exactly, in the deposit currency."""
-        if self.margin_override is not None and self.openings:
-            return self.margin_override
-        return sum((opening.margin for opening in self.openings), Fraction(0))
+    def cost(self) -> int:
+        """Volume times opening price, added up: what profit is reckoned from."""
+        return sum(opening.volume * opening.price for opening in self.openings)
 
     @property
-    def used_margin(self) -> int:
-        """The margin that it binds, as an amount of money."""
-        return amount(self.margin, self.money_digits)
+    def leveraged_margin(self) -> Fraction:
+        """The margin that its leverage asks for, exactly, in the deposit currency."""
+        return sum((opening.margin for opening in self.openings), Fraction(0))
 
     def take(self, volume: int) -> list[Opening]:
         """Close so much of it, the oldest openings first: what left. There must be as much."""

@@ -46,7 +46,7 @@ def follow(desk: Desk, account: Account, position_id: int) -> None:
         return
     if position.awaited is not None:
         protect(desk, account, position, position.awaited, server=True)
-    elif order is not None and order.volume != position.volume:
+    elif order is not None and order.remaining != position.volume:
         _shown(desk, account, position, order, ProtoOAExecutionType.ORDER_REPLACED, None, True)
 
 
@@ -73,7 +73,7 @@ def protect(
         return
     position.protection = levels
     position.trail = _distance(desk, position) if levels.trailing else None
-    margin.limit_risk(desk, account, position)
+    margin.bind(desk, account, position)
     kind = ProtoOAExecutionType.ORDER_REPLACED
     if order is None:
         kind = ProtoOAExecutionType.ORDER_ACCEPTED
@@ -100,7 +100,7 @@ def cancel(
     position.closing_seen = True
     position.protection = NO_PROTECTION
     position.trail = None
-    margin.limit_risk(desk, account, position)
+    margin.bind(desk, account, position)
     events.execution(
         desk,
         account,

@@ -121,24 +121,38 @@ def levels(session: Session, position: int, **prices: float) -> Message:
     )
 
 
+def asks(session: Session, *, protective: bool | None = None) -> Message:
+    """The account, or what is open on it."""
+    if protective is None:
+        return session.ask(ProtoOATraderReq(ctid_trader_account_id=ACCOUNT))
+    request = ProtoOAReconcileReq(
+        ctid_trader_account_id=ACCOUNT, return_protection_orders=protective
+    )
+    return session.ask(request)
+
+
 def test_the_recorded_session(session: Session, recordings: Path) -> None:
     told = Comparison(recordings / "manual_trading.jsonl")
-    trader = ProtoOATraderReq(ctid_trader_account_id=ACCOUNT)
-    plain = ProtoOAReconcileReq(ctid_trader_account_id=ACCOUNT, return_protection_orders=False)
-    whole = ProtoOAReconcileReq(ctid_trader_account_id=ACCOUNT, return_protection_orders=True)
+    told.next(asks(session))
+    told.next(asks(session, protective=False))
+    first = first_position(session, told)
+    second_position(session, told)
+    never_filled = limit_order(session, told)
+    the_books(session, told, first, never_filled)
+    assert told.compared == 29
+    assert next(told.recorded, None) is None
 
-    told.next(session.ask(trader))
-    told.next(session.ask(plain))
 
+def first_position(session: Session, told: Comparison) -> int:
     # A market order with levels. It filled a point better than the price that the margin took.
     session.liquidity(BTCUSD, slippage=-1)
     told.all(messages(session, buy(session)))
     session.broker.set_liquidity(BTCUSD, None)
-    told.next(session.ask(plain))
-    told.next(session.ask(whole))
+    told.next(asks(session, protective=False))
+    told.next(asks(session, protective=True))
 
     # Its levels moved, removed, put back.
-    first = next(iter(session.account.positions))
+    (first,) = session.account.positions
     told.all(messages(session, levels(session, first, stop_loss=85200.2, take_profit=85387.22)))
     told.all(messages(session, levels(session, first, stop_loss=85200.2)))
     told.all(messages(session, levels(session, first, stop_loss=85200.2, take_profit=85353.42)))
@@ -147,7 +161,7 @@ def test_the_recorded_session(session: Session, recordings: Path) -> None:
     session.price(BTCUSD, 8_521_906_000)
     close = ProtoOAClosePositionReq(ctid_trader_account_id=ACCOUNT, position_id=first, volume=1)
     told.all(messages(session, close))
-    told.next(session.ask(trader))
+    told.next(asks(session))
 
     # The stop loss moved up, reached, and executed further down.
     told.all(messages(session, levels(session, first, stop_loss=85206.2, take_profit=85353.42)))
@@ -155,18 +169,22 @@ def test_the_recorded_session(session: Session, recordings: Path) -> None:
     assert session.wait(100) == []
     assert session.price(BTCUSD, 8_520_558_000) == []
     told.all([outgoing.message for outgoing in session.wait()])
-    told.next(session.ask(trader))
+    told.next(asks(session))
+    return first
 
-    # A second market order; its protective order and what moved its levels were not recorded.
+
+def second_position(session: Session, told: Comparison) -> None:
+    """Its protective order and what moved the levels were not recorded, only that they fired."""
     session.price(BTCUSD, 8_520_800_000, 8_520_910_000)
-    events = messages(session, buy(session))
-    told.all(events[:2])
-    second = next(iter(session.account.positions))
+    told.all(messages(session, buy(session))[:2])
+    (second,) = session.account.positions
     session.price(BTCUSD, 8_518_789_000)
     session.send(levels(session, second, stop_loss=85031.14, take_profit=85179.3))
     told.all([outgoing.message for outgoing in session.wait()])
 
-    # A limit order, seen, and cancelled.
+
+def limit_order(session: Session, told: Comparison) -> int:
+    """Placed, seen and cancelled; its position's id."""
     limit = session.order(
         symbol_id=BTCUSD,
         order_type=LIMIT,
@@ -176,35 +194,35 @@ def test_the_recorded_session(session: Session, recordings: Path) -> None:
         client_order_id="scrubbed",
     )
     told.all(messages(session, limit))
-    told.next(session.ask(plain))
-    (order_id,) = session.account.working
-    cancelled = session.account.working[order_id].position_id
-    cancel = ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=order_id)
+    told.next(asks(session, protective=False))
+    (order,) = session.account.working.values()
+    cancel = ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=order.order_id)
     told.all(messages(session, cancel))
+    return order.position_id
 
-    # The books.
-    start, end = session.broker.now_ms - 600_000, session.broker.now_ms + 60_000
+
+def the_books(session: Session, told: Comparison, first: int, never_filled: int) -> None:
+    now = session.broker.now_ms
     window = {
         "ctid_trader_account_id": ACCOUNT,
-        "from_timestamp": start,
-        "to_timestamp": end,
+        "from_timestamp": now - 600_000,
+        "to_timestamp": now + 60_000,
     }
-    one = {"ctid_trader_account_id": ACCOUNT, "position_id": first}
     told.next(session.ask(ProtoOADealListReq(**window)))
     told.next(session.ask(ProtoOAOrderListReq(**window)))
-    told.next(session.ask(ProtoOAOrderListByPositionIdReq(**one)))
-    one["position_id"] = cancelled
-    told.next(session.ask(ProtoOADealListByPositionIdReq(**one)))
-    later = window | {"from_timestamp": session.broker.now_ms - 1}
+    of_first = ProtoOAOrderListByPositionIdReq(ctid_trader_account_id=ACCOUNT, position_id=first)
+    told.next(session.ask(of_first))
+    none = ProtoOADealListByPositionIdReq(
+        ctid_trader_account_id=ACCOUNT, position_id=never_filled
+    )
+    told.next(session.ask(none))
+    later = window | {"from_timestamp": now - 1}
     told.next(session.ask(ProtoOACashFlowHistoryListReq(**later)))
     told.next(session.ask(ProtoOACashFlowHistoryListReq(**window)))
 
-    assert told.compared == 29
-    assert next(told.recorded, None) is None
-
 
 def test_the_two_carriers_of_one_fault(session: Session) -> None:
-    """Cancel of an unknown order and a look at its details, as recorded by the author of a client."""
+    """An unknown order cancelled, and looked at: both texts were recorded."""
     cancel = session.ask(ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=7))
     assert cancel.to_dict() == {
         "ctidTraderAccountId": ACCOUNT,
