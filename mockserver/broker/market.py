@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .catalogue import Catalogue
 from .path import Patch, Path
@@ -25,7 +25,12 @@ class _Cursor:
     shown: Quote = NO_QUOTE  # as the world sees it
     coming: Sequence[Tick] = ()
     at: int = 0
-    patch: Patch | None = field(default=None)
+    patch: Patch | None = None  # while the path is written down tick by tick
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next tick comes; None if there is none any more."""
+        return self.coming[self.at].time_ms if self.at < len(self.coming) else None
 
 
 class Market:
@@ -44,7 +49,8 @@ class Market:
         for symbol_id in sorted(s.symbol_id for s in catalogue.symbols):
             quote = source.quote(symbol_id, start_ms + 1)
             cursor = self._cursors[symbol_id] = _Cursor(raw=quote, shown=quote)
-            self._load(symbol_id, cursor, start_ms + 1)
+            self._ready(symbol_id, cursor, start_ms + 1)
+        self._queue()
 
     def quote(self, symbol_id: int) -> Quote:
         """Bid and ask; a side is None before its first tick. KeyError for a symbol that is not
@@ -78,15 +84,29 @@ class Market:
         while self._coming and self._coming[0][0] <= now_ms:
             symbol_id = self._coming[0][1]
             cursor = self._cursors[symbol_id]
-            ticks.append(self._show(cursor, cursor.coming[cursor.at]))
-            cursor.at += 1
-            if cursor.at < len(cursor.coming):
-                heapq.heapreplace(self._coming, (cursor.coming[cursor.at].time_ms, symbol_id))
-            else:
+            ticks.append(self._take(symbol_id, cursor))
+            following = cursor.next_at
+            if following is None:
                 heapq.heappop(self._coming)
-                self._load(symbol_id, cursor, cursor.coming[-1].time_ms // MINUTE * MINUTE + MINUTE)
+            else:
+                heapq.heapreplace(self._coming, (following, symbol_id))
         self.now_ms = max(self.now_ms, now_ms)
         return ticks
+
+    def skip(self, now_ms: int) -> None:
+        """Let time pass as `advance` does, but unseen: a year costs no more than an hour."""
+        if now_ms <= self.now_ms:
+            return
+        for symbol_id, cursor in self._cursors.items():
+            # Prices set by hand are history only once the path has gone on from them.
+            while cursor.patch is not None and (cursor.next_at or now_ms + 1) <= now_ms:
+                self._take(symbol_id, cursor)
+            if cursor.patch is None:
+                cursor.raw = self._source.quote(symbol_id, now_ms + 1)
+                cursor.shown = cursor.raw.shifted(self.path.shift(symbol_id))
+                self._ready(symbol_id, cursor, now_ms + 1)
+        self._queue()
+        self.now_ms = now_ms
 
     def set_price(self, symbol_id: int, bid: int, ask: int | None = None) -> Tick:
         """Put a tick into the path, now; without an ask the spread stays as it is.
@@ -117,13 +137,29 @@ class Market:
         if ask < bid:
             raise ValueError(f"{name}: expected an ask that is not below the bid {bid}, got {ask}")
 
-    def _load(self, symbol_id: int, cursor: _Cursor, when: int) -> None:
-        """Have the ticks of the next minute with any ready, from `when` on."""
+    def _queue(self) -> None:
+        """Line up the next ticks of all symbols."""
+        waiting = ((cursor.next_at, symbol_id) for symbol_id, cursor in self._cursors.items())
+        self._coming = [(at, symbol_id) for at, symbol_id in waiting if at is not None]
+        heapq.heapify(self._coming)
+
+    def _ready(self, symbol_id: int, cursor: _Cursor, when: int) -> None:
+        """Have the ticks of the next minute with any at hand, from `when` on."""
         first = self._source.next_at(symbol_id, when)
-        if first is not None:
-            cursor.coming = self._source.ticks(symbol_id, first, first // MINUTE * MINUTE + MINUTE)
-            cursor.at = 0
-            heapq.heappush(self._coming, (first, symbol_id))
+        cursor.at = 0
+        cursor.coming = (
+            ()
+            if first is None
+            else self._source.ticks(symbol_id, first, first // MINUTE * MINUTE + MINUTE)
+        )
+
+    def _take(self, symbol_id: int, cursor: _Cursor) -> Tick:
+        """Let the next tick of a symbol happen."""
+        raw = cursor.coming[cursor.at]
+        cursor.at += 1
+        if cursor.at == len(cursor.coming):
+            self._ready(symbol_id, cursor, raw.time_ms // MINUTE * MINUTE + MINUTE)
+        return self._show(cursor, raw)
 
     def _show(self, cursor: _Cursor, tick: Tick) -> Tick:
         """The source's next tick as the world sees it: shifted, and complete after a price set by

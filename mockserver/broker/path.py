@@ -78,8 +78,7 @@ class Path:
         """The last price of each side before a time."""
         for patch in reversed(self._patches.get(symbol_id, ())):
             if patch.end is not None and before > patch.end:
-                quote = self._source.quote(symbol_id, before)
-                return Quote(_plus(quote.bid, patch.shift), _plus(quote.ask, patch.shift))
+                return self._source.quote(symbol_id, before).shifted(patch.shift)
             seen = bisect_left(patch.ticks, before, key=_time)
             if before > patch.start and seen:
                 quote = NO_QUOTE

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .bars import Bar, bars_of, hours_of
 from .periods import MINUTE
@@ -38,6 +38,12 @@ class Quote(NamedTuple):
     def spread(self) -> int:
         """Ask less bid; 0 while one of them is missing, or if a recorded quote was crossed."""
         return 0 if self.bid is None or self.ask is None else max(0, self.ask - self.bid)
+
+    def shifted(self, by: int) -> Quote:
+        """The quote with both prices moved."""
+        return Quote(
+            None if self.bid is None else self.bid + by, None if self.ask is None else self.ask + by
+        )
 
     def after(self, tick: Tick) -> Quote:
         """The quote once the tick has come."""
@@ -100,6 +106,9 @@ class TickList:
         self._times = {
             symbol_id: [t.time_ms for t in ticks] for symbol_id, ticks in self._ticks.items()
         }
+
+    def __deepcopy__(self, memo: Any) -> TickList:
+        return self  # it never changes
 
     @classmethod
     def still(cls, quotes: Iterable[tuple[int, int, int]], time_ms: int = 0) -> TickList:

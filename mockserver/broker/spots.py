@@ -139,6 +139,11 @@ class Spots:
         for subscription in gone:
             self._end(subscription)
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody hears of prices at all."""
+        return bool(self._subscriptions)
+
     # --- events
 
     def on_ticks(self, ticks: Iterable[Tick]) -> Iterator[Outgoing]:

@@ -99,6 +99,16 @@ def test_time_does_not_go_back(market: Market) -> None:
     assert market.now_ms == NOW + 10
 
 
+def test_skipping_weeks_costs_next_to_nothing(market: Market) -> None:
+    market.skip(NOW + 52 * 604_800_000)
+    assert market.quote(1) == SOURCE.quote(1, market.now_ms + 1)
+    assert market.next_tick_at() == min(
+        SOURCE.next_at(s.symbol_id, market.now_ms + 1) or 0 for s in CATALOGUE.symbols
+    )
+    market.skip(NOW)
+    assert market.now_ms == NOW + 52 * 604_800_000
+
+
 def test_it_closes_at_the_weekend_and_keeps_its_prices(catalogue: Catalogue) -> None:
     saturday = NOW + 86_400_000
     market = Market(catalogue, SOURCE, saturday)
@@ -183,6 +193,16 @@ class Witness:
         self.market = Market(CATALOGUE, source, NOW)
         self.seen = list(source.ticks(1, NOW // MINUTE * MINUTE - HOUR * MINUTE, NOW + 1))
 
+    def skip(self, ms: int) -> None:
+        """Time passes unseen; a market that saw it all says what there was to see."""
+        twin = copy.deepcopy(self.market)
+        self.market.skip(self.market.now_ms + ms)
+        self.seen += [t for t in twin.advance(twin.now_ms + ms) if t.symbol_id == 1]
+        assert self.market.next_tick_at() == twin.next_tick_at()
+        assert self.market.now_ms == twin.now_ms
+        for symbol in CATALOGUE.symbols:
+            assert self.market.quote(symbol.symbol_id) == twin.quote(symbol.symbol_id)
+
     def wait(self, ms: int) -> None:
         self.seen += [t for t in self.market.advance(self.market.now_ms + ms) if t.symbol_id == 1]
 
@@ -202,7 +222,7 @@ SCATTERED = TickList(
 @given(
     st.lists(
         st.one_of(
-            st.integers(0, 200_000),
+            st.integers(-200_000, 200_000),
             st.tuples(st.integers(100_000, 120_000), st.none() | st.integers(0, 30)),
         ),
         max_size=15,
@@ -215,7 +235,8 @@ def test_history_is_what_was_shown(
     witness = Witness(source)
     for event in story:
         if isinstance(event, int):
-            witness.wait(event)
+            # A negative number of ms stands for as many that nobody watches.
+            witness.wait(event) if event >= 0 else witness.skip(-event)
         else:
             witness.set(*event)
     path, now = witness.market.path, witness.market.now_ms
