@@ -162,9 +162,12 @@ class Fate:
     @property
     def filled_volume(self) -> int:
         """What is filled of it, in 0.01 of a unit."""
-        order = self.order
-        said = 0 if order is None or order.executed_volume is None else order.executed_volume
-        return max(said, self._dealt)
+        return max(0 if self.order is None else _executed(self.order), self._dealt)
+
+    @property
+    def remaining_volume(self) -> int:
+        """What is not filled of it, in 0.01 of a unit, whether it still can be or not."""
+        return max(self.volume - self.filled_volume, 0)
 
     @property
     def _dealt(self) -> int:
@@ -279,7 +282,7 @@ class Fate:
         if not self.in_doubt:
             return
         new = self._absorb(order, deals)
-        if (order.executed_volume or 0) > self._dealt and self.checks < CHECKS - 1:
+        if _executed(order) > self._dealt and self.checks < CHECKS - 1:
             return
         happening = SNAPSHOTS.get(order.order_status)
         if happening is not None:
@@ -378,10 +381,17 @@ def is_protective(order: ProtoOAOrder) -> bool:
 def _part_filled(order: ProtoOAOrder, happening: Happening) -> Happening:
     """A living order that shows a filled part has been filled in part, whatever else is said."""
     living = happening in NO_NEWS
-    return Happening.FILL_PART if living and (order.executed_volume or 0) > 0 else happening
+    return Happening.FILL_PART if living and _executed(order) > 0 else happening
+
+
+def _executed(order: ProtoOAOrder) -> int:
+    if order.executed_volume is not None:
+        return order.executed_volume
+    filled = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_FILLED
+    return order.trade_data.volume if filled else 0
 
 
 def _age(order: ProtoOAOrder) -> tuple[int, int]:
     """Orders later in their life compare greater: an ended one shows no smaller filled part."""
     updated = order.utc_last_update_timestamp
-    return (order.executed_volume or 0, 0 if updated is None else updated)
+    return (_executed(order), 0 if updated is None else updated)

@@ -1,0 +1,325 @@
+"""Whatever happens to the link, no outcome is ever wrong, and no order that arrived is lost.
+
+The simulated broker is the truth: requests and strangers act on it, the link breaks before, within
+and after each exchange, and what the client's book says is compared with what the broker did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ctrader_typed import (
+    Message,
+    ProtoErrorRes,
+    ProtoOAAmendOrderReq,
+    ProtoOAAmendPositionSLTPReq,
+    ProtoOACancelOrderReq,
+    ProtoOAClosePositionReq,
+    ProtoOAErrorRes,
+    ProtoOAOrderStatus,
+    ProtoOATimeInForce,
+    Request,
+)
+from ctrader_typed.proto import SCHEMA
+from ctrader_typed.wire.book import Book
+from ctrader_typed.wire.envelope import Envelope
+from ctrader_typed.wire.fate import CHECKS, Fate
+from ctrader_typed.wire.inquiry import check
+from ctrader_typed.wire.lives import Status
+from ctrader_typed.wire.orders import Kind, Minter
+from mockserver.broker.core import Outgoing
+from mockserver.broker.orders import Order
+from mockserver.broker.rules import Rules
+from tests.broker.trading.harness import ACCOUNT, BUY, EURUSD, LIMIT, MARKET, SELL, Session
+
+STEP = 100_000
+STRANGER = 99
+BID, ASK = 108_450, 108_460
+
+_LIVING = ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED
+_ENDS = {
+    ProtoOAOrderStatus.ORDER_STATUS_FILLED: Status.FILLED,
+    ProtoOAOrderStatus.ORDER_STATUS_CANCELLED: Status.CANCELLED,
+    ProtoOAOrderStatus.ORDER_STATUS_EXPIRED: Status.EXPIRED,
+    ProtoOAOrderStatus.ORDER_STATUS_REJECTED: Status.REJECTED,
+}
+
+orders = st.builds(
+    lambda side, kind, levels, volume, away, ioc: {
+        "trade_side": side,
+        "order_type": kind,
+        "volume": volume * STEP,
+        "relative_stop_loss": 20_000 if levels else None,
+        "limit_price": (BID - away * 10) / 100_000 if kind is LIMIT else None,
+        "time_in_force": ProtoOATimeInForce.IMMEDIATE_OR_CANCEL if ioc else None,
+    },
+    st.sampled_from([BUY, SELL]),
+    st.sampled_from([MARKET, LIMIT]),
+    st.booleans(),
+    st.integers(1, 4),
+    st.integers(-3, 40),
+    st.booleans(),
+)
+
+
+@dataclass
+class Truth:
+    """A request of ours and what the broker made of it."""
+
+    fate: Fate
+    delivered: bool
+    order_id: int | None  # that it made, if any
+    refused: bool
+
+
+class Fates(RuleBasedStateMachine):
+    @initialize(
+        skew=st.sampled_from([0, 3_600_000, -5 * 31_536_000_000]),
+        per_deal=st.sampled_from([None, STEP]),
+        page=st.sampled_from([2, 1000]),
+    )
+    def begin(self, skew: int, per_deal: int | None, page: int) -> None:
+        self.session = Session(rules=Rules(page=page))
+        self.broker = self.session.broker
+        self.session.liquidity(EURUSD, per_deal=per_deal)
+        self.broker.connected(STRANGER, 0.0)
+        self.session.wait(0)
+        self.skew = skew
+        self.book = Book(SCHEMA, Minter("ours"))
+        self.link: int | None = 1
+        self.links = 1
+        self.sent = 0
+        self.truths: list[Truth] = []
+
+    # --- the link ---
+
+    def take(self, outgoing: Iterable[Outgoing]) -> list[Envelope]:
+        """What of it is for our link."""
+        return [
+            Envelope(out.message, out.client_msg_id if out.connection == self.link else None)
+            for out in outgoing
+            if self.link is not None and (out.connection == self.link or out.account_id is not None)
+        ]
+
+    def transmit(self, request: Request[Any], client_msg_id: str | None = None) -> list[Outgoing]:
+        assert self.link is not None
+        now = self.session.now / 1000
+        return list(self.broker.received(self.link, request, client_msg_id, now))
+
+    def lose(self, unwritten: tuple[Fate, ...] = ()) -> None:
+        assert self.link is not None
+        self.broker.disconnected(self.link, self.session.now / 1000)
+        self.link = None
+        self.book.link_lost(unwritten)
+
+    # --- our requests ---
+
+    def place(self, request: Request[Any], cut: str, seen: int) -> None:
+        fate = self.book.open(request, self.broker.now_ms + self.skew)
+        if cut == "unwritten":
+            self.truths.append(Truth(fate, delivered=False, order_id=None, refused=False))
+            self.lose((fate,))
+            return
+        self.sent += 1
+        self.book.sent(fate, f"c{self.sent}")
+        if cut == "lost":
+            self.truths.append(Truth(fate, delivered=False, order_id=None, refused=False))
+            self.lose()
+            return
+        before = set(self.session.account.orders)
+        outgoing = self.transmit(fate.request, f"c{self.sent}")
+        made = [
+            order.order_id
+            for number, order in self.session.account.orders.items()
+            if number not in before and not order.protective
+        ]
+        refused = not any(out.client_msg_id and not is_refusal(out.message) for out in outgoing)
+        order_id = made[0] if fate.follows_order and made else None
+        self.truths.append(Truth(fate, delivered=True, order_id=order_id, refused=refused))
+        envelopes = self.take(outgoing)
+        self.book.receive(envelopes[: seen if cut == "answer" else None])
+        if cut == "answer":
+            self.lose()
+
+    cuts = st.sampled_from([*["none"] * 6, "unwritten", "lost", "answer", "answer"])
+
+    @precondition(lambda self: self.link is not None)
+    @rule(fields=orders, cut=cuts, seen=st.integers(0, 2))
+    def new_order(self, fields: dict[str, Any], cut: str, seen: int) -> None:
+        self.place(self.session.order(**fields), cut, seen)
+
+    @precondition(lambda self: self.link is not None and self.session.account.positions)
+    @rule(which=st.integers(0), parts=st.integers(1, 4), cut=cuts, seen=st.integers(0, 2))
+    def close(self, which: int, parts: int, cut: str, seen: int) -> None:
+        position = pick(self.session.account.positions.values(), which)
+        volume = min(position.volume, parts * STEP)
+        doubtful = [t.fate for t in self.truths if t.fate.status is Status.UNKNOWN]
+        if any(f.position_id == position.position_id for f in doubtful):
+            return  # two in doubt at once are told apart by nothing: see inquiry
+        request = ProtoOAClosePositionReq(
+            ctid_trader_account_id=ACCOUNT, position_id=position.position_id, volume=volume
+        )
+        self.place(request, cut, seen)
+
+    @precondition(lambda self: self.link is not None and self.session.account.orders)
+    @rule(which=st.integers(0), cut=cuts, seen=st.integers(0, 2))
+    def cancel(self, which: int, cut: str, seen: int) -> None:
+        order = pick(self.session.account.orders.values(), which)
+        request = ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=order.order_id)
+        self.place(request, cut, seen)
+
+    @precondition(lambda self: self.link is not None and self.session.account.orders)
+    @rule(which=st.integers(0), away=st.integers(1, 40), cut=cuts, seen=st.integers(0, 2))
+    def amend(self, which: int, away: int, cut: str, seen: int) -> None:
+        order = pick(self.session.account.orders.values(), which)
+        request = ProtoOAAmendOrderReq(
+            ctid_trader_account_id=ACCOUNT,
+            order_id=order.order_id,
+            limit_price=(BID - away * 10) / 100_000,
+        )
+        self.place(request, cut, seen)
+
+    @precondition(lambda self: self.link is not None and self.session.account.positions)
+    @rule(which=st.integers(0), away=st.integers(200, 300), cut=cuts, seen=st.integers(0, 2))
+    def protect(self, which: int, away: int, cut: str, seen: int) -> None:
+        position = pick(self.session.account.positions.values(), which)
+        sign = -1 if position.side == BUY else 1
+        request = ProtoOAAmendPositionSLTPReq(
+            ctid_trader_account_id=ACCOUNT,
+            position_id=position.position_id,
+            stop_loss=(BID + sign * away * 10) / 100_000,
+        )
+        self.place(request, cut, seen)
+
+    # --- the world ---
+
+    def happen(self, act: Callable[[], Iterable[Outgoing]]) -> None:
+        self.book.receive(self.take(act()))
+
+    @rule(ms=st.sampled_from([0, 5, 20, 130, 150, 1000]))
+    def wait(self, ms: int) -> None:
+        self.happen(lambda: self.session.wait(ms))
+
+    @rule(away=st.integers(-60, 60))
+    def price(self, away: int) -> None:
+        self.happen(lambda: self.session.price(EURUSD, BID + away * 10))
+
+    @rule(fields=orders)
+    def stranger_orders(self, fields: dict[str, Any]) -> None:
+        request = self.session.order(client_order_id="a stranger's", **fields)
+        self.happen(lambda: self.session.send(request, connection=STRANGER))
+
+    @precondition(lambda self: self.session.account.orders)
+    @rule(which=st.integers(0))
+    def stranger_cancels(self, which: int) -> None:
+        order = pick(self.session.account.orders.values(), which)
+        request = ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=order.order_id)
+        self.happen(lambda: self.session.send(request, connection=STRANGER))
+
+    @precondition(lambda self: self.link is not None and self.session.account.positions)
+    @rule(which=st.integers(0), parts=st.integers(1, 4))
+    def stranger_closes(self, which: int, parts: int) -> None:
+        position = pick(self.session.account.positions.values(), which)
+        volume = min(position.volume, parts * STEP)
+        request = ProtoOAClosePositionReq(
+            ctid_trader_account_id=ACCOUNT, position_id=position.position_id, volume=volume
+        )
+        self.happen(lambda: self.session.send(request, connection=STRANGER))
+
+    # --- finding out ---
+
+    @precondition(lambda self: self.link is None)
+    @rule()
+    def reconnect(self) -> None:
+        self.links += 1
+        self.link = 100 + self.links
+        self.broker.connected(self.link, self.session.now / 1000)
+        for _ in range(CHECKS):
+            self.check()
+            self.happen(lambda: self.session.wait(1))
+        assert not self.book.in_doubt(ACCOUNT)
+        for truth in self.truths:
+            if truth.delivered and truth.fate.kind is Kind.OPEN and truth.order_id is not None:
+                assert truth.fate.status is not Status.UNKNOWN, "an order was lost"
+            if truth.delivered and truth.fate.kind is Kind.CLOSE and truth.order_id is not None:
+                assert truth.fate.status is not Status.UNKNOWN, "a close was lost"
+
+    def check(self) -> None:
+        asking = check(self.book, ACCOUNT, self.broker.now_ms + self.skew)
+        answer: Message | None = None
+        while True:
+            try:
+                question = asking.send(answer)
+            except StopIteration:
+                return
+            (answered,) = self.transmit(question)
+            answer = None if is_refusal(answered.message) else answered.message
+
+    # --- never wrong ---
+
+    @invariant()
+    def no_outcome_is_wrong(self) -> None:
+        for truth in getattr(self, "truths", ()):
+            fate = truth.fate
+            if fate.status is Status.NOT_SENT:
+                assert not truth.delivered
+            elif fate.status not in {Status.WRITING, Status.UNKNOWN}:
+                assert truth.delivered or fate.kind in {Kind.AMEND, Kind.PROTECT, Kind.CANCEL}
+                (self.order_is_so if fate.follows_order else self.instruction_is_so)(truth)
+
+    def order_is_so(self, truth: Truth) -> None:
+        fate = truth.fate
+        if truth.refused:
+            assert fate.status is Status.REJECTED
+            return
+        assert fate.order_id == truth.order_id
+        order = self.session.account.orders[fate.order_id]
+        assert fate.status is told(order)
+        deals = [d for d in self.session.account.deals.values() if d.order_id == order.order_id]
+        assert sorted(d.deal_id for d in fate.deals) == sorted(d.deal_id for d in deals)
+        assert fate.filled_volume == order.executed_volume
+        if fate.settled and fate.position is not None:
+            there = self.session.account.positions.get(fate.position_id)
+            if fate.position_closed:
+                assert there is None
+
+    def instruction_is_so(self, truth: Truth) -> None:
+        fate = truth.fate
+        if fate.status is Status.CANCELLED:
+            order = self.session.account.orders[fate.order_id]
+            assert order.status == ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
+        elif fate.status is Status.REJECTED and not truth.refused:
+            assert fate.kind is Kind.CANCEL
+            order = self.session.account.orders[fate.order_id]
+            assert order.status not in {_LIVING, ProtoOAOrderStatus.ORDER_STATUS_CANCELLED}
+
+
+def is_refusal(message: Message) -> bool:
+    kinds = (ProtoErrorRes, ProtoOAErrorRes)
+    event = getattr(message, "execution_type", None)
+    named = None if event is None else event.name
+    return (
+        isinstance(message, kinds)
+        or type(message).__name__ == "ProtoOAOrderErrorEvent"
+        or named in {"ORDER_REJECTED", "ORDER_CANCEL_REJECTED"}
+    )
+
+
+def told(order: Order) -> Status:
+    """What we should be told of an order of the broker's."""
+    if order.status == _LIVING:
+        return Status.PARTIALLY_FILLED if order.executed_volume else Status.ACCEPTED
+    return _ENDS[order.status]
+
+
+def pick(things: Iterable[Any], which: int) -> Any:
+    things = list(things)
+    return things[which % len(things)]
+
+
+TestFates = Fates.TestCase
