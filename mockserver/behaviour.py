@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ctrader_typed.message import Message
 from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
@@ -27,6 +27,7 @@ __all__ = [
     "SendPayload",
     "SendRaw",
     "UnknownPayload",
+    "World",
 ]
 
 Event = Envelope | UnknownPayload | BadPayload
@@ -108,15 +109,36 @@ class Behaviour(Protocol):
 class Caller:
     """Who is calling: what a behaviour may know of its connection.
 
-    `number` counts the server's connections from 1; `wire` names how this one speaks. `nudge()`
-    makes the engine ask `wake_at` again: for behaviours that share a world, where what one client
-    does gives another something to hear. It returns at once and may be called at any time.
+    `number` counts the server's connections from 1; `wire` names how this one speaks. `push` does
+    actions on it outside the behaviour's turn: for behaviours that share a world, where what one
+    client does is heard by another. It never waits; on a connection that is gone it does nothing.
     """
 
     number: int
     wire: str
-    nudge: Callable[[], None]
+    push: Callable[[Iterable[Action]], None]
 
 
 BehaviourFactory = Callable[[Caller], Behaviour]
 """Makes the behaviour of a connection when a client has called."""
+
+
+@runtime_checkable
+class World(Protocol):
+    """A factory whose behaviours share something that moves by itself, such as a market.
+
+    The engine gives it turns of its own, which are nobody's in particular: what it has to say to a
+    client it says through the `push` of its caller.
+    """
+
+    def started(self, nudge: Callable[[], None]) -> None:
+        """The server runs. `nudge()` makes the engine ask `wake_at` again; it returns at once."""
+        ...
+
+    def wake_at(self) -> float | None:
+        """When to call `wake` next; None for never. Asked again after `wake` and each nudge."""
+        ...
+
+    def wake(self, now: float) -> None:
+        """The time that `wake_at` named has come."""
+        ...

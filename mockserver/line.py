@@ -24,7 +24,8 @@ from .behaviour import Action, Behaviour, Close, Send, SendPayload, SendRaw
 from .outbox import Outbox
 
 _CHUNK = 64 * 1024
-_SOON = 1e-6  # seconds; sums of times are not exact, and what is due now must not be waited for
+SOON = 1e-6
+"""Seconds that are no time: sums of times are not exact, and what is due must not be waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,6 @@ class Line:
         self._alarm = trio.lowlevel.ParkingLot()
         self._planned: float | None = None
 
-    def nudge(self) -> None:
-        """Ask the behaviour again when it wants to be woken."""
-        self._alarm.unpark_all()
-
     @property
     def cut_off(self) -> bool:
         """Whether something was thrown away unsent: then there is no parting in order."""
@@ -82,7 +79,7 @@ class Line:
         Raises only what the behaviour raises. However it ends, the behaviour has heard that it did.
         """
         try:
-            self._perform(behaviour.opened(self._now()))
+            self.perform(behaviour.opened(self._now()))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, behaviour)
                 nursery.start_soon(self._wake, behaviour)
@@ -93,7 +90,8 @@ class Line:
             behaviour.closed(self._now())
         return reason
 
-    def _perform(self, actions: Iterable[Action]) -> None:
+    def perform(self, actions: Iterable[Action]) -> None:
+        """Do these, as far as the connection is not ending already. Never waits."""
         put = self._outbox.put
         for action in actions:
             match action:
@@ -145,13 +143,13 @@ class Line:
             return False
         for event in events:
             if self._outbox.closing is None:
-                self._perform(behaviour.received(event, self._now()))
+                self.perform(behaviour.received(event, self._now()))
         if self._connection.broken is not None:
             self._outbox.close(f"the client broke the protocol: {self._connection.broken}")
         elif data == b"":
             self._outbox.close("the client closed the connection")
         if behaviour.wake_at() != self._planned:
-            self.nudge()
+            self._alarm.unpark_all()
         return bool(events)
 
     async def _wake(self, behaviour: Behaviour) -> None:
@@ -159,8 +157,8 @@ class Line:
         while self._outbox.closing is None:
             self._planned = at = behaviour.wake_at()
             now = self._now()
-            if at is not None and at <= now + _SOON:
-                self._perform(behaviour.wake(max(at, now)))
+            if at is not None and at <= now + SOON:
+                self.perform(behaviour.wake(max(at, now)))
                 await trio.lowlevel.checkpoint()
                 await self._outbox.room()
             else:

@@ -7,23 +7,27 @@ them does never disturbs another. Nothing here knows what any message means.
 from __future__ import annotations
 
 import itertools
+import math
 import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import trio
 
 from ctrader_typed.schema import Schema
 
-from .behaviour import BehaviourFactory, Caller
+from .behaviour import BehaviourFactory, Caller, World
 from .certificates import Certificates
-from .line import Limits, Line
+from .line import SOON, Limits, Line
 from .parting import Lingering, part
 from .sockets import listen
+
+if TYPE_CHECKING:
+    from .broker.broker import Broker
 
 __all__ = ["Ended", "Limits", "MockServer", "mock_server"]
 
@@ -91,7 +95,8 @@ class MockServer:
         listening: socket.socket | None,
         certificates: Certificates | None,
     ) -> None:
-        self._behaviours = behaviours
+        self.behaviours = behaviours
+        """What it was started with."""
         self._schema = schema
         self._limits = limits
         self._listening = listening
@@ -142,6 +147,14 @@ class MockServer:
         self._callers.send_nowait(ours)
         return theirs
 
+    @property
+    def broker(self) -> Broker:
+        """The simulated broker, to look into and to move; RuntimeError if there is none."""
+        broker: Broker | None = getattr(self.behaviours, "broker", None)
+        if broker is None:
+            raise RuntimeError("this server has no broker: start it with a Box")
+        return broker
+
     def now(self) -> float:
         """Seconds on the server's clock, which its behaviours are told."""
         return trio.current_time() - self._started
@@ -164,8 +177,29 @@ class MockServer:
             if self._listening is not None:
                 listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._listening))
                 nursery.start_soon(trio.serve_listeners, self._answer, [listener])
+            world: object = self.behaviours
+            if isinstance(world, World):
+                nursery.start_soon(self._turn, world)
             async for stream in self._calls:
                 nursery.start_soon(self._attend, stream, "memory")
+
+    async def _turn(self, world: World) -> None:
+        """Give the world its turns when it wants them."""
+        alarm = trio.lowlevel.ParkingLot()
+
+        def nudge() -> None:
+            alarm.unpark_all()
+
+        world.started(nudge)
+        while True:
+            at = world.wake_at()
+            now = self.now()
+            if at is not None and at <= now + SOON:
+                world.wake(max(at, now))
+                await trio.lowlevel.checkpoint()
+            else:
+                with trio.move_on_after(math.inf if at is None else at - now):
+                    await alarm.park()
 
     async def _answer(self, stream: trio.SocketStream) -> None:
         """One client on a socket: TLS first, if this server has a certificate."""
@@ -203,10 +237,10 @@ class MockServer:
     async def _attend(self, stream: trio.abc.Stream, wire: str) -> None:
         """One client whose connection stands, from the first byte to the last."""
         line = Line(stream, schema=self._schema, limits=self._limits, now=self.now)
-        caller = Caller(next(self._numbers), wire, line.nudge)
+        caller = Caller(next(self._numbers), wire, line.perform)
         reason = "the server was stopped"
         try:
-            reason = await line.run(self._behaviours(caller))
+            reason = await line.run(self.behaviours(caller))
             if not line.cut_off:
                 with trio.move_on_after(self._limits.farewell):
                     await part(stream)

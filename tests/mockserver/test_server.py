@@ -262,21 +262,78 @@ async def test_times_that_are_not_exact_in_binary_do_not_keep_the_alarm_spinning
     assert all(now >= at for now, at in zip(woken, ticks, strict=True))
 
 
-async def test_a_nudge_makes_the_engine_ask_again(talker, autojump_clock):
+async def test_a_caller_can_be_told_something_out_of_turn(talker, autojump_clock):
     callers: list[Caller] = []
-    echo = Echo(woken=lambda: [Send(SPOT)])
 
     def behaviours(caller: Caller) -> Echo:
         callers.append(caller)
-        return echo
+        return Echo()
 
     async with mock_server(behaviours, port=None) as server:
         client = talker(server.memory_client())
         await trio.sleep(5)
-        echo.alarm = server.now()
-        callers[0].nudge()
-        with trio.fail_after(1):
-            assert await client.receive() == Envelope(SPOT, None)
+        callers[0].push([Send(SPOT), Send(SPOT, "x"), Close("told")])
+        assert await client.rest() == [Envelope(SPOT), Envelope(SPOT, "x")]
+        await server.wait_ended()
+        callers[0].push([Send(SPOT)])  # to nobody
+
+
+class Market:
+    """A world: it moves by itself, and tells everybody."""
+
+    def __init__(self) -> None:
+        self.at: float | None = 1.0
+        self.woken: list[float] = []
+        self.callers: list[Caller] = []
+        self.nudge: Callable[[], None] = lambda: None
+
+    def __call__(self, caller: Caller) -> Echo:
+        self.callers.append(caller)
+        return Echo()
+
+    def started(self, nudge: Callable[[], None]) -> None:
+        self.nudge = nudge
+
+    def wake_at(self) -> float | None:
+        return self.at
+
+    def wake(self, now: float) -> None:
+        self.woken.append(now)
+        self.at = now + 0.1 if len(self.woken) < 50 else None
+        for caller in self.callers:
+            caller.push([Send(SPOT)])
+
+
+async def test_a_world_has_turns_of_its_own_and_reaches_everybody(talker, autojump_clock):
+    market = Market()
+    async with mock_server(market, port=None) as server:
+        clients = [talker(server.memory_client()) for _ in range(2)]
+        for _ in range(50):
+            for client in clients:
+                assert await client.receive() == Envelope(SPOT)
+        assert trio.current_time() == pytest.approx(5.9)
+        await trio.sleep(100)
+        assert len(market.woken) == 50
+        market.at = server.now() + 1
+        market.nudge()
+        await trio.sleep(2)
+        assert len(market.woken) == 51
+
+
+async def test_a_bug_in_a_world_ends_the_server_with_that_very_exception(autojump_clock):
+    class Bug(Exception):
+        pass
+
+    class Buggy(Market):
+        def wake(self, now: float) -> None:
+            raise Bug
+
+    async def serve() -> None:
+        async with mock_server(Buggy(), port=None):
+            await trio.sleep_forever()
+
+    with pytest.raises(Bug):
+        await serve()
 
 
 # --- clients that break things -----------------------------------------------------------------

@@ -1,0 +1,78 @@
+"""A cTrader server in a box: a simulated broker with some accounts, and who may trade on them.
+
+Puts the parts together and gives them names that are easy to remember; decides nothing.
+"""
+
+from __future__ import annotations
+
+from ctrader_typed.proto import ProtoOAAccountType, ProtoOAClientPermissionScope
+
+from .broker.account import Terms
+from .broker.broker import Broker
+from .credentials import Credentials
+from .gate import Etiquette, Gate
+
+CLIENT_ID = "mock-client"
+CLIENT_SECRET = "mock-secret"
+ACCESS_TOKEN = "mock-access-token"
+"""Lets the application see all accounts and trade on them."""
+REFRESH_TOKEN = "mock-refresh-token"
+VIEW_TOKEN = "mock-view-token"
+"""Lets the application see all accounts, and no more."""
+
+HEDGED, NETTED, SPREAD_BETTING, LIVE = 1_000_001, 1_000_002, 1_000_003, 2_000_001
+"""The accounts: three demo accounts of the three kinds, and a hedged one that is live."""
+
+
+class Box(Gate):
+    """Give it to `mock_server`. Accounts hold 10,000 USD each (GBP where stakes are bet).
+
+    A broker of your own comes without accounts and credentials: open and grant what you need.
+    """
+
+    def __init__(
+        self,
+        broker: Broker | None = None,
+        credentials: Credentials | None = None,
+        *,
+        seed: int = 0,
+        etiquette: Etiquette | None = None,
+    ) -> None:
+        self.broker = standard_broker(seed) if broker is None else broker
+        if credentials is None:
+            credentials = standard_credentials(self.broker)
+        super().__init__(self.broker, credentials, etiquette)
+
+
+def standard_broker(seed: int = 0) -> Broker:
+    """A broker with the four accounts. The same seed gives the same prices."""
+    broker = Broker(seed=seed)
+    kinds = ProtoOAAccountType
+    gbp = next(asset.asset_id for asset in broker.catalogue.assets if asset.name == "GBP")
+    accounts = {
+        HEDGED: Terms(trader_login=3_000_001),
+        NETTED: Terms(account_type=kinds.NETTED, trader_login=3_000_002),
+        SPREAD_BETTING: Terms(
+            account_type=kinds.SPREAD_BETTING, deposit_asset_id=gbp, trader_login=3_000_003
+        ),
+        LIVE: Terms(is_live=True, trader_login=4_000_001),
+    }
+    for account_id, terms in accounts.items():
+        broker.open_account(account_id, terms, deposit=10_000)
+    return broker
+
+
+def standard_credentials(broker: Broker) -> Credentials:
+    """One application, with two grants for all accounts of the broker."""
+    credentials = Credentials()
+    credentials.add_application(CLIENT_ID, CLIENT_SECRET)
+    credentials.add_grant(
+        CLIENT_ID, broker.accounts, access_token=ACCESS_TOKEN, refresh_token=REFRESH_TOKEN
+    )
+    credentials.add_grant(
+        CLIENT_ID,
+        broker.accounts,
+        access_token=VIEW_TOKEN,
+        scope=ProtoOAClientPermissionScope.SCOPE_VIEW,
+    )
+    return credentials

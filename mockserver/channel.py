@@ -1,0 +1,192 @@
+"""One connection's side of the gate: who it is, what it may ask, when it has been silent too long.
+
+Error codes and texts are those that clients saw on live servers; where only the code is known, the
+text is left out. Knows no other connection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from ctrader_typed.message import Message, Request
+from ctrader_typed.proto import (
+    SCHEMA,
+    ProtoHeartbeatEvent,
+    ProtoOAAccountAuthReq,
+    ProtoOAApplicationAuthReq,
+    ProtoOAClientPermissionScope,
+    ProtoOAErrorRes,
+    ProtoOAExecutionEvent,
+    ProtoOAVersionReq,
+)
+
+from .behaviour import Action, BadPayload, Caller, Close, Envelope, Event, Send
+from .broker.refusal import Refusal
+from .credentials import Grant
+from .door import ANSWERS
+from .rates import RateLimit
+
+if TYPE_CHECKING:
+    from .gate import Gate
+
+_ANYBODY = frozenset({ProtoOAApplicationAuthReq, ProtoOAVersionReq})
+"""What needs no application session. Clients probe with the version on a bare connection."""
+
+_UNCOUNTED = frozenset({ProtoOAApplicationAuthReq, ProtoOAAccountAuthReq})
+"""What is outside the rate limits, heartbeats apart."""
+
+_TRADE = ProtoOAClientPermissionScope.SCOPE_TRADE
+_MISSING = re.compile(r"required field (\w+) \(\d+\) is missing")
+
+
+class Channel:
+    """The gate's behaviour on one connection.
+
+    `client_id` is the application's, None before it has logged in; `accounts` are the account
+    sessions, each with the grant that it stands on.
+    """
+
+    def __init__(self, gate: Gate, caller: Caller) -> None:
+        self.number = caller.number
+        self.client_id: str | None = None
+        self.accounts: dict[int, Grant] = {}
+        self.gate = gate
+        self._push = caller.push
+        rates = gate.etiquette.rates
+        self._limit = None if rates is None else RateLimit(rates)
+        self._heard = 0.0
+        self._spoke = 0.0
+
+    # --- the behaviour ----------------------------------------------------------------------------
+
+    def opened(self, now: float) -> Iterable[Action]:
+        """Nothing is said until the client speaks."""
+        self._heard = self._spoke = self.gate.now = now
+        self.gate.join(self)
+        return []
+
+    def received(self, event: Event, now: float) -> Iterable[Action]:
+        """Answer, or put it to the core."""
+        self._heard = self.gate.now = now
+        if isinstance(event, Envelope) and isinstance(event.message, ProtoHeartbeatEvent):
+            return []
+        actions = self._answer(event, now)
+        if actions:
+            self._spoke = now
+        return actions
+
+    def wake_at(self) -> float | None:
+        """When it has been silent for too long, on either side."""
+        times = [at for at in (self._beat_at(), self._drop_at()) if at is not None]
+        return min(times, default=None)
+
+    def wake(self, now: float) -> Iterable[Action]:
+        """Say that we are there; hang up on a client that is not."""
+        drop_at, beat_at = self._drop_at(), self._beat_at()
+        if drop_at is not None and now >= drop_at:
+            return [Close(f"the client was silent for {now - self._heard:g} seconds")]
+        if beat_at is not None and now >= beat_at:
+            self._spoke = now
+            return [Send(ProtoHeartbeatEvent())]
+        return []
+
+    def closed(self, now: float) -> None:
+        """The client has gone."""
+        self.gate.now = now
+        self.gate.leave(self)
+
+    def push(self, actions: Iterable[Action]) -> None:
+        """Say something that the client did not ask for."""
+        self._spoke = self.gate.now
+        self._push(actions)
+
+    def _beat_at(self) -> float | None:
+        interval = self.gate.etiquette.heartbeat
+        return None if interval is None else self._spoke + interval
+
+    def _drop_at(self) -> float | None:
+        limit = self.gate.etiquette.silence
+        return None if limit is None else self._heard + limit
+
+    # --- what may pass ----------------------------------------------------------------------------
+
+    def _answer(self, event: Event, now: float) -> list[Action]:
+        client_msg_id = event.client_msg_id
+        account_id: int | None = None
+        try:
+            request = _request(event)
+            if not isinstance(request, ProtoOAAccountAuthReq):
+                account_id = getattr(request, "ctid_trader_account_id", None)
+            self._count(request, now)
+            self._admit(request, account_id)
+            own = ANSWERS.get(type(request))
+            if own is None:
+                return self.gate.ask(self, request, client_msg_id)
+            reply, events = own(self, request, now)
+        except _TooMuch as limited:
+            return [Send(limited.message(), client_msg_id)]
+        except Refusal as refusal:
+            return [Send(refusal.message(account_id), client_msg_id)]
+        self.gate.replan()
+        return [Send(reply, client_msg_id), *events]
+
+    def _count(self, request: Message, now: float) -> None:
+        if self._limit is None or type(request) in _UNCOUNTED:
+            return
+        payload_type = SCHEMA.payload_types[type(request)]
+        historical = type(request) in self.gate.etiquette.historical
+        wait = self._limit.take(payload_type, historical, now)
+        if wait is not None:
+            raise _TooMuch(wait)
+
+    def _admit(self, request: Message, account_id: int | None) -> None:
+        """Raise Refusal unless this connection may ask this."""
+        if type(request) in _ANYBODY:
+            return
+        if self.client_id is None:
+            raise Refusal("CH_CLIENT_NOT_AUTHENTICATED")
+        if account_id is None:
+            return
+        grant = self.accounts.get(account_id)
+        if grant is None:
+            raise Refusal("INVALID_REQUEST", "Trading account is not authorized")
+        trades = SCHEMA.responses.get(cast("type[Request[Any]]", type(request)))
+        if trades is ProtoOAExecutionEvent and grant.scope != _TRADE:
+            raise Refusal("TRADING_NOT_ALLOWED")
+
+
+class _TooMuch(Exception):
+    """A request above the rate limit; the text is of 2026."""
+
+    def __init__(self, wait: int | None) -> None:
+        super().__init__(wait)
+        self._wait = wait
+
+    def message(self) -> Message:
+        if self._wait == 0:
+            return ProtoOAErrorRes(error_code="REQUEST_FREQUENCY_EXCEEDED")
+        return ProtoOAErrorRes(
+            error_code="BLOCKED_PAYLOAD_TYPE",
+            description="You are being rate limited",
+            retry_after=self._wait,
+        )
+
+
+def _request(event: Event) -> Message:
+    """The request in what came; Refusal if it is none that a server takes."""
+    if isinstance(event, BadPayload):
+        raise Refusal("INVALID_REQUEST", _complaint(event))
+    message: Message | None = event.message if isinstance(event, Envelope) else None
+    if message is None or not issubclass(type(message), Request):
+        raise Refusal("UNSUPPORTED_MESSAGE")
+    return message
+
+
+def _complaint(event: BadPayload) -> str:
+    missing = _MISSING.search(str(event.error))
+    if missing is None:
+        return str(event.error)
+    first, *rest = missing[1].split("_")
+    return f"Message missing required fields: {first}{''.join(map(str.capitalize, rest))}"
