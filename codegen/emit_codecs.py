@@ -228,6 +228,8 @@ class _Encoder:
         name = function_name(message.name)
         with out.block(f"def encode_{name}(message: {message.name}) -> bytes:"):
             out.line(f"value: {out.use('typing', 'Any')}")
+            if any(field.label is Label.REPEATED for field in message.fields):
+                out.line("values: Any")
             out.line("if message.__dict__:")
             out.line(f"    raise {out.use(STRAIGHT, 'Irregular')}")
             out.line('out = b""')
@@ -244,32 +246,35 @@ class _Encoder:
             out.line(f"value = message.{field.name}")
             with out.block("if value is not None:"):
                 self._write(field)
-        elif field.packed:
-            with out.block(f"if message.{field.name}:"):
-                out.line(
-                    f'value = b"".join([{self._item(field)} for value in message.{field.name}])'
-                )
-                out.line(f"out += {self._tag(field)} + {self._varint('len(value)')} + value")
         else:
+            out.line(f"values = message.{field.name}")
+            self._only("values", "list")
             # An empty list is the rule, and asking for it costs less than a loop over it.
-            with (
-                out.block(f"if message.{field.name}:"),
-                out.block(f"for value in message.{field.name}:"),
-            ):
-                self._write(field)
+            with out.block("if values:"):
+                if field.packed:
+                    out.line(f'part = b"".join([{self._item(field)} for value in values])')
+                    out.line(f"out += {self._tag(field)} + {self._varint('len(part)')} + part")
+                else:
+                    with out.block("for value in values:"):
+                        self._write(field)
+
+    def _only(self, variable: str, cls: str) -> None:
+        """What else can be looped over or added to bytes is for the general path to judge."""
+        self.out.line(f"if {variable}.__class__ is not {cls}:")
+        self.out.line(f"    raise {self.out.use(STRAIGHT, 'Irregular')}")
 
     def _write(self, field: Field) -> None:
         out = self.out
         if field.kind == "message":
             inner = function_name(field.type_name or "")
-            out.line(f"if value.__class__ is not {field.type_name}:")
-            out.line(f"    raise {out.use(STRAIGHT, 'Irregular')}")
+            self._only("value", field.type_name or "")
             out.line(f"part = encode_{inner}(value)")
             out.line(f"out += {self._tag(field)} + {self._varint('len(part)')} + part")
         elif field.kind == "string":
             out.line("part = value.encode()")
             out.line(f"out += {self._tag(field)} + {self._varint('len(part)')} + part")
         elif field.kind == "bytes":
+            self._only("value", "bytes")
             out.line(f"out += {self._tag(field)} + {self._varint('len(value)')} + value")
         elif field.kind == "bool":
             tag = _tag_bytes(_tag(field))

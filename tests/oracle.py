@@ -1,10 +1,9 @@
 """google.protobuf as the oracle for bytes: its classes for protos/, made when a test first asks.
 
-Two sets of classes. `google_class` has the schema as it is. `plain_class` has the same with two of
-google's habits taken out that ours does not share, so that everything else can be compared: enums
-are int32 (google moves numbers that an enum does not name to the unknown fields, ours keeps them in
-the field) and strings are bytes (google's C parser takes any bytes for a proto2 string, ours refuses
-what is not UTF-8).
+Two sets of classes. `google_class` has the schema as it is. `plain_class` has the same schema as an
+edition 2023 file, with int32 instead of enums: that takes out two habits which google has with proto2
+and we do not share, so that everything else can be compared. (google takes any bytes for a string,
+and moves the numbers that an enum does not name to the unknown fields.)
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from . import everything
 
 PROTOS = Path(__file__).parents[1] / "protos"
 
-_FieldType = descriptor_pb2.FieldDescriptorProto
+_Field = descriptor_pb2.FieldDescriptorProto
 
 MESSAGES: tuple[type[Message], ...] = (*SCHEMA.messages, *everything.MESSAGES)
 """Every message of the schema, and the invented ones that have what the schema lacks."""
@@ -57,14 +56,21 @@ def _pool(plain: bool) -> descriptor_pool.DescriptorPool:
 
 def _plain(file: descriptor_pb2.FileDescriptorProto) -> descriptor_pb2.FileDescriptorProto:
     changed = descriptor_pb2.FileDescriptorProto.FromString(file.SerializeToString())
-    for message in changed.message_type:
-        for field in message.field:
-            if field.type == _FieldType.TYPE_ENUM:
-                field.type = _FieldType.TYPE_INT32
-                field.ClearField("type_name")
-                field.ClearField("default_value")
-            elif field.type == _FieldType.TYPE_STRING:
-                field.type = _FieldType.TYPE_BYTES
+    changed.syntax, changed.edition = "editions", descriptor_pb2.EDITION_2023
+    del changed.enum_type[:]
+    for field in (field for message in changed.message_type for field in message.field):
+        features = descriptor_pb2.FeatureSet()
+        if field.type == _Field.TYPE_ENUM:
+            field.type = _Field.TYPE_INT32
+            field.ClearField("type_name")
+            field.ClearField("default_value")
+        if field.label == _Field.LABEL_REQUIRED:
+            field.label = _Field.LABEL_OPTIONAL
+            features.field_presence = descriptor_pb2.FeatureSet.LEGACY_REQUIRED
+        if field.label == _Field.LABEL_REPEATED and not field.options.packed:
+            features.repeated_field_encoding = descriptor_pb2.FeatureSet.EXPANDED
+        field.ClearField("options")
+        field.options.features.CopyFrom(features)
     return changed
 
 
@@ -76,17 +82,12 @@ def google_class(cls: type[Message]) -> Any:
 
 @functools.cache
 def plain_class(cls: type[Message]) -> Any:
-    """The same with enums as int32 and strings as bytes."""
+    """The same in edition 2023, with int32 instead of enums."""
     return message_factory.GetMessageClass(_pool(True).FindMessageTypeByName(cls.__name__))
 
 
 def fill(theirs: Any, ours: Message) -> Any:
     """Set the fields of a google message to those of ours, and return it."""
-    plain = theirs.DESCRIPTOR.file.pool is _pool(True)
-
-    def converted(value: Any) -> Any:
-        return value.encode() if plain and isinstance(value, str) else value
-
     for field in type(ours).message_fields:
         value = getattr(ours, field.name)
         if value is None:
@@ -98,9 +99,9 @@ def fill(theirs: Any, ours: Message) -> Any:
             getattr(theirs, field.key).SetInParent()
             fill(getattr(theirs, field.key), value)
         elif field.repeated:
-            getattr(theirs, field.key).extend(map(converted, value))
+            getattr(theirs, field.key).extend(value)
         else:
-            setattr(theirs, field.key, converted(value))
+            setattr(theirs, field.key, value)
     return theirs
 
 
@@ -110,8 +111,6 @@ def ours_from(theirs: Any, cls: type[Message]) -> Message:
     for field in cls.message_fields:
         value = getattr(theirs, field.key)
         part = cls.class_of(field) if field.of else None
-        if field.kind == "string":
-            part = _text
         if field.kind == "message":
             part = functools.partial(_part, part)
         if field.repeated:
@@ -125,28 +124,15 @@ def _part(cls: type[Message], value: Any) -> Message:
     return ours_from(value, cls)
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def parsed(cls: type[Message], data: bytes) -> Any:
-    """`plain_class` of these bytes, complete or not; None if google refuses them."""
-    try:
-        return plain_class(cls).FromString(data)
-    except GoogleDecodeError:
-        return None
-
-
 def verdict(cls: type[Message], data: bytes) -> tuple[str, bytes]:
-    """What should become of `data`: refused, incomplete or accepted, and the bytes that it becomes again.
+    """What should become of `data`: refused, incomplete or accepted, and the bytes that it becomes.
 
-    `incomplete` is google's message without all its required fields: google accepts it when it parses
-    and says so in IsInitialized, ours refuses it.
+    `incomplete` is a message without all its required fields: google parses it and says so in
+    IsInitialized, ours refuses it.
     """
-    theirs = parsed(cls, data)
-    if theirs is None:
-        return "refused", b""
-    if not all_utf8(theirs, cls):
+    try:
+        theirs = plain_class(cls).FromString(data)
+    except GoogleDecodeError:
         return "refused", b""
     if not theirs.IsInitialized():
         return "incomplete", b""
@@ -167,27 +153,6 @@ def agree(cls: type[Message], data: bytes) -> str:
     assert judged == "accepted", f"{judged} by google, read by ours: {data.hex()}: {ours}"
     assert codec.encode(ours) == expected, f"{data.hex()} was read as {ours}"
     return judged
-
-
-def all_utf8(theirs: Any, cls: type[Message]) -> bool:
-    """Whether every string of a plain message is UTF-8."""
-    for field in cls.message_fields:
-        if field.kind == "string":
-            values = getattr(theirs, field.key)
-            try:
-                for value in values if field.repeated else [values]:
-                    value.decode()
-            except UnicodeDecodeError:
-                return False
-        elif field.kind == "message":
-            values = getattr(theirs, field.key)
-            of = cls.class_of(field)
-            if field.repeated:
-                if not all(all_utf8(value, of) for value in values):
-                    return False
-            elif theirs.HasField(field.key) and not all_utf8(values, of):
-                return False
-    return True
 
 
 # --- the two paths of our codec -------------------------------------------------------------------

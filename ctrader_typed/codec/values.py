@@ -90,9 +90,9 @@ def _real(kind: str) -> Callable[[Any], float]:
     def as_real(value: Any) -> float:
         try:
             (number,) = unpack(pack(value))
-        except OverflowError:
-            raise EncodeError(f": the number does not fit in a {kind}") from None
-        except (struct.error, TypeError, ValueError):
+        except (OverflowError, struct.error, TypeError, ValueError):
+            if isinstance(value, int | float):
+                raise EncodeError(f": the number does not fit in a {kind}") from None
             raise EncodeError(f": expected a number, got {type(value).__name__}") from None
         return float(number)
 

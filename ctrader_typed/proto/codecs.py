@@ -153,6 +153,8 @@ def encode_message(message: ProtoMessage) -> bytes:
         out += bytes((8, value))
     value = message.payload
     if value is not None:
+        if value.__class__ is not bytes:
+            raise Irregular
         out += b"\x12" + write_uint64(len(value)) + value
     value = message.client_msg_id
     if value is not None:
@@ -3020,6 +3022,7 @@ def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
 
 def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3048,8 +3051,11 @@ def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
         out += b"\x10" + write_int64(value)
     else:
         out += bytes((16, value))
-    if message.deal:
-        for value in message.deal:
+    values = message.deal
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOADeal:
                 raise Irregular
             part = encode_deal(value)
@@ -3119,6 +3125,7 @@ def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRe
 
 def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3147,8 +3154,11 @@ def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
         out += b"\x10" + write_int64(value)
     else:
         out += bytes((16, value))
-    if message.order:
-        for value in message.order:
+    values = message.order
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOAOrder:
                 raise Irregular
             part = encode_order(value)
@@ -3284,6 +3294,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
 
 def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3376,8 +3387,11 @@ def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
             out += bytes((40, value & 127 | 128, value >> 7))
         else:
             out += bytes((40, value))
-    if message.trendbar:
-        for value in message.trendbar:
+    values = message.trendbar
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOATrendbar:
                 raise Irregular
             part = encode_trendbar(value)
@@ -3523,6 +3537,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
 
 def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3576,8 +3591,11 @@ def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
             out += b" " + write_int64(value)
         else:
             out += bytes((32, value))
-    if message.trendbar:
-        for value in message.trendbar:
+    values = message.trendbar
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOATrendbar:
                 raise Irregular
             part = encode_trendbar(value)
@@ -3671,6 +3689,7 @@ def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickD
 
 def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3699,8 +3718,11 @@ def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
         out += b"\x10" + write_int64(value)
     else:
         out += bytes((16, value))
-    if message.tick_data:
-        for value in message.tick_data:
+    values = message.tick_data
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOATickData:
                 raise Irregular
             part = encode_tick_data(value)
@@ -3798,6 +3820,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
 
 def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3846,15 +3869,21 @@ def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
         out += bytes((24, value & 127 | 128, value >> 7))
     else:
         out += bytes((24, value))
-    if message.new_quotes:
-        for value in message.new_quotes:
+    values = message.new_quotes
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOADepthQuote:
                 raise Irregular
             part = encode_depth_quote(value)
             out += b'"' + write_uint64(len(part)) + part
-    if message.deleted_quotes:
-        value = b"".join([write_uint64(value) for value in message.deleted_quotes])
-        out += b"*" + write_uint64(len(value)) + value
+    values = message.deleted_quotes
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        part = b"".join([write_uint64(value) for value in values])
+        out += b"*" + write_uint64(len(part)) + part
     return out + message._unknown_fields
 
 
@@ -3915,6 +3944,7 @@ def decode_deal_list_by_position_id_res(
 
 def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -3943,8 +3973,11 @@ def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes)
         out += b"\x10" + write_int64(value)
     else:
         out += bytes((16, value))
-    if message.deal:
-        for value in message.deal:
+    values = message.deal
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOADeal:
                 raise Irregular
             part = encode_deal(value)
@@ -4016,6 +4049,7 @@ def decode_order_list_by_position_id_res(
 
 def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRes) -> bytes:
     value: Any
+    values: Any
     if message.__dict__:
         raise Irregular
     out = b""
@@ -4044,8 +4078,11 @@ def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRe
         out += b"\x10" + write_int64(value)
     else:
         out += bytes((16, value))
-    if message.order:
-        for value in message.order:
+    values = message.order
+    if values.__class__ is not list:
+        raise Irregular
+    if values:
+        for value in values:
             if value.__class__ is not ProtoOAOrder:
                 raise Irregular
             part = encode_order(value)

@@ -23,7 +23,7 @@ def main(target: str, seconds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, data in enumerate(itertools.islice(inputs(target, Random(1)), 2_000)):
             (Path(folder) / f"{number:05}").write_bytes(data)
-        limits = [f"-max_total_time={seconds}", "-max_len=4096", "-artifact_prefix=/tmp/ctrader-"]
+        limits = [f"-max_total_time={seconds}", "-max_len=4096", f"-artifact_prefix={tempfile.gettempdir()}/"]
         atheris.Setup([sys.argv[0], *limits, folder], TARGETS[target])
         atheris.Fuzz()
 
