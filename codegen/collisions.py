@@ -18,7 +18,7 @@ def collisions(declared: Declared) -> Iterator[Problem]:
     yield from _modules(declared)
     yield from _classes(declared)
     for message in declared.messages:
-        yield from _fields(declared, message)
+        yield from _fields(message)
     for enum in declared.enums:
         yield from _members(enum)
 
@@ -39,22 +39,26 @@ def _modules(declared: Declared) -> Iterator[Problem]:
 
 def _classes(declared: Declared) -> Iterator[Problem]:
     homes: dict[str, Place] = {}
-    modules = {file.module for file in declared.files} | MODULES_TAKEN
+    codecs: dict[str, str] = {}
     items: tuple[Enum | Message, ...] = (*declared.enums, *declared.messages)
     for item in items:
         place = Place(item.file, item.line)
+        other = codecs.setdefault(naming.function_name(item.name), item.name)
         if item.name in homes:
             what = f"{item.name}: a class of that name comes from {homes[item.name]} already"
             yield Problem(place, what, RENAME)
-        elif naming.class_is_taken(item.name) or item.name in modules:
+        elif not item.name[0].isupper():
+            what = f"{item.name}: without a capital it could hide a variable of the generated code"
+            yield Problem(place, what, RENAME)
+        elif naming.class_is_taken(item.name):
             what = f"{item.name}: the generated code needs that name for something else"
             yield Problem(place, what, RENAME)
-        elif item.name.startswith("_"):
-            yield Problem(place, f"{item.name}: a leading underscore makes it private", RENAME)
+        elif other != item.name:
+            yield Problem(place, f"{item.name}: only its spelling tells it from {other}", RENAME)
         homes.setdefault(item.name, place)
 
 
-def _fields(declared: Declared, message: Message) -> Iterator[Problem]:
+def _fields(message: Message) -> Iterator[Problem]:
     # Attributes and the fields that bring them; a default brings a second one.
     attributes: dict[str, str] = {}
     for f in message.fields:
@@ -62,8 +66,6 @@ def _fields(declared: Declared, message: Message) -> Iterator[Problem]:
         what = f"{message.name}.{f.key}"
         if f.name.startswith("_"):
             yield Problem(place, f"{what}: a leading underscore makes it private", RESPELL)
-        elif f.name in declared.message or f.name in declared.enum:
-            yield Problem(place, f"{what}: a class is called {f.name} as well", RESPELL)
         for name in (f.name, naming.default_name(f.name))[: 1 if f.default is None else 2]:
             if name in attributes:
                 also = f"{what}: in Python it is called {name}, as {attributes[name]} is"

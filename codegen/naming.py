@@ -46,8 +46,8 @@ def method_name(request: str) -> str:
 
 
 def function_name(message: str) -> str:
-    """`ProtoOASpotEvent` → `spot_event`: the end of the names of its codec functions."""
-    return snake_case(re.sub(r"^Proto(OA)?", "", message))
+    """`ProtoOASpotEvent` → `proto_oa_spot_event`: the end of the names of its codec functions."""
+    return snake_case(message)
 
 
 def member_name(key: str) -> str:

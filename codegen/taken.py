@@ -73,9 +73,11 @@ METHODS_TAKEN = frozenset(
 CLASSES_TAKEN = frozenset(
     {
         "ABC",
+        "Any",
         "Api",
         "Client",
         "Enum",
+        "Irregular",
         "Iterable",
         "Message",
         "Methods",
@@ -85,10 +87,6 @@ CLASSES_TAKEN = frozenset(
         "Schema",
         "TYPE_CHECKING",
         "TypeVar",
-        "abstractmethod",
-        "annotations",
-        "field",
-        "or_default",
     }
 )
 # A module: what the generated package has beside the modules of the .proto files.

@@ -85,7 +85,7 @@ _ProtoOATradeSide = members(ProtoOATradeSide)
 _ProtoOATrendbarPeriod = members(ProtoOATrendbarPeriod)
 
 
-def decode_message(data: bytes, pos: int, end: int) -> ProtoMessage:
+def decode_proto_message(data: bytes, pos: int, end: int) -> ProtoMessage:
     value: Any
     message = new(ProtoMessage)
     tag = data[pos] if pos < end else 0
@@ -132,7 +132,7 @@ def decode_message(data: bytes, pos: int, end: int) -> ProtoMessage:
     return message
 
 
-def encode_message(message: ProtoMessage) -> bytes:
+def encode_proto_message(message: ProtoMessage) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -163,7 +163,7 @@ def encode_message(message: ProtoMessage) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
+def decode_proto_oa_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
     value: Any
     message = new(ProtoOAPosition)
     tag = data[pos] if pos < end else 0
@@ -182,7 +182,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_trade_data(data, pos, stop)
+        value = decode_proto_oa_trade_data(data, pos, stop)
         pos = stop
         message.trade_data = value
         tag = data[pos] if pos < end else 0
@@ -310,7 +310,7 @@ def decode_position(data: bytes, pos: int, end: int) -> ProtoOAPosition:
     return message
 
 
-def encode_position(message: ProtoOAPosition) -> bytes:
+def encode_proto_oa_position(message: ProtoOAPosition) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -320,7 +320,7 @@ def encode_position(message: ProtoOAPosition) -> bytes:
     value = message.trade_data
     if value.__class__ is not ProtoOATradeData:
         raise Irregular
-    part = encode_trade_data(value)
+    part = encode_proto_oa_trade_data(value)
     out += b"\x12" + write_uint64(len(part)) + part
     value = message.position_status
     out += b"\x18" + write_int32(value)
@@ -375,7 +375,7 @@ def encode_position(message: ProtoOAPosition) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
+def decode_proto_oa_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
     value: Any
     message = new(ProtoOATradeData)
     tag = data[pos] if pos < end else 0
@@ -473,7 +473,7 @@ def decode_trade_data(data: bytes, pos: int, end: int) -> ProtoOATradeData:
     return message
 
 
-def encode_trade_data(message: ProtoOATradeData) -> bytes:
+def encode_proto_oa_trade_data(message: ProtoOATradeData) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -513,7 +513,7 @@ def encode_trade_data(message: ProtoOATradeData) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
+def decode_proto_oa_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
     value: Any
     message = new(ProtoOAOrder)
     tag = data[pos] if pos < end else 0
@@ -532,7 +532,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_trade_data(data, pos, stop)
+        value = decode_proto_oa_trade_data(data, pos, stop)
         pos = stop
         message.trade_data = value
         tag = data[pos] if pos < end else 0
@@ -722,7 +722,7 @@ def decode_order(data: bytes, pos: int, end: int) -> ProtoOAOrder:
     return message
 
 
-def encode_order(message: ProtoOAOrder) -> bytes:
+def encode_proto_oa_order(message: ProtoOAOrder) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -732,7 +732,7 @@ def encode_order(message: ProtoOAOrder) -> bytes:
     value = message.trade_data
     if value.__class__ is not ProtoOATradeData:
         raise Irregular
-    part = encode_trade_data(value)
+    part = encode_proto_oa_trade_data(value)
     out += b"\x12" + write_uint64(len(part)) + part
     value = message.order_type
     out += b"\x18" + write_int32(value)
@@ -814,7 +814,9 @@ def encode_order(message: ProtoOAOrder) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABonusDepositWithdraw:
+def decode_proto_oa_bonus_deposit_withdraw(
+    data: bytes, pos: int, end: int
+) -> ProtoOABonusDepositWithdraw:
     value: Any
     message = new(ProtoOABonusDepositWithdraw)
     tag = data[pos] if pos < end else 0
@@ -915,7 +917,7 @@ def decode_bonus_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOABon
     return message
 
 
-def encode_bonus_deposit_withdraw(message: ProtoOABonusDepositWithdraw) -> bytes:
+def encode_proto_oa_bonus_deposit_withdraw(message: ProtoOABonusDepositWithdraw) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -947,7 +949,7 @@ def encode_bonus_deposit_withdraw(message: ProtoOABonusDepositWithdraw) -> bytes
     return out + message._unknown_fields
 
 
-def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWithdraw:
+def decode_proto_oa_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWithdraw:
     value: Any
     message = new(ProtoOADepositWithdraw)
     tag = data[pos] if pos < end else 0
@@ -1039,7 +1041,7 @@ def decode_deposit_withdraw(data: bytes, pos: int, end: int) -> ProtoOADepositWi
     return message
 
 
-def encode_deposit_withdraw(message: ProtoOADepositWithdraw) -> bytes:
+def encode_proto_oa_deposit_withdraw(message: ProtoOADepositWithdraw) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -1070,7 +1072,7 @@ def encode_deposit_withdraw(message: ProtoOADepositWithdraw) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
+def decode_proto_oa_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
     value: Any
     message = new(ProtoOADeal)
     tag = data[pos] if pos < end else 0
@@ -1209,7 +1211,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_close_position_detail(data, pos, stop)
+        value = decode_proto_oa_close_position_detail(data, pos, stop)
         pos = stop
         message.close_position_detail = value
         tag = data[pos] if pos < end else 0
@@ -1228,7 +1230,7 @@ def decode_deal(data: bytes, pos: int, end: int) -> ProtoOADeal:
     return message
 
 
-def encode_deal(message: ProtoOADeal) -> bytes:
+def encode_proto_oa_deal(message: ProtoOADeal) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -1272,7 +1274,7 @@ def encode_deal(message: ProtoOADeal) -> bytes:
     if value is not None:
         if value.__class__ is not ProtoOAClosePositionDetail:
             raise Irregular
-        part = encode_close_position_detail(value)
+        part = encode_proto_oa_close_position_detail(value)
         out += b"\x82\x01" + write_uint64(len(part)) + part
     value = message.money_digits
     if value is not None:
@@ -1280,7 +1282,9 @@ def encode_deal(message: ProtoOADeal) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClosePositionDetail:
+def decode_proto_oa_close_position_detail(
+    data: bytes, pos: int, end: int
+) -> ProtoOAClosePositionDetail:
     value: Any
     message = new(ProtoOAClosePositionDetail)
     tag = data[pos] if pos < end else 0
@@ -1374,7 +1378,7 @@ def decode_close_position_detail(data: bytes, pos: int, end: int) -> ProtoOAClos
     return message
 
 
-def encode_close_position_detail(message: ProtoOAClosePositionDetail) -> bytes:
+def encode_proto_oa_close_position_detail(message: ProtoOAClosePositionDetail) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -1407,7 +1411,7 @@ def encode_close_position_detail(message: ProtoOAClosePositionDetail) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
+def decode_proto_oa_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
     value: Any
     message = new(ProtoOATrendbar)
     tag = data[pos] if pos < end else 0
@@ -1514,7 +1518,7 @@ def decode_trendbar(data: bytes, pos: int, end: int) -> ProtoOATrendbar:
     return message
 
 
-def encode_trendbar(message: ProtoOATrendbar) -> bytes:
+def encode_proto_oa_trendbar(message: ProtoOATrendbar) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -1654,7 +1658,7 @@ def encode_trendbar(message: ProtoOATrendbar) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_tick_data(data: bytes, pos: int, end: int) -> ProtoOATickData:
+def decode_proto_oa_tick_data(data: bytes, pos: int, end: int) -> ProtoOATickData:
     value: Any
     message = new(ProtoOATickData)
     tag = data[pos] if pos < end else 0
@@ -1692,7 +1696,7 @@ def decode_tick_data(data: bytes, pos: int, end: int) -> ProtoOATickData:
     return message
 
 
-def encode_tick_data(message: ProtoOATickData) -> bytes:
+def encode_proto_oa_tick_data(message: ProtoOATickData) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -1738,7 +1742,7 @@ def encode_tick_data(message: ProtoOATickData) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
+def decode_proto_oa_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
     value: Any
     message = new(ProtoOADepthQuote)
     tag = data[pos] if pos < end else 0
@@ -1806,7 +1810,7 @@ def decode_depth_quote(data: bytes, pos: int, end: int) -> ProtoOADepthQuote:
     return message
 
 
-def encode_depth_quote(message: ProtoOADepthQuote) -> bytes:
+def encode_proto_oa_depth_quote(message: ProtoOADepthQuote) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -1890,7 +1894,7 @@ def encode_depth_quote(message: ProtoOADepthQuote) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
+def decode_proto_oa_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
     value: Any
     message = new(ProtoOANewOrderReq)
     tag = data[pos] if pos < end else 0
@@ -2104,7 +2108,7 @@ def decode_new_order_req(data: bytes, pos: int, end: int) -> ProtoOANewOrderReq:
     return message
 
 
-def encode_new_order_req(message: ProtoOANewOrderReq) -> bytes:
+def encode_proto_oa_new_order_req(message: ProtoOANewOrderReq) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -2189,7 +2193,7 @@ def encode_new_order_req(message: ProtoOANewOrderReq) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionEvent:
+def decode_proto_oa_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionEvent:
     value: Any
     message = new(ProtoOAExecutionEvent)
     tag = data[pos] if pos < end else 0
@@ -2226,7 +2230,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_position(data, pos, stop)
+        value = decode_proto_oa_position(data, pos, stop)
         pos = stop
         message.position = value
         tag = data[pos] if pos < end else 0
@@ -2238,7 +2242,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_order(data, pos, stop)
+        value = decode_proto_oa_order(data, pos, stop)
         pos = stop
         message.order = value
         tag = data[pos] if pos < end else 0
@@ -2250,7 +2254,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_deal(data, pos, stop)
+        value = decode_proto_oa_deal(data, pos, stop)
         pos = stop
         message.deal = value
         tag = data[pos] if pos < end else 0
@@ -2262,7 +2266,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_bonus_deposit_withdraw(data, pos, stop)
+        value = decode_proto_oa_bonus_deposit_withdraw(data, pos, stop)
         pos = stop
         message.bonus_deposit_withdraw = value
         tag = data[pos] if pos < end else 0
@@ -2274,7 +2278,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_deposit_withdraw(data, pos, stop)
+        value = decode_proto_oa_deposit_withdraw(data, pos, stop)
         pos = stop
         message.deposit_withdraw = value
         tag = data[pos] if pos < end else 0
@@ -2305,7 +2309,7 @@ def decode_execution_event(data: bytes, pos: int, end: int) -> ProtoOAExecutionE
     return message
 
 
-def encode_execution_event(message: ProtoOAExecutionEvent) -> bytes:
+def encode_proto_oa_execution_event(message: ProtoOAExecutionEvent) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -2321,31 +2325,31 @@ def encode_execution_event(message: ProtoOAExecutionEvent) -> bytes:
     if value is not None:
         if value.__class__ is not ProtoOAPosition:
             raise Irregular
-        part = encode_position(value)
+        part = encode_proto_oa_position(value)
         out += b'"' + write_uint64(len(part)) + part
     value = message.order
     if value is not None:
         if value.__class__ is not ProtoOAOrder:
             raise Irregular
-        part = encode_order(value)
+        part = encode_proto_oa_order(value)
         out += b"*" + write_uint64(len(part)) + part
     value = message.deal
     if value is not None:
         if value.__class__ is not ProtoOADeal:
             raise Irregular
-        part = encode_deal(value)
+        part = encode_proto_oa_deal(value)
         out += b"2" + write_uint64(len(part)) + part
     value = message.bonus_deposit_withdraw
     if value is not None:
         if value.__class__ is not ProtoOABonusDepositWithdraw:
             raise Irregular
-        part = encode_bonus_deposit_withdraw(value)
+        part = encode_proto_oa_bonus_deposit_withdraw(value)
         out += b":" + write_uint64(len(part)) + part
     value = message.deposit_withdraw
     if value is not None:
         if value.__class__ is not ProtoOADepositWithdraw:
             raise Irregular
-        part = encode_deposit_withdraw(value)
+        part = encode_proto_oa_deposit_withdraw(value)
         out += b"B" + write_uint64(len(part)) + part
     value = message.error_code
     if value is not None:
@@ -2362,7 +2366,7 @@ def encode_execution_event(message: ProtoOAExecutionEvent) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrderReq:
+def decode_proto_oa_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrderReq:
     value: Any
     message = new(ProtoOACancelOrderReq)
     tag = data[pos] if pos < end else 0
@@ -2409,7 +2413,7 @@ def decode_cancel_order_req(data: bytes, pos: int, end: int) -> ProtoOACancelOrd
     return message
 
 
-def encode_cancel_order_req(message: ProtoOACancelOrderReq) -> bytes:
+def encode_proto_oa_cancel_order_req(message: ProtoOACancelOrderReq) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -2464,7 +2468,7 @@ def encode_cancel_order_req(message: ProtoOACancelOrderReq) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrderReq:
+def decode_proto_oa_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrderReq:
     value: Any
     message = new(ProtoOAAmendOrderReq)
     tag = data[pos] if pos < end else 0
@@ -2599,7 +2603,7 @@ def decode_amend_order_req(data: bytes, pos: int, end: int) -> ProtoOAAmendOrder
     return message
 
 
-def encode_amend_order_req(message: ProtoOAAmendOrderReq) -> bytes:
+def encode_proto_oa_amend_order_req(message: ProtoOAAmendOrderReq) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -2660,7 +2664,9 @@ def encode_amend_order_req(message: ProtoOAAmendOrderReq) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAmendPositionSLTPReq:
+def decode_proto_oa_amend_position_sltp_req(
+    data: bytes, pos: int, end: int
+) -> ProtoOAAmendPositionSLTPReq:
     value: Any
     message = new(ProtoOAAmendPositionSLTPReq)
     tag = data[pos] if pos < end else 0
@@ -2748,7 +2754,7 @@ def decode_amend_position_sltp_req(data: bytes, pos: int, end: int) -> ProtoOAAm
     return message
 
 
-def encode_amend_position_sltp_req(message: ProtoOAAmendPositionSLTPReq) -> bytes:
+def encode_proto_oa_amend_position_sltp_req(message: ProtoOAAmendPositionSLTPReq) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -2828,7 +2834,7 @@ def encode_amend_position_sltp_req(message: ProtoOAAmendPositionSLTPReq) -> byte
     return out + message._unknown_fields
 
 
-def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePositionReq:
+def decode_proto_oa_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePositionReq:
     value: Any
     message = new(ProtoOAClosePositionReq)
     tag = data[pos] if pos < end else 0
@@ -2890,7 +2896,7 @@ def decode_close_position_req(data: bytes, pos: int, end: int) -> ProtoOAClosePo
     return message
 
 
-def encode_close_position_req(message: ProtoOAClosePositionReq) -> bytes:
+def encode_proto_oa_close_position_req(message: ProtoOAClosePositionReq) -> bytes:
     value: Any
     if message.__dict__:
         raise Irregular
@@ -2967,7 +2973,7 @@ def encode_close_position_req(message: ProtoOAClosePositionReq) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
+def decode_proto_oa_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
     value: Any
     rows: list[Any]
     message = new(ProtoOADealListRes)
@@ -3003,7 +3009,7 @@ def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_deal(data, pos, stop)
+        value = decode_proto_oa_deal(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -3020,7 +3026,7 @@ def decode_deal_list_res(data: bytes, pos: int, end: int) -> ProtoOADealListRes:
     return message
 
 
-def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
+def encode_proto_oa_deal_list_res(message: ProtoOADealListRes) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -3058,7 +3064,7 @@ def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
         for value in values:
             if value.__class__ is not ProtoOADeal:
                 raise Irregular
-            part = encode_deal(value)
+            part = encode_proto_oa_deal(value)
             out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
@@ -3070,7 +3076,7 @@ def encode_deal_list_res(message: ProtoOADealListRes) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRes:
+def decode_proto_oa_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRes:
     value: Any
     rows: list[Any]
     message = new(ProtoOAOrderListRes)
@@ -3106,7 +3112,7 @@ def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRe
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_order(data, pos, stop)
+        value = decode_proto_oa_order(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -3123,7 +3129,7 @@ def decode_order_list_res(data: bytes, pos: int, end: int) -> ProtoOAOrderListRe
     return message
 
 
-def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
+def encode_proto_oa_order_list_res(message: ProtoOAOrderListRes) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -3161,7 +3167,7 @@ def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
         for value in values:
             if value.__class__ is not ProtoOAOrder:
                 raise Irregular
-            part = encode_order(value)
+            part = encode_proto_oa_order(value)
             out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
@@ -3173,7 +3179,7 @@ def encode_order_list_res(message: ProtoOAOrderListRes) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
+def decode_proto_oa_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
     value: Any
     rows: list[Any]
     message = new(ProtoOASpotEvent)
@@ -3254,7 +3260,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_trendbar(data, pos, stop)
+        value = decode_proto_oa_trendbar(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -3292,7 +3298,7 @@ def decode_spot_event(data: bytes, pos: int, end: int) -> ProtoOASpotEvent:
     return message
 
 
-def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
+def encode_proto_oa_spot_event(message: ProtoOASpotEvent) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -3394,7 +3400,7 @@ def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
         for value in values:
             if value.__class__ is not ProtoOATrendbar:
                 raise Irregular
-            part = encode_trendbar(value)
+            part = encode_proto_oa_trendbar(value)
             out += b"2" + write_uint64(len(part)) + part
     value = message.session_close
     if value is not None:
@@ -3443,7 +3449,7 @@ def encode_spot_event(message: ProtoOASpotEvent) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrendbarsRes:
+def decode_proto_oa_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrendbarsRes:
     value: Any
     rows: list[Any]
     message = new(ProtoOAGetTrendbarsRes)
@@ -3503,7 +3509,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_trendbar(data, pos, stop)
+        value = decode_proto_oa_trendbar(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -3535,7 +3541,7 @@ def decode_get_trendbars_res(data: bytes, pos: int, end: int) -> ProtoOAGetTrend
     return message
 
 
-def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
+def encode_proto_oa_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -3598,7 +3604,7 @@ def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
         for value in values:
             if value.__class__ is not ProtoOATrendbar:
                 raise Irregular
-            part = encode_trendbar(value)
+            part = encode_proto_oa_trendbar(value)
             out += b"*" + write_uint64(len(part)) + part
     value = message.symbol_id
     if value is not None:
@@ -3634,7 +3640,7 @@ def encode_get_trendbars_res(message: ProtoOAGetTrendbarsRes) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickDataRes:
+def decode_proto_oa_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickDataRes:
     value: Any
     rows: list[Any]
     message = new(ProtoOAGetTickDataRes)
@@ -3670,7 +3676,7 @@ def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickD
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_tick_data(data, pos, stop)
+        value = decode_proto_oa_tick_data(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -3687,7 +3693,7 @@ def decode_get_tick_data_res(data: bytes, pos: int, end: int) -> ProtoOAGetTickD
     return message
 
 
-def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
+def encode_proto_oa_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -3725,7 +3731,7 @@ def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
         for value in values:
             if value.__class__ is not ProtoOATickData:
                 raise Irregular
-            part = encode_tick_data(value)
+            part = encode_proto_oa_tick_data(value)
             out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
@@ -3737,7 +3743,7 @@ def encode_get_tick_data_res(message: ProtoOAGetTickDataRes) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
+def decode_proto_oa_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
     value: Any
     rows: list[Any]
     message = new(ProtoOADepthEvent)
@@ -3788,7 +3794,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_depth_quote(data, pos, stop)
+        value = decode_proto_oa_depth_quote(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -3818,7 +3824,7 @@ def decode_depth_event(data: bytes, pos: int, end: int) -> ProtoOADepthEvent:
     return message
 
 
-def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
+def encode_proto_oa_depth_event(message: ProtoOADepthEvent) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -3876,7 +3882,7 @@ def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
         for value in values:
             if value.__class__ is not ProtoOADepthQuote:
                 raise Irregular
-            part = encode_depth_quote(value)
+            part = encode_proto_oa_depth_quote(value)
             out += b'"' + write_uint64(len(part)) + part
     values = message.deleted_quotes
     if values.__class__ is not list:
@@ -3887,7 +3893,7 @@ def encode_depth_event(message: ProtoOADepthEvent) -> bytes:
     return out + message._unknown_fields
 
 
-def decode_deal_list_by_position_id_res(
+def decode_proto_oa_deal_list_by_position_id_res(
     data: bytes, pos: int, end: int
 ) -> ProtoOADealListByPositionIdRes:
     value: Any
@@ -3925,7 +3931,7 @@ def decode_deal_list_by_position_id_res(
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_deal(data, pos, stop)
+        value = decode_proto_oa_deal(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -3942,7 +3948,7 @@ def decode_deal_list_by_position_id_res(
     return message
 
 
-def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes) -> bytes:
+def encode_proto_oa_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -3980,7 +3986,7 @@ def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes)
         for value in values:
             if value.__class__ is not ProtoOADeal:
                 raise Irregular
-            part = encode_deal(value)
+            part = encode_proto_oa_deal(value)
             out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
@@ -3992,7 +3998,7 @@ def encode_deal_list_by_position_id_res(message: ProtoOADealListByPositionIdRes)
     return out + message._unknown_fields
 
 
-def decode_order_list_by_position_id_res(
+def decode_proto_oa_order_list_by_position_id_res(
     data: bytes, pos: int, end: int
 ) -> ProtoOAOrderListByPositionIdRes:
     value: Any
@@ -4030,7 +4036,7 @@ def decode_order_list_by_position_id_res(
         if value > 127:
             value, pos = length_from_1(data, pos, value)
         stop = pos + value
-        value = decode_order(data, pos, stop)
+        value = decode_proto_oa_order(data, pos, stop)
         pos = stop
         rows.append(value)
         tag = data[pos] if pos < end else 0
@@ -4047,7 +4053,9 @@ def decode_order_list_by_position_id_res(
     return message
 
 
-def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRes) -> bytes:
+def encode_proto_oa_order_list_by_position_id_res(
+    message: ProtoOAOrderListByPositionIdRes,
+) -> bytes:
     value: Any
     values: Any
     if message.__dict__:
@@ -4085,7 +4093,7 @@ def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRe
         for value in values:
             if value.__class__ is not ProtoOAOrder:
                 raise Irregular
-            part = encode_order(value)
+            part = encode_proto_oa_order(value)
             out += b"\x1a" + write_uint64(len(part)) + part
     value = message.has_more
     if value is True:
@@ -4097,53 +4105,53 @@ def encode_order_list_by_position_id_res(message: ProtoOAOrderListByPositionIdRe
     return out + message._unknown_fields
 
 
-ProtoMessage.straight_decode = decode_message
-ProtoMessage.straight_encode = encode_message
-ProtoOAPosition.straight_decode = decode_position
-ProtoOAPosition.straight_encode = encode_position
-ProtoOATradeData.straight_decode = decode_trade_data
-ProtoOATradeData.straight_encode = encode_trade_data
-ProtoOAOrder.straight_decode = decode_order
-ProtoOAOrder.straight_encode = encode_order
-ProtoOABonusDepositWithdraw.straight_decode = decode_bonus_deposit_withdraw
-ProtoOABonusDepositWithdraw.straight_encode = encode_bonus_deposit_withdraw
-ProtoOADepositWithdraw.straight_decode = decode_deposit_withdraw
-ProtoOADepositWithdraw.straight_encode = encode_deposit_withdraw
-ProtoOADeal.straight_decode = decode_deal
-ProtoOADeal.straight_encode = encode_deal
-ProtoOAClosePositionDetail.straight_decode = decode_close_position_detail
-ProtoOAClosePositionDetail.straight_encode = encode_close_position_detail
-ProtoOATrendbar.straight_decode = decode_trendbar
-ProtoOATrendbar.straight_encode = encode_trendbar
-ProtoOATickData.straight_decode = decode_tick_data
-ProtoOATickData.straight_encode = encode_tick_data
-ProtoOADepthQuote.straight_decode = decode_depth_quote
-ProtoOADepthQuote.straight_encode = encode_depth_quote
-ProtoOANewOrderReq.straight_decode = decode_new_order_req
-ProtoOANewOrderReq.straight_encode = encode_new_order_req
-ProtoOAExecutionEvent.straight_decode = decode_execution_event
-ProtoOAExecutionEvent.straight_encode = encode_execution_event
-ProtoOACancelOrderReq.straight_decode = decode_cancel_order_req
-ProtoOACancelOrderReq.straight_encode = encode_cancel_order_req
-ProtoOAAmendOrderReq.straight_decode = decode_amend_order_req
-ProtoOAAmendOrderReq.straight_encode = encode_amend_order_req
-ProtoOAAmendPositionSLTPReq.straight_decode = decode_amend_position_sltp_req
-ProtoOAAmendPositionSLTPReq.straight_encode = encode_amend_position_sltp_req
-ProtoOAClosePositionReq.straight_decode = decode_close_position_req
-ProtoOAClosePositionReq.straight_encode = encode_close_position_req
-ProtoOADealListRes.straight_decode = decode_deal_list_res
-ProtoOADealListRes.straight_encode = encode_deal_list_res
-ProtoOAOrderListRes.straight_decode = decode_order_list_res
-ProtoOAOrderListRes.straight_encode = encode_order_list_res
-ProtoOASpotEvent.straight_decode = decode_spot_event
-ProtoOASpotEvent.straight_encode = encode_spot_event
-ProtoOAGetTrendbarsRes.straight_decode = decode_get_trendbars_res
-ProtoOAGetTrendbarsRes.straight_encode = encode_get_trendbars_res
-ProtoOAGetTickDataRes.straight_decode = decode_get_tick_data_res
-ProtoOAGetTickDataRes.straight_encode = encode_get_tick_data_res
-ProtoOADepthEvent.straight_decode = decode_depth_event
-ProtoOADepthEvent.straight_encode = encode_depth_event
-ProtoOADealListByPositionIdRes.straight_decode = decode_deal_list_by_position_id_res
-ProtoOADealListByPositionIdRes.straight_encode = encode_deal_list_by_position_id_res
-ProtoOAOrderListByPositionIdRes.straight_decode = decode_order_list_by_position_id_res
-ProtoOAOrderListByPositionIdRes.straight_encode = encode_order_list_by_position_id_res
+ProtoMessage.straight_decode = decode_proto_message
+ProtoMessage.straight_encode = encode_proto_message
+ProtoOAPosition.straight_decode = decode_proto_oa_position
+ProtoOAPosition.straight_encode = encode_proto_oa_position
+ProtoOATradeData.straight_decode = decode_proto_oa_trade_data
+ProtoOATradeData.straight_encode = encode_proto_oa_trade_data
+ProtoOAOrder.straight_decode = decode_proto_oa_order
+ProtoOAOrder.straight_encode = encode_proto_oa_order
+ProtoOABonusDepositWithdraw.straight_decode = decode_proto_oa_bonus_deposit_withdraw
+ProtoOABonusDepositWithdraw.straight_encode = encode_proto_oa_bonus_deposit_withdraw
+ProtoOADepositWithdraw.straight_decode = decode_proto_oa_deposit_withdraw
+ProtoOADepositWithdraw.straight_encode = encode_proto_oa_deposit_withdraw
+ProtoOADeal.straight_decode = decode_proto_oa_deal
+ProtoOADeal.straight_encode = encode_proto_oa_deal
+ProtoOAClosePositionDetail.straight_decode = decode_proto_oa_close_position_detail
+ProtoOAClosePositionDetail.straight_encode = encode_proto_oa_close_position_detail
+ProtoOATrendbar.straight_decode = decode_proto_oa_trendbar
+ProtoOATrendbar.straight_encode = encode_proto_oa_trendbar
+ProtoOATickData.straight_decode = decode_proto_oa_tick_data
+ProtoOATickData.straight_encode = encode_proto_oa_tick_data
+ProtoOADepthQuote.straight_decode = decode_proto_oa_depth_quote
+ProtoOADepthQuote.straight_encode = encode_proto_oa_depth_quote
+ProtoOANewOrderReq.straight_decode = decode_proto_oa_new_order_req
+ProtoOANewOrderReq.straight_encode = encode_proto_oa_new_order_req
+ProtoOAExecutionEvent.straight_decode = decode_proto_oa_execution_event
+ProtoOAExecutionEvent.straight_encode = encode_proto_oa_execution_event
+ProtoOACancelOrderReq.straight_decode = decode_proto_oa_cancel_order_req
+ProtoOACancelOrderReq.straight_encode = encode_proto_oa_cancel_order_req
+ProtoOAAmendOrderReq.straight_decode = decode_proto_oa_amend_order_req
+ProtoOAAmendOrderReq.straight_encode = encode_proto_oa_amend_order_req
+ProtoOAAmendPositionSLTPReq.straight_decode = decode_proto_oa_amend_position_sltp_req
+ProtoOAAmendPositionSLTPReq.straight_encode = encode_proto_oa_amend_position_sltp_req
+ProtoOAClosePositionReq.straight_decode = decode_proto_oa_close_position_req
+ProtoOAClosePositionReq.straight_encode = encode_proto_oa_close_position_req
+ProtoOADealListRes.straight_decode = decode_proto_oa_deal_list_res
+ProtoOADealListRes.straight_encode = encode_proto_oa_deal_list_res
+ProtoOAOrderListRes.straight_decode = decode_proto_oa_order_list_res
+ProtoOAOrderListRes.straight_encode = encode_proto_oa_order_list_res
+ProtoOASpotEvent.straight_decode = decode_proto_oa_spot_event
+ProtoOASpotEvent.straight_encode = encode_proto_oa_spot_event
+ProtoOAGetTrendbarsRes.straight_decode = decode_proto_oa_get_trendbars_res
+ProtoOAGetTrendbarsRes.straight_encode = encode_proto_oa_get_trendbars_res
+ProtoOAGetTickDataRes.straight_decode = decode_proto_oa_get_tick_data_res
+ProtoOAGetTickDataRes.straight_encode = encode_proto_oa_get_tick_data_res
+ProtoOADepthEvent.straight_decode = decode_proto_oa_depth_event
+ProtoOADepthEvent.straight_encode = encode_proto_oa_depth_event
+ProtoOADealListByPositionIdRes.straight_decode = decode_proto_oa_deal_list_by_position_id_res
+ProtoOADealListByPositionIdRes.straight_encode = encode_proto_oa_deal_list_by_position_id_res
+ProtoOAOrderListByPositionIdRes.straight_decode = decode_proto_oa_order_list_by_position_id_res
+ProtoOAOrderListByPositionIdRes.straight_encode = encode_proto_oa_order_list_by_position_id_res

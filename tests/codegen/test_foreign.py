@@ -206,6 +206,29 @@ print("done")
     assert python(program, tmp_path / "out") == "done\n"
 
 
+def test_messages_that_only_a_prefix_tells_apart(
+    folder: Make, tmp_path: Path, python: Python
+) -> None:
+    path = folder(
+        ticks="enum T { A = 11; B = 12; }\n"
+        "message ProtoTickEvent {\n  optional T payloadType = 1 [default = A];\n"
+        "  repeated Row rows = 2;\n}\n"
+        "message ProtoOATickEvent {\n  optional T payloadType = 1 [default = B];\n"
+        "  repeated ProtoOARow rows = 2;\n}\n"
+        "message Row { optional int32 a = 1; }\nmessage ProtoOARow { optional string a = 1; }\n"
+    )
+    generate(path, tmp_path / "out")
+    program = """
+import bindings
+for event in (
+    bindings.ProtoTickEvent(rows=[bindings.Row(a=5)]),
+    bindings.ProtoOATickEvent(rows=[bindings.ProtoOARow(a="x")]),
+):
+    assert type(event).FromString(bytes(event)) == event
+"""
+    python(program, tmp_path / "out")
+
+
 def test_the_package_has_a_client_of_its_own(kinds: Path, tmp_path: Path, python: Python) -> None:
     generate(kinds, tmp_path / "out")
     program = """

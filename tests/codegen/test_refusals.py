@@ -86,25 +86,29 @@ NAMES = {
         {"a": "package x;\nmessage Price {}", "b": "package y;\nenum Price { UP = 0; }"},
         "a.proto:3: Price: a class of that name comes from b.proto:3 already",
     ),
+    "classes that only spelling tells apart": (
+        {"a": "message SpotEvent {}\nmessage Spot_Event {}"},
+        "a.proto:3: Spot_Event: only its spelling tells it from SpotEvent",
+    ),
     "a class that the generated code needs": (
         {"a": "message Request {}"},
         "a.proto:2: Request: the generated code needs that name for something else",
     ),
     "a class that Python has": (
-        {"a": "message int {}"},
-        "a.proto:2: int: the generated code needs that name for something else",
+        {"a": "message ValueError {}"},
+        "a.proto:2: ValueError: the generated code needs that name for something else",
     ),
     "a class that Python cannot name": (
         {"a": "message None {}"},
         "a.proto:2: None: the generated code needs that name for something else",
     ),
-    "a class called like a module": (
-        {"a": "message small {}"},
-        "a.proto:2: small: the generated code needs that name for something else",
+    "a class without a capital": (
+        {"a": "message price {\n  optional price price = 1;\n}"},
+        "a.proto:2: price: without a capital it could hide a variable of the generated code",
     ),
     "a private class": (
-        {"a": "message _Price {}"},
-        "a.proto:2: _Price: a leading underscore makes it private",
+        {"a": "enum _Price { UP = 0; }"},
+        "a.proto:2: _Price: without a capital it could hide a variable of the generated code",
     ),
     "fields that only capitals tell apart": (
         {"a": "message A {\n  optional int32 symbolId = 1;\n  optional int32 symbol_id = 2;\n}"},
@@ -116,10 +120,6 @@ NAMES = {
             "  optional int32 aOrDefault = 2;\n}"
         },
         "a.proto:4: A.aOrDefault: in Python it is called a_or_default, as a is",
-    ),
-    "a field and a class": (
-        {"a": "message price {\n  optional price price = 1;\n}"},
-        "a.proto:3: price.price: a class is called price as well",
     ),
     "a private field": (
         {"a": "message A {\n  optional int32 _a = 1;\n}"},
@@ -268,6 +268,6 @@ def test_a_comparison_is_refused_too_but_needs_no_answers(folder: Callable[..., 
 
 
 def test_what_two_problems_in_a_row_ask_for_is_told_once(problems: Refused) -> None:
-    found = problems(other="message A {}\nmessage a {\n  enum X { P = 0; }\n  enum Y { Q = 0; }\n}")
+    found = problems(other="message A {}\nmessage B {\n  enum X { P = 0; }\n  enum Y { Q = 0; }\n}")
     report = str(SchemaError(found))
     assert report.count("Move the enum to the top level") == 1
