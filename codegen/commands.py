@@ -102,6 +102,8 @@ def _current(asked: Generate, states: list[FileState]) -> Iterator[str]:
 def _not_current(asked: Generate, states: list[FileState]) -> Iterator[str]:
     for s in states:
         if s.state is not State.CURRENT:
+            if s.by_hand:
+                yield f"{_short(asked.target) / s.path} was not generated: move it elsewhere first."
             yield from unified_diff(s, _short(asked.target))
             yield ""
     yield f"{_short(asked.target)} is not current; generating it would leave {_counts(states)}."

@@ -97,7 +97,9 @@ def _generate(options: argparse.Namespace) -> Generate:
             f"--protos {protos} needs --out DIR and --package NAME: ctrader_typed/proto is only "
             "ever generated from protos/"
         )
-    schema = Folder(protos, options.release, options.repair, options.numbers_from or OUR_PROTOS)
+    # Where the generator is installed without protos/, no other schema tells lost numbers.
+    numbers_from = options.numbers_from or (OUR_PROTOS if OUR_PROTOS.is_dir() else None)
+    schema = Folder(protos, options.release, options.repair, numbers_from)
     out: Path = options.out or ROOT
     package = options.package or OUR_PACKAGE
     asked = Generate(schema, out, package, committed=True, check=options.check)

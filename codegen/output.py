@@ -35,6 +35,11 @@ class FileState:
     on_disk: str
     rendered: str
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether the file on disk is one that was not generated."""
+        return self.state is not State.MISSING and not self.on_disk.startswith(f"# {BANNER}")
+
 
 def compare(rendered: Mapping[str, str], folder: Path) -> list[FileState]:
     """Every rendered file and every other Python file in the folder, by path."""
@@ -58,15 +63,11 @@ def write(states: list[FileState], folder: Path) -> None:
 
     Raises UsageError and touches nothing if a file without the banner would be replaced or removed.
     """
-    written_by_hand = [
-        s.path
-        for s in states
-        if s.state in (State.CHANGED, State.SURPLUS) and not s.on_disk.startswith(f"# {BANNER}")
-    ]
-    if written_by_hand:
+    by_hand = [s.path for s in states if s.by_hand]
+    if by_hand:
         raise UsageError(
-            f"nothing was written: {', '.join(written_by_hand)} in {folder} was not generated (the "
-            "first line is not our banner), and the folder is for generated files only. Move it "
+            f"nothing was written: {', '.join(by_hand)} in {folder} was not generated (the first "
+            "line is not our banner), and the folder is for generated files only. Move it "
             "elsewhere, or choose another --out"
         )
     folder.mkdir(parents=True, exist_ok=True)

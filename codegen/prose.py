@@ -32,6 +32,15 @@ def wrap(comment: str, width: int, hang: int = 0) -> list[str]:
     return lines
 
 
+def wrap_docstring(comment: str, width: int) -> list[str]:
+    """The same, with a blank line behind a first line that says it all in short."""
+    paragraphs = list(_paragraphs(comment))
+    first = wrap(paragraphs[0], width)
+    if len(first) == 1 and len(paragraphs) > 1 and paragraphs[1]:
+        return [*first, "", *wrap(comment, width)[1:]]
+    return wrap(comment, width)
+
+
 def _paragraphs(comment: str) -> Iterator[str]:
     """What stands in one line before it is wrapped; an empty one for a blank line."""
     open_lines: list[str] = []

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from .prose import wrap
+from .prose import wrap, wrap_docstring
 
 WIDTH = 100
 
@@ -58,10 +58,13 @@ class Writer:
 
     def docstring(self, text: str, more: Iterable[str] = ()) -> None:
         """A text, wrapped, then `more` lines that fit already; nothing for an empty text."""
-        if not text:
+        if not text.strip():
             return
         text = text.replace('"""', "'''")
-        lines = [*wrap(text, self.room - 3), *(line.replace('"""', "'''") for line in more)]
+        lines = [
+            *wrap_docstring(text, self.room - 3),
+            *(line.replace('"""', "'''") for line in more),
+        ]
         opening = 'r"""' if any("\\" in line for line in lines) else '"""'
         closing = ' """' if lines[-1].endswith(('"', "\\")) else '"""'
         if len(lines) == 1 and len(opening + lines[0] + closing) > self.room:

@@ -119,6 +119,7 @@ class Methods(ABC):
         self, *, client_id: str, client_secret: str
     ) -> ProtoOAApplicationAuthRes:
         """Opens the application session; the first request on a connection.
+
         Answered by ProtoOAApplicationAuthRes, or ProtoOAErrorRes: CH_CLIENT_AUTH_FAILURE for a
         wrong id or secret or an application that is not active, CH_CLIENT_ALREADY_AUTHENTICATED
         the second time. Auth: none. Outside the rate lanes.
@@ -155,6 +156,7 @@ class Methods(ABC):
 
     async def version(self) -> ProtoOAVersionRes:
         """Asks for the version of the proxy. Clients use it to probe a fresh connection.
+
         Answered by ProtoOAVersionRes, or ProtoOAErrorRes.
         Auth: none. Rate lane: ordinary (50 a second).
         """
@@ -187,6 +189,7 @@ class Methods(ABC):
         stop_trigger_method: ProtoOAOrderTriggerMethod | None = None,
     ) -> ProtoOAExecutionEvent:
         """Places an order.
+
         No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
         ProtoOAErrorRes, each with the clientMsgId of the request.
         A market order is answered twice: ORDER_ACCEPTED, then ORDER_FILLED (or partial fills, a
@@ -266,6 +269,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, order_id: int
     ) -> ProtoOAExecutionEvent:
         """Cancels a pending order.
+
         No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
         ProtoOAErrorRes, each with the clientMsgId of the request.
         Success is one ORDER_CANCELLED; the placeholder position is then closed. A refusal can
@@ -396,6 +400,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, position_id: int, volume: int
     ) -> ProtoOAExecutionEvent:
         """Closes a position, wholly or in part.
+
         No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or
         ProtoOAErrorRes, each with the clientMsgId of the request.
         Success is ORDER_ACCEPTED, then ORDER_FILLED with deal.closePositionDetail. Where a
@@ -420,6 +425,7 @@ class Methods(ABC):
 
     async def asset_list(self, *, ctid_trader_account_id: int) -> ProtoOAAssetListRes:
         """Asks for the assets that the account knows.
+
         Answered by ProtoOAAssetListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -435,6 +441,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, include_archived_symbols: bool | None = None
     ) -> ProtoOASymbolsListRes:
         """Asks for the symbols that the account can see, in short form.
+
         Answered by ProtoOASymbolsListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -454,6 +461,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOASymbolByIdRes:
         """Asks for symbols in full: digits, volume limits, hours, costs.
+
         Answered by ProtoOASymbolByIdRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -472,6 +480,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, first_asset_id: int, last_asset_id: int
     ) -> ProtoOASymbolsForConversionRes:
         """Asks for a chain of symbols whose prices convert one asset into another.
+
         Answered by ProtoOASymbolsForConversionRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -491,6 +500,7 @@ class Methods(ABC):
 
     async def asset_class_list(self, *, ctid_trader_account_id: int) -> ProtoOAAssetClassListRes:
         """Asks for the asset classes.
+
         Answered by ProtoOAAssetClassListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -504,6 +514,7 @@ class Methods(ABC):
 
     async def trader(self, *, ctid_trader_account_id: int) -> ProtoOATraderRes:
         """Asks for the account itself: balance, leverage, deposit currency, rights.
+
         Answered by ProtoOATraderRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -542,6 +553,7 @@ class Methods(ABC):
         max_rows: int | None = None,
     ) -> ProtoOADealListRes:
         """Asks for the deals of a stretch of time.
+
         Answered by ProtoOADealListRes, or ProtoOAErrorRes. Windows of up to one week (604800000
         ms) were documented in 2021; INCORRECT_BOUNDARIES refuses a bad one.
         Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts
@@ -572,6 +584,7 @@ class Methods(ABC):
         to_timestamp: int | None = None,
     ) -> ProtoOAOrderListRes:
         """Asks for the orders of a stretch of time, pending and ended.
+
         Answered by ProtoOAOrderListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
         historical is not published.
@@ -594,6 +607,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, symbol_id: int, volume: Iterable[int] = ()
     ) -> ProtoOAExpectedMarginRes:
         """Asks what margin orders would bind, before placing them.
+
         Answered by ProtoOAExpectedMarginRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -615,6 +629,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, from_timestamp: int, to_timestamp: int
     ) -> ProtoOACashFlowHistoryListRes:
         """Asks for the deposits and withdrawals of a stretch of time.
+
         Answered by ProtoOACashFlowHistoryListRes, or ProtoOAErrorRes. The window is at most one
         week (604800000 ms); longer times take several requests.
         Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts
@@ -669,6 +684,7 @@ class Methods(ABC):
         subscribe_to_spot_timestamp: bool | None = None,
     ) -> ProtoOASubscribeSpotsRes:
         """Subscribes to the quotes of symbols.
+
         Answered by ProtoOASubscribeSpotsRes, or ProtoOAErrorRes: ALREADY_SUBSCRIBED or
         INVALID_REQUEST for a second subscription. One bad id in a batch was seen to fail all of
         it. ProtoOASpotEvent follows.
@@ -692,6 +708,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOAUnsubscribeSpotsRes:
         """Ends subscriptions to quotes.
+
         Answered by ProtoOAUnsubscribeSpotsRes, or ProtoOAErrorRes: INVALID_REQUEST was seen
         where there was no subscription.
         Auth: account. Rate lane: ordinary (50 a second).
@@ -733,6 +750,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, period: ProtoOATrendbarPeriod, symbol_id: int
     ) -> ProtoOAUnsubscribeLiveTrendbarRes:
         """Ends the subscription to live bars of one symbol and period.
+
         Answered by ProtoOAUnsubscribeLiveTrendbarRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -759,6 +777,7 @@ class Methods(ABC):
         count: int | None = None,
     ) -> ProtoOAGetTrendbarsRes:
         """Asks for bars of the past.
+
         Answered by ProtoOAGetTrendbarsRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a bad
         window. Live servers cut a window that is too wide silently.
         Page backwards with count and toTimestamp; an answer may hold one bar fewer than count
@@ -797,6 +816,7 @@ class Methods(ABC):
         to_timestamp: int | None = None,
     ) -> ProtoOAGetTickDataRes:
         """Asks for ticks of the past, of bid or ask.
+
         Answered by ProtoOAGetTickDataRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a window
         over one week (604800000 ms) or an empty one.
         Page backwards: while hasMore, ask again with toTimestamp just below the oldest tick
@@ -824,6 +844,7 @@ class Methods(ABC):
         self, *, access_token: str
     ) -> ProtoOAGetCtidProfileByTokenRes:
         """Asks for the person behind a token.
+
         Answered by ProtoOAGetCtidProfileByTokenRes, or ProtoOAErrorRes.
         Auth: application. Rate lane: ordinary (50 a second).
 
@@ -836,6 +857,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOASubscribeDepthQuotesRes:
         """Subscribes to the order book of symbols. Needs their spot subscription.
+
         Answered by ProtoOASubscribeDepthQuotesRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_SPOTS.
         ProtoOADepthEvent follows.
         Auth: account. Rate lane: ordinary (50 a second).
@@ -855,6 +877,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, symbol_id: Iterable[int] = ()
     ) -> ProtoOAUnsubscribeDepthQuotesRes:
         """Ends subscriptions to order books.
+
         Answered by ProtoOAUnsubscribeDepthQuotesRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -873,6 +896,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int
     ) -> ProtoOASymbolCategoryListRes:
         """Asks for the symbol categories.
+
         Answered by ProtoOASymbolCategoryListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -886,6 +910,7 @@ class Methods(ABC):
 
     async def account_logout(self, *, ctid_trader_account_id: int) -> ProtoOAAccountLogoutRes:
         """Ends the session of an account on this connection.
+
         Answered by ProtoOAAccountLogoutRes, or ProtoOAErrorRes; the session is over when
         ProtoOAAccountDisconnectEvent follows.
         Auth: account. Rate lane: ordinary (50 a second).
@@ -900,6 +925,7 @@ class Methods(ABC):
 
     async def margin_call_list(self, *, ctid_trader_account_id: int) -> ProtoOAMarginCallListRes:
         """Asks for the margin calls of the account.
+
         Answered by ProtoOAMarginCallListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -915,6 +941,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, margin_call: ProtoOAMarginCall
     ) -> ProtoOAMarginCallUpdateRes:
         """Changes the threshold of one margin call.
+
         Answered by ProtoOAMarginCallUpdateRes, or ProtoOAErrorRes; ProtoOAMarginCallUpdateEvent
         follows. Auth: account. Rate lane: ordinary (50 a second).
 
@@ -933,6 +960,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, leverage_id: int
     ) -> ProtoOAGetDynamicLeverageByIDRes:
         """Asks for the dynamic leverage of a symbol.
+
         Answered by ProtoOAGetDynamicLeverageByIDRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second).
 
@@ -956,6 +984,7 @@ class Methods(ABC):
         to_timestamp: int | None = None,
     ) -> ProtoOADealListByPositionIdRes:
         """Asks for the deals of one position. No window is needed.
+
         Answered by ProtoOADealListByPositionIdRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
         historical is not published.
@@ -980,6 +1009,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, order_id: int
     ) -> ProtoOAOrderDetailsRes:
         """Asks for one order and its deals; ended orders too.
+
         Answered by ProtoOAOrderDetailsRes, or ProtoOAErrorRes: ORDER_NOT_FOUND for an unknown
         id. Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
         historical is not published.
@@ -1029,6 +1059,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int, deal_id: int
     ) -> ProtoOADealOffsetListRes:
         """Asks which deals a deal was matched against; of use on netted accounts.
+
         Answered by ProtoOADealOffsetListRes, or ProtoOAErrorRes.
         Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as
         historical is not published.
@@ -1078,6 +1109,7 @@ class Methods(ABC):
         self, *, ctid_trader_account_id: int
     ) -> ProtoOAv1PnLChangeUnSubscribeRes:
         """Ends the subscription to the unrealised profit.
+
         Answered by ProtoOAv1PnLChangeUnSubscribeRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_PNL
         without a subscription.
         Auth: account. Rate lane: ordinary (50 a second).

@@ -42,6 +42,7 @@ from .open_api_model_messages import (
 
 class ProtoOAApplicationAuthReq(Request["ProtoOAApplicationAuthRes"]):
     """Opens the application session; the first request on a connection.
+
     Answered by ProtoOAApplicationAuthRes, or ProtoOAErrorRes: CH_CLIENT_AUTH_FAILURE for a wrong
     id or secret or an application that is not active, CH_CLIENT_ALREADY_AUTHENTICATED the second
     time. Auth: none. Outside the rate lanes.
@@ -177,6 +178,7 @@ class ProtoOAAccountsTokenInvalidatedEvent(Message):
 
 class ProtoOAVersionReq(Request["ProtoOAVersionRes"]):
     """Asks for the version of the proxy. Clients use it to probe a fresh connection.
+
     Answered by ProtoOAVersionRes, or ProtoOAErrorRes.
     Auth: none. Rate lane: ordinary (50 a second).
     """
@@ -202,6 +204,7 @@ class ProtoOAVersionRes(Message):
 
 class ProtoOANewOrderReq(Request["ProtoOAExecutionEvent"]):
     """Places an order.
+
     No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
     each with the clientMsgId of the request.
     A market order is answered twice: ORDER_ACCEPTED, then ORDER_FILLED (or partial fills, a
@@ -336,6 +339,7 @@ class ProtoOAExecutionEvent(Message):
 
 class ProtoOACancelOrderReq(Request["ProtoOAExecutionEvent"]):
     """Cancels a pending order.
+
     No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
     each with the clientMsgId of the request.
     Success is one ORDER_CANCELLED; the placeholder position is then closed. A refusal can also
@@ -459,6 +463,7 @@ class ProtoOAAmendPositionSLTPReq(Request["ProtoOAExecutionEvent"]):
 
 class ProtoOAClosePositionReq(Request["ProtoOAExecutionEvent"]):
     """Closes a position, wholly or in part.
+
     No Res message: answered by ProtoOAExecutionEvent, ProtoOAOrderErrorEvent or ProtoOAErrorRes,
     each with the clientMsgId of the request.
     Success is ORDER_ACCEPTED, then ORDER_FILLED with deal.closePositionDetail. Where a
@@ -509,6 +514,7 @@ class ProtoOATrailingSLChangedEvent(Message):
 
 class ProtoOAAssetListReq(Request["ProtoOAAssetListRes"]):
     """Asks for the assets that the account knows.
+
     Answered by ProtoOAAssetListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -540,6 +546,7 @@ class ProtoOAAssetListRes(Message):
 
 class ProtoOASymbolsListReq(Request["ProtoOASymbolsListRes"]):
     """Asks for the symbols that the account can see, in short form.
+
     Answered by ProtoOASymbolsListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -584,6 +591,7 @@ class ProtoOASymbolsListRes(Message):
 
 class ProtoOASymbolByIdReq(Request["ProtoOASymbolByIdRes"]):
     """Asks for symbols in full: digits, volume limits, hours, costs.
+
     Answered by ProtoOASymbolByIdRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -625,6 +633,7 @@ class ProtoOASymbolByIdRes(Message):
 
 class ProtoOASymbolsForConversionReq(Request["ProtoOASymbolsForConversionRes"]):
     """Asks for a chain of symbols whose prices convert one asset into another.
+
     Answered by ProtoOASymbolsForConversionRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -682,6 +691,7 @@ class ProtoOASymbolChangedEvent(Message):
 
 class ProtoOAAssetClassListReq(Request["ProtoOAAssetClassListRes"]):
     """Asks for the asset classes.
+
     Answered by ProtoOAAssetClassListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -717,6 +727,7 @@ class ProtoOAAssetClassListRes(Message):
 
 class ProtoOATraderReq(Request["ProtoOATraderRes"]):
     """Asks for the account itself: balance, leverage, deposit currency, rights.
+
     Answered by ProtoOATraderRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -831,6 +842,7 @@ class ProtoOAOrderErrorEvent(Message):
 
 class ProtoOADealListReq(Request["ProtoOADealListRes"]):
     """Asks for the deals of a stretch of time.
+
     Answered by ProtoOADealListRes, or ProtoOAErrorRes. Windows of up to one week (604800000 ms)
     were documented in 2021; INCORRECT_BOUNDARIES refuses a bad one.
     Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts it
@@ -874,6 +886,7 @@ class ProtoOADealListRes(Message):
 
 class ProtoOAOrderListReq(Request["ProtoOAOrderListRes"]):
     """Asks for the orders of a stretch of time, pending and ended.
+
     Answered by ProtoOAOrderListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
     is not published.
@@ -912,6 +925,7 @@ class ProtoOAOrderListRes(Message):
 
 class ProtoOAExpectedMarginReq(Request["ProtoOAExpectedMarginRes"]):
     """Asks what margin orders would bind, before placing them.
+
     Answered by ProtoOAExpectedMarginRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -977,6 +991,7 @@ class ProtoOAMarginChangedEvent(Message):
 
 class ProtoOACashFlowHistoryListReq(Request["ProtoOACashFlowHistoryListRes"]):
     """Asks for the deposits and withdrawals of a stretch of time.
+
     Answered by ProtoOACashFlowHistoryListRes, or ProtoOAErrorRes. The window is at most one week
     (604800000 ms); longer times take several requests.
     Auth: account. Rate lane: historical (5 a second) to be safe; whether the server counts it
@@ -1099,6 +1114,7 @@ class ProtoOARefreshTokenRes(Message):
 
 class ProtoOASubscribeSpotsReq(Request["ProtoOASubscribeSpotsRes"]):
     """Subscribes to the quotes of symbols.
+
     Answered by ProtoOASubscribeSpotsRes, or ProtoOAErrorRes: ALREADY_SUBSCRIBED or
     INVALID_REQUEST for a second subscription. One bad id in a batch was seen to fail all of it.
     ProtoOASpotEvent follows.
@@ -1140,6 +1156,7 @@ class ProtoOASubscribeSpotsRes(Message):
 
 class ProtoOAUnsubscribeSpotsReq(Request["ProtoOAUnsubscribeSpotsRes"]):
     """Ends subscriptions to quotes.
+
     Answered by ProtoOAUnsubscribeSpotsRes, or ProtoOAErrorRes: INVALID_REQUEST was seen where
     there was no subscription.
     Auth: account. Rate lane: ordinary (50 a second).
@@ -1254,6 +1271,7 @@ class ProtoOASubscribeLiveTrendbarRes(Message):
 
 class ProtoOAUnsubscribeLiveTrendbarReq(Request["ProtoOAUnsubscribeLiveTrendbarRes"]):
     """Ends the subscription to live bars of one symbol and period.
+
     Answered by ProtoOAUnsubscribeLiveTrendbarRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -1291,6 +1309,7 @@ class ProtoOAUnsubscribeLiveTrendbarRes(Message):
 
 class ProtoOAGetTrendbarsReq(Request["ProtoOAGetTrendbarsRes"]):
     """Asks for bars of the past.
+
     Answered by ProtoOAGetTrendbarsRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a bad
     window. Live servers cut a window that is too wide silently.
     Page backwards with count and toTimestamp; an answer may hold one bar fewer than count and
@@ -1354,6 +1373,7 @@ class ProtoOAGetTrendbarsRes(Message):
 
 class ProtoOAGetTickDataReq(Request["ProtoOAGetTickDataRes"]):
     """Asks for ticks of the past, of bid or ask.
+
     Answered by ProtoOAGetTickDataRes, or ProtoOAErrorRes: INCORRECT_BOUNDARIES for a window over
     one week (604800000 ms) or an empty one.
     Page backwards: while hasMore, ask again with toTimestamp just below the oldest tick
@@ -1403,6 +1423,7 @@ class ProtoOAGetTickDataRes(Message):
 
 class ProtoOAGetCtidProfileByTokenReq(Request["ProtoOAGetCtidProfileByTokenRes"]):
     """Asks for the person behind a token.
+
     Answered by ProtoOAGetCtidProfileByTokenRes, or ProtoOAErrorRes.
     Auth: application. Rate lane: ordinary (50 a second).
     """
@@ -1458,6 +1479,7 @@ class ProtoOADepthEvent(Message):
 
 class ProtoOASubscribeDepthQuotesReq(Request["ProtoOASubscribeDepthQuotesRes"]):
     """Subscribes to the order book of symbols. Needs their spot subscription.
+
     Answered by ProtoOASubscribeDepthQuotesRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_SPOTS.
     ProtoOADepthEvent follows.
     Auth: account. Rate lane: ordinary (50 a second).
@@ -1494,6 +1516,7 @@ class ProtoOASubscribeDepthQuotesRes(Message):
 
 class ProtoOAUnsubscribeDepthQuotesReq(Request["ProtoOAUnsubscribeDepthQuotesRes"]):
     """Ends subscriptions to order books.
+
     Answered by ProtoOAUnsubscribeDepthQuotesRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -1527,6 +1550,7 @@ class ProtoOAUnsubscribeDepthQuotesRes(Message):
 
 class ProtoOASymbolCategoryListReq(Request["ProtoOASymbolCategoryListRes"]):
     """Asks for the symbol categories.
+
     Answered by ProtoOASymbolCategoryListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -1562,6 +1586,7 @@ class ProtoOASymbolCategoryListRes(Message):
 
 class ProtoOAAccountLogoutReq(Request["ProtoOAAccountLogoutRes"]):
     """Ends the session of an account on this connection.
+
     Answered by ProtoOAAccountLogoutRes, or ProtoOAErrorRes; the session is over when
     ProtoOAAccountDisconnectEvent follows.
     Auth: account. Rate lane: ordinary (50 a second).
@@ -1613,6 +1638,7 @@ class ProtoOAAccountDisconnectEvent(Message):
 
 class ProtoOAMarginCallListReq(Request["ProtoOAMarginCallListRes"]):
     """Asks for the margin calls of the account.
+
     Answered by ProtoOAMarginCallListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -1648,6 +1674,7 @@ class ProtoOAMarginCallListRes(Message):
 
 class ProtoOAMarginCallUpdateReq(Request["ProtoOAMarginCallUpdateRes"]):
     """Changes the threshold of one margin call.
+
     Answered by ProtoOAMarginCallUpdateRes, or ProtoOAErrorRes; ProtoOAMarginCallUpdateEvent
     follows. Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -1715,6 +1742,7 @@ class ProtoOAMarginCallTriggerEvent(Message):
 
 class ProtoOAGetDynamicLeverageByIDReq(Request["ProtoOAGetDynamicLeverageByIDRes"]):
     """Asks for the dynamic leverage of a symbol.
+
     Answered by ProtoOAGetDynamicLeverageByIDRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second).
     """
@@ -1752,6 +1780,7 @@ class ProtoOAGetDynamicLeverageByIDRes(Message):
 
 class ProtoOADealListByPositionIdReq(Request["ProtoOADealListByPositionIdRes"]):
     """Asks for the deals of one position. No window is needed.
+
     Answered by ProtoOADealListByPositionIdRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
     is not published.
@@ -1796,6 +1825,7 @@ class ProtoOADealListByPositionIdRes(Message):
 
 class ProtoOAOrderDetailsReq(Request["ProtoOAOrderDetailsRes"]):
     """Asks for one order and its deals; ended orders too.
+
     Answered by ProtoOAOrderDetailsRes, or ProtoOAErrorRes: ORDER_NOT_FOUND for an unknown id.
     Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
     is not published.
@@ -1885,6 +1915,7 @@ class ProtoOAOrderListByPositionIdRes(Message):
 
 class ProtoOADealOffsetListReq(Request["ProtoOADealOffsetListRes"]):
     """Asks which deals a deal was matched against; of use on netted accounts.
+
     Answered by ProtoOADealOffsetListRes, or ProtoOAErrorRes.
     Auth: account. Rate lane: ordinary (50 a second); whether the server counts it as historical
     is not published.
@@ -2027,6 +2058,7 @@ class ProtoOAv1PnLChangeSubscribeRes(Message):
 
 class ProtoOAv1PnLChangeUnSubscribeReq(Request["ProtoOAv1PnLChangeUnSubscribeRes"]):
     """Ends the subscription to the unrealised profit.
+
     Answered by ProtoOAv1PnLChangeUnSubscribeRes, or ProtoOAErrorRes: NOT_SUBSCRIBED_TO_PNL
     without a subscription.
     Auth: account. Rate lane: ordinary (50 a second).

@@ -154,6 +154,9 @@ def test_a_file_written_by_hand_is_in_the_way(
     assert outcome.status == 2
     assert "mine.py" in outcome.err
     assert [path.name for path in target.iterdir()] == ["mine.py"]
+    checked = generate(folder(), "--check")
+    assert checked.status == 1
+    assert "out/bindings/mine.py was not generated: move it elsewhere first." in checked.out
 
 
 def test_a_folder_that_cannot_be_written_is_told(

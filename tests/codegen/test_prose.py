@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen.prose import wrap
+from codegen.prose import wrap, wrap_docstring
 from codegen.writer import WIDTH, Writer
 
 
@@ -38,6 +38,18 @@ def test_lists_and_blank_lines_stay() -> None:
         "",
         "End.",
     ]
+
+
+def test_a_first_line_that_says_it_all_stands_alone() -> None:
+    assert wrap_docstring("Places an order.\nAuth: account.\nMore.", 60) == [
+        "Places an order.",
+        "",
+        "Auth: account.",
+        "More.",
+    ]
+    assert wrap_docstring("One.\n\nTwo.", 60) == ["One.", "", "Two."]
+    assert wrap_docstring("One.", 60) == ["One."]
+    assert wrap_docstring("Some words here.\nMore.", 10) == ["Some words", "here.", "More."]
 
 
 def test_an_argument_hangs() -> None:
