@@ -137,6 +137,52 @@ class OrderError(ServerError):
         self.position_id = position_id
 
 
+# --- tokens ---
+
+
+class TokenStoreError(CTraderError):
+    """Tokens cannot be read or kept; the text says why and what to do, and shows none of them."""
+
+
+class RefreshLost(CTraderError):
+    """A refresh was sent and its reply never came, so the refresh token may be used up.
+
+    It can be used only once, and nobody can know whether it was: let the user authorise again, and
+    save the new tokens. `sent_at` says when that was, in UTC.
+    """
+
+    def __init__(self, sent_at: str) -> None:
+        super().__init__(sent_at)
+        self.sent_at = sent_at
+
+    def __str__(self) -> str:
+        return (
+            f"the reply to the token refresh of {self.sent_at} is lost, and with it perhaps both "
+            "tokens: let the user authorise the application again and save the new tokens"
+        )
+
+
+class TokenRefused(CTraderError):
+    """The authorisation page or the token address said no.
+
+    `code` and `description` are what it says; `advice` is ours.
+    """
+
+    def __init__(self, code: str, description: str | None) -> None:
+        super().__init__(code, description)
+        self.code = code
+        self.description = description
+
+    @property
+    def advice(self) -> Advice:
+        """What it means and what to do, in plain words; a code that nobody knows has some too."""
+        return advise(self.code, self.description)
+
+    def __str__(self) -> str:
+        said = self.code if self.description is None else f"{self.code}: {self.description}"
+        return f"no tokens were given: {said}"
+
+
 # --- the link ---
 
 

@@ -218,7 +218,7 @@ class Lanes(Generic[T]):
         """
         turn = self._turn_of[kind]
         if whole_lane:
-            lane = Turn.READ if turn is Turn.ORDER else turn
+            lane = Turn.READ if turn in {Turn.ORDER, Turn.URGENT} else turn
             self._blocks.refused(lane, sent_at, now, hint)
         if turn is Turn.ORDER:
             if hint is not None:  # what we only guess does not keep anybody from trading

@@ -29,6 +29,9 @@ Nobody publishes the list. Bars and ticks are certain; the other two are here to
 UNCOUNTED = frozenset(("ProtoOAAccountAuthReq", "ProtoOAApplicationAuthReq"))
 """Requests outside the limits, as clients of the field treat them. Heartbeats are no requests."""
 
+HASTY = frozenset(("ProtoOARefreshTokenReq",))
+"""Requests that go before all others of the ordinary lane: a token that waits may expire."""
+
 WRITES = frozenset(
     ("ProtoOAAccountLogoutReq", "ProtoOAMarginCallUpdateReq", "ProtoOARefreshTokenReq")
 )
@@ -90,7 +93,7 @@ class Turn(Enum):
 
     UNCOUNTED = auto()
     URGENT = auto()
-    """The link's own questions: in the ordinary lane, before everything else in it."""
+    """The link's own questions, and HASTY: in the ordinary lane, before everything else in it."""
     ORDER = auto()
     """Trading requests: in the ordinary lane, never held back by a block."""
     READ = auto()
@@ -118,6 +121,8 @@ def _turn(name: str, trading: bool, historical: frozenset[str]) -> Turn:
         return Turn.ORDER
     if name in historical:
         return Turn.HISTORY
+    if name in HASTY:
+        return Turn.URGENT
     return Turn.UNCOUNTED if name in UNCOUNTED else Turn.READ
 
 

@@ -23,9 +23,12 @@ from ctrader_typed import (
     ProtoOAAccountAuthReq,
     ProtoOAErrorRes,
     RateLimited,
+    RefreshLost,
     RemoteProtocolError,
     ServerError,
     SlowSubscriber,
+    TokenRefused,
+    TokenStoreError,
     UnexpectedReply,
 )
 
@@ -58,6 +61,16 @@ EVERY = [
         OrderError("ORDER_NOT_FOUND", None, REQUEST, REPLY, 5, 6),
         "ProtoOAAccountAuthReq was refused: ORDER_NOT_FOUND",
     ),
+    (TokenStoreError("it is a directory"), "it is a directory"),
+    (
+        RefreshLost("2026-11-20 23:00:00Z"),
+        (
+            "the reply to the token refresh of 2026-11-20 23:00:00Z is lost, and with it perhaps "
+            "both tokens: let the user authorise the application again and save the new tokens"
+        ),
+    ),
+    (TokenRefused("X", None), "no tokens were given: X"),
+    (TokenRefused("ACCESS_DENIED", "too late"), "no tokens were given: ACCESS_DENIED: too late"),
     (ConnectFailed("cannot reach it"), "cannot reach it"),
     (CertificateRefused("it has expired"), "it has expired"),
     (ConnectionLost("it broke"), "it broke"),

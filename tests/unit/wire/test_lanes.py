@@ -26,7 +26,7 @@ from ctrader_typed import (
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.backoff import FIRST_GUESS, LONGEST_GUESS
 from ctrader_typed.wire.lanes import FAIRNESS, Lanes
-from ctrader_typed.wire.limits import HISTORICAL, UNCOUNTED, Lane, RateLimits, Turn, turns
+from ctrader_typed.wire.limits import HASTY, HISTORICAL, UNCOUNTED, Lane, RateLimits, Turn, turns
 
 READ, OTHER_READ, ORDER = ProtoOATraderReq, ProtoOASymbolByIdReq, ProtoOANewOrderReq
 BARS, TICKS, AUTH = ProtoOAGetTrendbarsReq, ProtoOAGetTickDataReq, ProtoOAAccountAuthReq
@@ -78,9 +78,12 @@ def test_the_table_is_that_of_the_facts(recordings: Path) -> None:
             assert kind not in where  # a heartbeat is no request
             continue
         orders = fact["responses"] == ["ProtoOAExecutionEvent"]
-        historical, counted = fact["historical"], kind.__name__ not in UNCOUNTED
-        expected = Turn.ORDER if orders else Turn.HISTORY if historical else Turn.READ
-        assert where[kind] is (expected if counted else Turn.UNCOUNTED)
+        expected = Turn.ORDER if orders else Turn.HISTORY if fact["historical"] else Turn.READ
+        if kind.__name__ in UNCOUNTED:
+            expected = Turn.UNCOUNTED
+        if kind.__name__ in HASTY:
+            expected = Turn.URGENT
+        assert where[kind] is expected
     assert len(where) == 42
     assert where[ProtoOAApplicationAuthReq] is where[AUTH] is Turn.UNCOUNTED
 

@@ -1,0 +1,20 @@
+"""Access tokens: where they are kept, and how they stay fresh.
+
+A refresh token can be used once. So whoever refreshes does it alone, among all tasks and processes
+that share a store, and a refresh whose reply is lost is known to be lost.
+"""
+
+from .file import FileTokenStore
+from .keeper import TokenKeeper, save_tokens
+from .store import Held, Kept, TokenStore
+from .value import Tokens
+
+__all__ = [
+    "FileTokenStore",
+    "Held",
+    "Kept",
+    "TokenKeeper",
+    "TokenStore",
+    "Tokens",
+    "save_tokens",
+]

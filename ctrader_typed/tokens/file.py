@@ -1,0 +1,169 @@
+"""Tokens in a file that only its owner can read, shared by processes. Knows no server."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from ..errors import TokenStoreError
+from .store import Kept
+from .value import Tokens
+
+if sys.platform != "win32":
+    import fcntl
+
+_FORMAT = 1
+_OWNER_ONLY = 0o600
+_FIRST_POLL, _LONGEST_POLL = 0.005, 0.1  # seconds between two looks at a lock that is taken
+
+
+class FileTokenStore:
+    """Tokens in a small JSON file.
+
+    It has mode 0600 from its first instant, is replaced as a whole and synced to the disk, and is
+    guarded by a lock on `<path>.lock`, which stays. A file that others may read is refused, as is
+    one that does not hold tokens. Directories that are missing are made for the owner alone.
+
+    Files are read and written without leaving the loop: they are small, and it happens once a
+    month. Not on Windows, where files have neither such modes nor such locks: TokenStoreError.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if sys.platform == "win32":
+            raise TokenStoreError(
+                "FileTokenStore needs file modes and locks that Windows does not have: write a "
+                "TokenStore for the Windows credential store instead"
+            )
+        self._path = Path(path)
+        self._lock = self._path.with_name(self._path.name + ".lock")
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncGenerator[FileTokenStore, None]:
+        """Have the file alone: see TokenStore."""
+        await trio.lowlevel.checkpoint()
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
+        except OSError as error:
+            raise TokenStoreError(f"cannot lock {self._path}: {error.strerror}") from error
+        try:
+            await self._locked(lock)
+            yield self
+        finally:
+            os.close(lock)  # which gives the lock back
+
+    async def _locked(self, lock: int) -> None:
+        # Polled, because a thread that waits in flock cannot be cancelled.
+        pause = _FIRST_POLL
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await trio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_POLL)
+            else:
+                return
+
+    async def load(self) -> Kept | None:
+        """What the file holds, None if there is none: see Held."""
+        await trio.lowlevel.checkpoint()
+        try:
+            text = _read(self._path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise TokenStoreError(f"cannot read {self._path}: {error.strerror}") from error
+        kept = _parsed(text)
+        if kept is None:
+            raise TokenStoreError(
+                f"{self._path} does not hold tokens, or not whole ones: put a good copy there, or "
+                "remove it and let the user authorise again"
+            )
+        return kept
+
+    async def save(self, kept: Kept) -> None:
+        """Replace the file: see Held."""
+        await trio.lowlevel.checkpoint()
+        try:
+            _replace(self._path, _written(kept))
+        except OSError as error:
+            raise TokenStoreError(f"cannot write {self._path}: {error.strerror}") from error
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & ~_OWNER_ONLY:
+            raise TokenStoreError(
+                f"{path} has mode {mode:04o}: others may have read the tokens. Make it 0600, and "
+                "let the user authorise again if they are not to be trusted"
+            )
+        return file.read()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """All of `data` or what was there before, even if the power fails. The lock must be held."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)  # left by a process that was killed
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    try:
+        with os.fdopen(file, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _written(kept: Kept) -> bytes:
+    tokens = kept.tokens
+    record = {
+        "format": _FORMAT,
+        "access_token": tokens.access_token,
+        "refresh_token": tokens.refresh_token,
+        "issued_at": tokens.issued_at,
+        "expires_at": tokens.expires_at,
+        "scope": tokens.scope,
+        "refresh_sent_at": kept.refresh_sent_at,
+    }
+    return json.dumps(record, indent=1).encode() + b"\n"
+
+
+def _parsed(text: bytes) -> Kept | None:
+    """None for what is no record: an exception of json would carry the text along."""
+    try:
+        record: Any = json.loads(text)
+        if record["format"] != _FORMAT:
+            return None
+        tokens = Tokens(
+            _text(record["access_token"]),
+            _text(record["refresh_token"]),
+            float(record["issued_at"]),
+            float(record["expires_at"]),
+            None if record["scope"] is None else _text(record["scope"]),
+        )
+        sent_at = record["refresh_sent_at"]
+        return Kept(tokens, None if sent_at is None else float(sent_at))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value

@@ -1,0 +1,294 @@
+"""Tokens kept fresh, and the accounts of a client authorised with them.
+
+Knows no file. Time of day and the way to refresh are given to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NoReturn, Protocol
+
+import trio
+
+from ..advice import Category, Happened
+from ..errors import (
+    AuthError,
+    ConnectionLost,
+    EncodeError,
+    LocalProtocolError,
+    RefreshLost,
+    ServerError,
+    TokenStoreError,
+)
+from ..message import Request
+from ..schema import Schema
+from ..wire.roles import Roles
+from ..wire.verdict import ALREADY_AUTHORISED
+from .store import Held, Kept, TokenStore
+from .value import Tokens, stamp
+
+AHEAD = 86_400.0
+"""Seconds before the end of an access token at which it is refreshed: a day of its 30."""
+
+PATIENCE = 15.0
+"""Seconds after which the reply to a refresh counts as lost."""
+
+AGAIN = 60.0
+"""Seconds between two attempts at what the server cannot do at present."""
+
+GLANCE = 3600.0
+"""Seconds after which the store is looked at in any case: clocks are set, machines sleep."""
+
+_TOKEN_CODES = frozenset(("CH_ACCESS_TOKEN_INVALID", "OA_AUTH_TOKEN_EXPIRED"))
+_FOR_NOW = frozenset((Category.RATE_LIMIT, Category.UNAVAILABLE))
+
+Refresh = Callable[[Tokens], Awaitable[Tokens]]
+"""Turns a pair of tokens into the next one, at the server."""
+
+log = logging.getLogger(__name__)
+
+
+class Talks(Protocol):
+    """What is needed of a client."""
+
+    @property
+    def schema(self) -> Schema:
+        """The release that it speaks."""
+        ...
+
+    async def request(self, request: Request[Any], /) -> Any:
+        """Send a request and return its answer."""
+        ...
+
+    def events(self, *types: type[Any]) -> Any:
+        """A stream of events."""
+        ...
+
+
+class TokenKeeper:
+    """The tokens of one user, for one client.
+
+    `refresh` asks the server for new tokens; by default it does so through the client, which needs
+    nothing but the application's authorisation. `ahead` is how many seconds before the end that
+    happens. `now` tells the time in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        store: TokenStore,
+        api: Talks,
+        *,
+        refresh: Refresh | None = None,
+        ahead: float = AHEAD,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._api = api
+        self._ask = self._refresh_through_the_client if refresh is None else refresh
+        self._ahead = ahead
+        self._now = now
+
+    # --- tokens ---
+
+    async def current(self) -> Tokens:
+        """Tokens that are good for a while: those in the store, refreshed before if it is time.
+
+        However many tasks and processes ask at once, one of them refreshes. If the server cannot do
+        it at present, the old ones are given as long as they last.
+
+        Raises RefreshLost, TokenStoreError (also if the store is empty), AuthError if the server
+        does not take the refresh token, another ServerError or ConnectionLost if it cannot refresh
+        an access token that has expired. Cancelled, it may still wait up to 15 seconds for a reply
+        that must not be lost.
+        """
+        async with self._store.hold() as held:
+            tokens = await self._load(held)
+            if self._now() < tokens.due_at(self._ahead):
+                return tokens
+            try:
+                return await self._refresh(held, tokens)
+            except (ServerError, ConnectionLost) as error:
+                if isinstance(error, AuthError) or self._now() >= tokens.expires_at:
+                    raise
+                until = stamp(tokens.expires_at)
+                log.warning(
+                    "cannot refresh the access token, which lasts until %s: %s", until, error
+                )
+                return tokens
+
+    async def renewed(self, refused: Tokens) -> Tokens:
+        """Other tokens than these, which the server refused; raises what `current` raises."""
+        async with self._store.hold() as held:
+            tokens = await self._load(held)
+            if tokens.access_token != refused.access_token:
+                return tokens
+            return await self._refresh(held, tokens)
+
+    async def _load(self, held: Held) -> Tokens:
+        kept = await held.load()
+        if kept is None:
+            raise TokenStoreError(
+                "there are no tokens in the store: let the user authorise the application, and "
+                "save what comes of it"
+            )
+        if kept.refresh_sent_at is not None:
+            raise RefreshLost(stamp(kept.refresh_sent_at))
+        return kept.tokens
+
+    async def _refresh(self, held: Held, tokens: Tokens) -> Tokens:
+        """Use the refresh token up. Whatever happens, the store knows how far it came."""
+        sent_at = self._now()
+        await held.save(Kept(tokens, refresh_sent_at=sent_at))
+        lost: Exception | None = None
+        # Shielded: a reply that nobody waits for any more would cost the user an authorisation.
+        with trio.CancelScope(shield=True):
+            try:
+                with trio.fail_after(PATIENCE):
+                    fresh = await self._ask(tokens)
+            except Exception as error:
+                if _cannot_have_happened(error):
+                    await held.save(Kept(tokens))
+                    raise
+                lost = error
+            else:
+                await held.save(Kept(fresh))
+                log.info("access token refreshed; it lasts until %s", stamp(fresh.expires_at))
+                return fresh
+        raise RefreshLost(stamp(sent_at)) from lost
+
+    async def _refresh_through_the_client(self, tokens: Tokens) -> Tokens:
+        request = self._called("ProtoOARefreshTokenReq")(refresh_token=tokens.refresh_token)
+        reply = await self._api.request(request)
+        return Tokens.granted(
+            access_token=reply.access_token,
+            refresh_token=reply.refresh_token,
+            expires_in=reply.expires_in,
+            now=self._now(),
+            scope=tokens.scope,
+        )
+
+    def _called(self, name: str) -> type[Any]:
+        schema = self._api.schema
+        cls = schema.by_name.get(name)
+        if cls is None:
+            raise LocalProtocolError(f"release {schema.release} has no {name}: no token is kept")
+        return cls
+
+    # --- accounts ---
+
+    async def run(
+        self,
+        accounts: Iterable[int],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> NoReturn:
+        """Authorise these accounts and keep them so: refresh in time, heal what a refresh breaks.
+
+        Run it in a nursery of your own, `await nursery.start(keeper.run, accounts)`, once the
+        application is authorised; it has started when the accounts are. A refresh, by whichever
+        process, ends their sessions on every connection: the server says so, and they are
+        authorised again with the new token. An account that you log out stays so.
+
+        Ends by being cancelled, or with what `current` raises; with AuthError or another
+        ServerError for an account that is refused; with ConnectionLost when the client's streams
+        end. What the server cannot do at present is tried again every minute.
+        """
+        invalidated = self._called("ProtoOAAccountsTokenInvalidatedEvent")
+        disconnected = self._called("ProtoOAAccountDisconnectEvent")
+        sessions = _Sessions(self, self._api, frozenset(accounts))
+        async with self._api.events(invalidated, disconnected) as events:
+            wake_at = await sessions.restore()
+            task_status.started()
+            while True:
+                with trio.move_on_at(wake_at):
+                    event = await anext(events)
+                    if isinstance(event, invalidated):
+                        sessions.invalidated(event.ctid_trader_account_ids)
+                    elif isinstance(event, disconnected):
+                        sessions.disconnected(event.ctid_trader_account_id)
+                try:
+                    wake_at = await sessions.restore()
+                except (ServerError, ConnectionLost) as error:
+                    if isinstance(error, ServerError) and error.advice.category not in _FOR_NOW:
+                        raise
+                    log.warning("accounts are not authorised for now: %s", error)
+                    wake_at = trio.current_time() + AGAIN
+
+    def next_look(self, tokens: Tokens) -> float:
+        """Seconds until these tokens want looking at."""
+        return min(max(tokens.due_at(self._ahead) - self._now(), AGAIN), GLANCE)
+
+
+class _Sessions:
+    """Which accounts want to be authorised, and the token with which they were last."""
+
+    def __init__(self, keeper: TokenKeeper, api: Talks, accounts: frozenset[int]) -> None:
+        self._keeper = keeper
+        self._api = api
+        self._account_auth = Roles(api.schema).account_auth
+        self._accounts = accounts
+        self._missing = set(accounts)
+        self._access_token: str | None = None
+        self._unrest_ends = 0.0
+
+    def invalidated(self, accounts: Iterable[int]) -> None:
+        """The token of their sessions is none any more."""
+        self._missing |= self._accounts.intersection(accounts)
+        self._unrest_ends = trio.current_time() + AGAIN
+
+    def disconnected(self, account: int) -> None:
+        """Its session is over. By itself that is not about tokens, and may be a logout; but the
+        server also does it, before or after, to sessions whose token was refreshed.
+        """
+        if trio.current_time() < self._unrest_ends:
+            self._missing |= self._accounts & {account}
+
+    async def restore(self) -> float:
+        """Authorise what is missing, all if the token is another; returns when to come back."""
+        tokens = await self._keeper.current()
+        self._use(tokens)
+        while self._missing:
+            account = min(self._missing)
+            try:
+                await self._authorise(account, tokens)
+            except AuthError as error:
+                if error.code not in _TOKEN_CODES:
+                    raise
+                renewed = await self._keeper.renewed(tokens)
+                self._use(renewed)
+                await self._authorise(account, tokens := renewed)
+            self._missing.discard(account)
+        return trio.current_time() + self._keeper.next_look(tokens)
+
+    def _use(self, tokens: Tokens) -> None:
+        if tokens.access_token != self._access_token:
+            self._access_token = tokens.access_token
+            self._missing |= self._accounts
+            self._unrest_ends = trio.current_time() + AGAIN
+
+    async def _authorise(self, account: int, tokens: Tokens) -> None:
+        request = self._account_auth(
+            ctid_trader_account_id=account, access_token=tokens.access_token
+        )
+        try:
+            await self._api.request(request)
+        except ServerError as error:
+            if error.code not in ALREADY_AUTHORISED:
+                raise
+        log.info("account %d authorised", account)
+
+
+def _cannot_have_happened(error: Exception) -> bool:
+    if isinstance(error, ServerError):
+        return error.advice.happened is Happened.NO
+    if isinstance(error, ConnectionLost):
+        return not error.maybe_delivered
+    return isinstance(error, EncodeError | LocalProtocolError)
+
+
+async def save_tokens(store: TokenStore, tokens: Tokens) -> None:
+    """Keep new tokens, after the user has authorised: whatever was there, lost or not, is over."""
+    async with store.hold() as held:
+        await held.save(Kept(tokens))
