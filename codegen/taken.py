@@ -64,6 +64,7 @@ METHODS_TAKEN = frozenset(
         "events",
         "float",
         "int",
+        "limits",
         "request",
         "schema",
         "str",
