@@ -11,6 +11,7 @@ from .advice import Advice, advise
 
 if TYPE_CHECKING:
     from .message import Message
+    from .net.order import Order
 
 
 class CTraderError(Exception):
@@ -238,12 +239,19 @@ class OutcomeUnknown(CTraderError):
 
     It is no ConnectionLost: who tries again after one of those must not place an order twice.
     `reason` says why the answer is missing, `request` what was asked.
+    `await error.order.resolved()` waits until the client has found out.
     """
+
+    order: Order
+    """The handle. An error that was pickled has none."""
 
     def __init__(self, reason: str, request: Message) -> None:
         super().__init__(reason, request)
         self.reason = reason
         self.request = request
+
+    def __reduce__(self) -> tuple[type[OutcomeUnknown], tuple[str, Message]]:
+        return type(self), (self.reason, self.request)
 
     def __str__(self) -> str:
         return f"{type(self.request).__name__}: {self.reason}; it may have been carried out"

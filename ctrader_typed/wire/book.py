@@ -38,6 +38,8 @@ class Book:
         """What has moved since somebody took it out of here, in order."""
         self.server_time: dict[int, int] = {}
         """The latest time of the server's clock that was seen of an account, in ms."""
+        self.authorised: set[int] = set()
+        """The accounts that have a session on the connection, and can be asked about."""
         self._kinds = kinds(self.roles)
         self._minter = minter
         self._fates: dict[str, Fate] = {}
@@ -53,6 +55,7 @@ class Book:
         self._readers: Mapping[type[Message], Callable[[Any, str | None], None]] = {
             session.execution: self._execution,
             session.order_error: self._error,
+            schema.responses[session.account_auth]: self._authorised,
             **dict.fromkeys(session.refusals, self._error),
         }
 
@@ -111,6 +114,7 @@ class Book:
             self._touch(fate)
         self._by_message.clear()
         self._names.clear()
+        self.authorised.clear()
 
     def _add(self, fate: Fate) -> None:
         if fate.kind is Kind.OPEN and fate.client_order_id is not None:
@@ -183,6 +187,10 @@ class Book:
             if fate is not None:
                 fate.doubt()
                 self._touch(fate)
+
+    def _authorised(self, message: Any, client_msg_id: str | None) -> None:
+        account: int = message.ctid_trader_account_id
+        self.authorised.add(account)
 
     def _unreadable(self, value: Received, client_msg_id: str | None) -> None:
         fate = self._by_message[client_msg_id or ""]
@@ -271,10 +279,13 @@ class Book:
 
     # --- what is asked, and found out ---
 
-    def accounts(self) -> list[int]:
-        """The accounts that something is to be asked about."""
-        asked = {f.account_id: None for f in self._fates.values() if f.in_doubt}
-        return list(asked | {f.account_id: None for f in self._ended.values()})
+    def accounts(self, *, fresh: bool = False) -> list[int]:
+        """The authorised accounts with requests in doubt; on a `fresh` connection also those with
+        requests that have ended but are not settled, for what they wait for may never be told.
+        """
+        asked = [f for f in self._fates.values() if f.in_doubt]
+        asked += self._ended.values() if fresh else ()
+        return [a for a in dict.fromkeys(f.account_id for f in asked) if a in self.authorised]
 
     def in_doubt(self, account: int) -> list[Fate]:
         """The requests whose outcome is to be asked, the oldest first."""

@@ -90,6 +90,7 @@ class Fate:
         self.checks = 0
         """How often the server was asked in vain since the outcome became unknown."""
         self._deals: dict[int, ProtoOADeal] = {}
+        self._stock_taken = False
 
     # --- what is known ---
 
@@ -118,7 +119,7 @@ class Fate:
         if not self.ended:
             return False
         position = self.position
-        if self.filled_volume == 0 or position is None:
+        if self.filled_volume == 0 or position is None or self._stock_taken:
             return True
         if position.position_status == ProtoOAPositionStatus.POSITION_STATUS_OPEN:
             return not self._protection_asked or self.protection is not None
@@ -258,10 +259,8 @@ class Fate:
     def reopen(self, order_id: int | None, position_id: int | None) -> None:
         """It was sent by an earlier process, of which this is left."""
         self.status = Status.UNKNOWN
-        if self.order_id is None:
-            self.order_id = order_id
-        if self.position_id is None:
-            self.position_id = position_id
+        self.order_id = self.order_id if order_id is None else order_id
+        self.position_id = self.position_id if position_id is None else position_id
 
     # --- what was found out by asking ---
 
@@ -313,8 +312,12 @@ class Fate:
             self.checks = 0
 
     def take_stock(self, position: ProtoOAPosition | None, protection: ProtoOAOrder | None) -> None:
-        """What a reconciliation shows of its position: None if that is not open (any more)."""
+        """What a reconciliation that was asked for after its end shows of its position.
+
+        None means that it is not open any more. Nothing more is waited for then.
+        """
         before = self.settled
+        self._stock_taken = self.ended
         if position is not None:
             self._see(position)
         elif self.position is not None and self.ended:

@@ -123,12 +123,10 @@ def _unnamed(book: Book, account: int, now: int) -> Asking:
                 break
             found: list[ProtoOAOrder] = answer.order
             _matched(book, account, found)
-            older = _oldest(found)
-            if not answer.has_more or older is None or older >= upto:
-                break
-            if (start, end) == ALL_TIMES:
-                break  # the newest of all; what is older is in the other windows
-            upto = older
+            further = _further(answer, upto)
+            if further is None or (start, end) == ALL_TIMES:
+                break  # of all times only the newest: what is older is in the other windows
+            upto = further
 
 
 def _matched(book: Book, account: int, orders: Iterable[ProtoOAOrder]) -> None:
@@ -143,9 +141,17 @@ def _matched(book: Book, account: int, orders: Iterable[ProtoOAOrder]) -> None:
             book.found(fate)
 
 
-def _oldest(orders: list[ProtoOAOrder]) -> int | None:
-    times = [order.utc_last_update_timestamp for order in orders]
-    return min((time for time in times if time is not None), default=None)
+def _further(answer: Any, upto: int) -> int | None:
+    """Where the next page of a list ends, that of this answer being `upto`; None if it is the last.
+
+    The oldest ms is asked again, for it may have more rows; unless it filled the page.
+    """
+    orders: list[ProtoOAOrder] = answer.order
+    times = (order.utc_last_update_timestamp for order in orders)
+    oldest = min((time for time in times if time is not None), default=None)
+    if not answer.has_more or oldest is None:
+        return None
+    return min(oldest, upto - 1)
 
 
 def _windows(fates: list[Fate], now: int, server_time: int | None) -> list[tuple[int, int]]:
@@ -183,7 +189,7 @@ def _closes(book: Book, account: int) -> Asking:
 
 
 def _history(book: Book, account: int, position_id: int, history: list[ProtoOAOrder]) -> Asking:
-    upto: int | None = None
+    upto: int | None = None  # no window at first: that is the way that is known to work
     while True:
         answer = yield book.roles.orders_of_position(
             ctid_trader_account_id=account, position_id=position_id, to_timestamp=upto
@@ -191,10 +197,9 @@ def _history(book: Book, account: int, position_id: int, history: list[ProtoOAOr
         if answer is None:
             return
         history += answer.order
-        older = _oldest(answer.order)
-        if not answer.has_more or older is None or (upto is not None and older >= upto):
+        upto = _further(answer, ALL_TIMES[1] if upto is None else upto)
+        if upto is None:
             return
-        upto = older
 
 
 def _pair(book: Book, account: int, fates: list[Fate], history: list[ProtoOAOrder]) -> None:

@@ -34,7 +34,6 @@ from ctrader_typed.wire.lives import Status
 from ctrader_typed.wire.orders import Kind, Minter
 from mockserver.broker.core import Outgoing
 from mockserver.broker.orders import Order
-from mockserver.broker.rules import Rules
 from tests.broker.trading.harness import ACCOUNT, BUY, EURUSD, LIMIT, MARKET, SELL, Session
 
 STEP = 100_000
@@ -81,10 +80,9 @@ class Fates(RuleBasedStateMachine):
     @initialize(
         skew=st.sampled_from([0, 3_600_000, -5 * 31_536_000_000]),
         per_deal=st.sampled_from([None, STEP]),
-        page=st.sampled_from([2, 1000]),
     )
-    def begin(self, skew: int, per_deal: int | None, page: int) -> None:
-        self.session = Session(rules=Rules(page=page))
+    def begin(self, skew: int, per_deal: int | None) -> None:
+        self.session = Session()
         self.broker = self.session.broker
         self.session.liquidity(EURUSD, per_deal=per_deal)
         self.broker.connected(STRANGER, 0.0)

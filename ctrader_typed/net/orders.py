@@ -1,0 +1,267 @@
+"""All orders of a client: who places them, and who tells each handle what has become of it.
+
+Decides nothing about a fate: that is `wire.book` and `wire.inquiry`. Knows no socket. Whoever holds
+an `Orders` and runs connections calls, in this order for each connection:
+
+- `receive(received)`: everything that comes in, in order, before anybody who waits for an answer
+  runs. Plain; never waits. A reply to ProtoOAAccountAuthReq is how it learns that an account can be
+  asked about; where the server says that the account was authorised before, call `authorised`.
+- `restored(ask)`: a task for as long as the connection lives, from the moment when requests may be
+  sent on it; it asks the server about what is in doubt. `ask` sends a request and waits for its
+  answer. It ends by being cancelled, or by itself when `ask` raises ConnectionLost.
+- `link_lost(reason)`: plain, when the connection has ended, after the tickets were settled.
+- `close(reason)`: plain, once, when there will be no other connection.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+import trio
+
+from ..errors import ConnectionLost, CTraderError, LocalProtocolError, NotSent
+from ..journal import Journal, OpenOrder
+from ..message import Message, Request
+from ..schema import Schema
+from ..wire.book import Book
+from ..wire.envelope import Received
+from ..wire.exchange import State, Ticket
+from ..wire.fate import Fate
+from ..wire.inquiry import check
+from ..wire.lives import Status
+from ..wire.orders import Minter
+from .order import Connections, Order
+
+log = logging.getLogger(__name__)
+
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between one check and the next, the last of them from then on: an order may still be on
+its way when it is first asked about, and histories were seen to lag."""
+
+REMEMBERED = 1_000
+"""Settled orders that can still be found by their key; who holds a handle keeps it anyway."""
+
+Ask = Callable[[Request[Any]], Awaitable[Message]]
+
+
+class Orders:
+    """All orders of a client, over all its connections.
+
+    `submit` queues a request on the connection of now, or raises ConnectionLost; `withdraw` takes
+    one back that is still queued. What a `journal` has open is taken over: `list(orders)` has it.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        submit: Callable[[Request[Any]], Ticket],
+        withdraw: Callable[[Ticket], None],
+        journal: Journal | None = None,
+    ) -> None:
+        self._submit = submit
+        self._withdraw = withdraw
+        self._journal = journal
+        self._one_at_a_time = trio.CapacityLimiter(1)
+        self._book = Book(schema, Minter(secrets.token_hex(12)))
+        self._handles: dict[Fate, Order] = {}
+        self._settled: OrderedDict[str, Order] = OrderedDict()
+        self._tickets: dict[Fate, Ticket] = {}
+        self._doubts = trio.Event()
+        self._connections = Connections()
+        for left in () if journal is None else journal.open_orders():
+            self._adopt(left)
+
+    def __iter__(self) -> Iterator[Order]:
+        """The orders of which something is still to come, the oldest first."""
+        return iter(tuple(self._handles.values()))
+
+    def find(self, key: str) -> Order | None:
+        """The order of this key or client_order_id, if it is not settled or was so lately."""
+        for order in (*self._handles.values(), *reversed(self._settled.values())):
+            if key in {order.key, order.client_order_id}:
+                return order
+        return None
+
+    # --- placing ---
+
+    async def place(self, request: Request[Any]) -> Order:
+        """Send a trading request; returns once the server has answered it and not refused.
+
+        With a journal, it is on the disk before a byte of it is on the wire. Raises what
+        `Order.accepted` does; also EncodeError or LocalProtocolError if it cannot be sent at all.
+        Cancelled before it was written, not one byte of it leaves. Cancelled after that, it goes
+        its way, and can be found here.
+        """
+        fate = self._book.open(request, _now())
+        order = self._handles[fate] = Order(self._connections, fate)
+        await self._write_down(fate)
+        if fate.status is Status.WRITING:  # the link may have gone meanwhile
+            await self._send(fate)
+        await self._accepted(order)
+        return order
+
+    async def _write_down(self, fate: Fate) -> None:
+        if self._journal is None:
+            return
+        entry = OpenOrder(fate.key, fate.request, fate.placed_at, fate.mark)
+        try:
+            # An fsync takes from 1 ms to seconds: in a thread it holds up nobody else.
+            await trio.to_thread.run_sync(self._journal.opened, entry, limiter=self._one_at_a_time)
+        except OSError as error:
+            self._discard(fate)
+            raise NotSent(f"the journal cannot be written: {error}") from error
+        except BaseException:  # cancelled before it began
+            self._discard(fate)
+            raise
+
+    async def _send(self, fate: Fate) -> None:
+        try:
+            ticket = self._submit(fate.request)
+        except CTraderError as error:
+            self._discard(fate)
+            await trio.lowlevel.checkpoint()  # who tries again and again must not stop the world
+            if isinstance(error, ConnectionLost):
+                raise NotSent(error.reason) from error
+            raise
+        self._tickets[fate] = ticket
+        self._book.sent(fate, ticket.client_msg_id)
+
+    async def _accepted(self, order: Order) -> None:
+        try:
+            await order.accepted()
+        except trio.Cancelled:
+            ticket = self._tickets.get(order.fate)
+            if ticket is not None and ticket.state is State.QUEUED:
+                self._withdraw(ticket)
+                self._discard(order.fate)
+            raise
+
+    def _discard(self, fate: Fate) -> None:
+        self._book.discard(fate)
+        self._publish()
+
+    def _adopt(self, left: OpenOrder) -> None:
+        try:
+            fate = self._book.adopt(
+                left.key, left.request, left.placed_at, left.mark, left.order_id, left.position_id
+            )
+        except (KeyError, LocalProtocolError) as error:
+            log.warning("the journal's %s is left alone: %s", left.key, error)
+            return
+        self._handles[fate] = Order(self._connections, fate)
+        self._publish()
+
+    # --- what connections call ---
+
+    def receive(self, received: Iterable[Received]) -> None:
+        """Something came in."""
+        self._book.receive(received)
+        if self._book.changed:
+            self._publish()
+
+    def authorised(self, account: int) -> None:
+        """An account has its session on this connection: what is in doubt there can be asked."""
+        self._book.authorised.add(account)
+        self._doubts.set()
+
+    def link_lost(self, reason: str) -> None:
+        """The connection has ended: tell everybody who waits what that means for them, at once."""
+        self._connections.lost = reason
+        unwritten = frozenset(fate for fate in self._handles if self._unwritten(fate))
+        self._book.link_lost(unwritten)
+        self._publish()
+
+    def _unwritten(self, fate: Fate) -> bool:
+        if fate.status is not Status.WRITING:
+            return False
+        ticket = self._tickets.get(fate)
+        if ticket is None:
+            return True  # it is just being written into the journal
+        outcome = ticket.settled_as
+        return isinstance(outcome, ConnectionLost) and not outcome.maybe_delivered
+
+    def close(self, reason: str) -> None:
+        """No connection will follow: whoever waits is told."""
+        self._connections.closed = reason
+        for order in self._handles.values():
+            order.wake()
+
+    async def restored(self, ask: Ask) -> None:
+        """Ask about what is in doubt, for as long as the connection lives."""
+        fresh, pauses = True, iter(PAUSES)
+        try:
+            while True:
+                accounts = self._book.accounts(fresh=fresh)
+                for account in accounts:
+                    await self._check(account, ask)
+                fresh = fresh and not accounts
+                if accounts and self._book.accounts():
+                    await trio.sleep(next(pauses, PAUSES[-1]))
+                else:
+                    pauses = iter(PAUSES)
+                    await self._doubts.wait()
+                    self._doubts = trio.Event()
+        except ConnectionLost:
+            return  # `link_lost` says the rest
+
+    async def _check(self, account: int, ask: Ask) -> None:
+        asking = check(self._book, account, _now())
+        answer: Message | None = None
+        while True:
+            try:
+                question = asking.send(answer)
+            except StopIteration:
+                self._publish()
+                return
+            self._publish()
+            try:
+                answer = await ask(question)
+            except ConnectionLost:
+                raise
+            except CTraderError as error:
+                log.info("asked about orders in doubt: %s", error)
+                answer = None
+
+    # --- telling ---
+
+    def _publish(self) -> None:
+        """Write down, and tell those who wait, what has changed."""
+        changed, self._book.changed = self._book.changed, {}
+        for fate in changed:
+            order = self._handles.get(fate)
+            if order is None:
+                continue
+            self._note(fate)
+            if fate.status is not Status.WRITING:
+                self._tickets.pop(fate, None)
+            if fate.in_doubt:
+                self._doubts.set()
+            if fate.settled:
+                del self._handles[fate]
+                self._settled[fate.key] = order
+                if len(self._settled) > REMEMBERED:
+                    self._settled.popitem(last=False)
+            order.wake()
+        self._book.changed.clear()
+
+    def _note(self, fate: Fate) -> None:
+        """What is only of help after a restart is written without waiting for the disk."""
+        if self._journal is None:
+            return
+        try:
+            if fate.ended:
+                self._journal.ended(fate.key, fate.status.name)
+            elif fate.order_id is not None:
+                self._journal.known(fate.key, fate.order_id, fate.position_id)
+        except OSError as error:
+            log.warning("%s is not noted in the journal: %s", fate.key, error)
+
+
+def _now() -> int:
+    """Our clock, in ms since the Unix epoch."""
+    return time.time_ns() // 1_000_000
