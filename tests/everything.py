@@ -6,7 +6,6 @@ The same facts are stated twice, for google.protobuf and for ours, from one tabl
 
 from __future__ import annotations
 
-
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 
 from ctrader_typed.codec.fields import WIRE_TYPE
@@ -42,12 +41,12 @@ def _everything() -> MessageType:
             if label == "packed" and WIRE_TYPE[kind] == LENGTH:
                 continue
             number += 1
-            name = f"{label}_{kind}"
+            name, key = f"{label}_{kind}", f"{label}{kind.capitalize()}"
             arguments = {"optional": {"default": None}, "required": {}}.get(
                 label, {"default_factory": list, "packed": label == "packed"}
             )
             namespace["__annotations__"][name] = object  # type: ignore[index]  # it is a dict
-            namespace[name] = field(number, kind, of=of, key=name, **arguments)  # type: ignore[arg-type]  # as the loop has them
+            namespace[name] = field(number, kind, of=of, key=key, **arguments)  # type: ignore[arg-type]  # as the loop has them
     return MessageType("Everything", (Message,), namespace)
 
 

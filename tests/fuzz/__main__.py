@@ -48,12 +48,12 @@ def _blind(targets: list[str], first_seed: int, seconds: float) -> int:
             done[target] += driver.run(target, first_seed + turn, BATCH)
         except driver.Failure as failure:
             cause = failure.__cause__
-            print(f"{failure}\n{type(cause).__name__}: {cause}", file=sys.stderr)
+            sys.stderr.write(f"{failure}\n{type(cause).__name__}: {cause}\n")
             return 1
         if turn + 1 >= len(targets) and time.monotonic() > end:
             break
     for target, count in done.items():
-        print(f"{target:12}{count:12,} inputs, every promise kept")
+        sys.stdout.write(f"{target:12}{count:12,} inputs, every promise kept\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Runs the targets over seeded inputs. The same seed and number give the same inputs on every machine."""
+"""Runs the targets over seeded inputs: the same seed and number give the same ones everywhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Failure(AssertionError):
 
 
 def run(target: str, seed: int, count: int) -> int:
-    """Push `count` inputs through a target and return how many went; Failure shows the one that broke it."""
+    """Push `count` inputs through a target and return how many; Failure shows the one that failed."""
     function = TARGETS[target]
     done = 0
     for data in itertools.islice(inputs(target, Random(f"{target} {seed}")), count):

@@ -1,6 +1,6 @@
-"""`python -m tests.fuzz.guided TARGET SECONDS`: one target under atheris, which follows the lines reached.
+"""`python -m tests.fuzz.guided TARGET SECONDS`: one target under atheris, guided by coverage.
 
-Its own program, because atheris instruments modules as they are imported and ends the process itself.
+Its own program, because atheris instruments modules as they are imported and ends the process.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ with atheris.instrument_imports(include=["ctrader_typed"]):
 
 
 def main(target: str, seconds: int) -> None:
-    """Fuzz until the time is up; atheris exits with a status of its own when a promise is broken."""
+    """Fuzz until the time is up; atheris exits with another status when a promise is broken."""
     with tempfile.TemporaryDirectory() as folder:
         for number, data in enumerate(itertools.islice(inputs(target, Random(1)), 2_000)):
             (Path(folder) / f"{number:05}").write_bytes(data)
-        limits = [f"-max_total_time={seconds}", "-max_len=4096", f"-artifact_prefix={tempfile.gettempdir()}/"]
+        limits = [
+            f"-max_total_time={seconds}",
+            "-max_len=4096",
+            f"-artifact_prefix={tempfile.gettempdir()}/",
+        ]
         atheris.Setup([sys.argv[0], *limits, folder], TARGETS[target])
         atheris.Fuzz()
 

@@ -25,14 +25,65 @@ TEXTS = ("", "EURUSD", "naïve", "€", "𝄞", "x" * 130, "\0", '"\\')
 FLOATS = (0.0, -0.0, 1.08676, -1e300, 5e-324, math.inf, -math.inf, math.nan)
 VARINTS = (b"\0", b"\x80\0", b"\x7f", b"\xff\x01", b"\xff" * 9 + b"\x01", b"\xff" * 10 + b"\x01")
 TOKENS = (
-    *(b"null", b"true", b'"true"', b"[]", b"{}", b"[null]", b"-1", b"1e999", b"1.0", b"0.5", b"NaN"),
-    *(b'"NaN"', b'"-Infinity"', b'"12"', b'"1_0"', b'" 1"', b'"\xd9\xa3"', b"9" * 30, b'"%s"' % (b"9" * 30)),
+    *(
+        b"null",
+        b"true",
+        b'"true"',
+        b"[]",
+        b"{}",
+        b"[null]",
+        b"-1",
+        b"1e999",
+        b"1.0",
+        b"0.5",
+        b"NaN",
+    ),
+    *(
+        b'"NaN"',
+        b'"-Infinity"',
+        b'"12"',
+        b'"1_0"',
+        b'" 1"',
+        b'"\xd9\xa3"',
+        b"9" * 30,
+        b'"%s"' % (b"9" * 30),
+    ),
     *(b"18446744073709551616", b"-9223372036854775809", b'"\\ud800"', b"9" * 5000, b"[" * 3000),
     *(b'"MARKET"', b'"="', b'"QUJD"', b",", b":", b"}", b'"', b"\xff", b"\xef\xbb\xbf", b"\0"),
 )
 VALUES = (
-    *(None, True, [], {}, [None], {"": 0}, 0, -1, 7, 1 << 31, 1 << 63, 1 << 64, -(1 << 63) - 1, 10**400),
-    *(1.0, 0.5, 1e300, 1e39, "", "true", "NaN", "Infinity", "1e999", "12", "-0", "0x10", "1_0", " 1"),
+    *(
+        None,
+        True,
+        [],
+        {},
+        [None],
+        {"": 0},
+        0,
+        -1,
+        7,
+        1 << 31,
+        1 << 63,
+        1 << 64,
+        -(1 << 63) - 1,
+        10**400,
+    ),
+    *(
+        1.0,
+        0.5,
+        1e300,
+        1e39,
+        "",
+        "true",
+        "NaN",
+        "Infinity",
+        "1e999",
+        "12",
+        "-0",
+        "0x10",
+        "1_0",
+        " 1",
+    ),
     *("9" * 5000, "MARKET", "BUY", "QUJD", "QUJ", "\ud800", "\u0663", "€"),
 )
 
@@ -120,7 +171,9 @@ def _protobuf(cls: type[Message], random: Random) -> bytes:
 def _stream(cls: type[Message], random: Random) -> bytes:
     sendable = cls if cls in SCHEMA.payload_types else random.choice(list(SCHEMA.payload_types))
     connection, msg_id = Connection(SCHEMA), random.choice((None, "", "cm_1"))
-    frames = [connection.send(sample(sendable, random), msg_id) for _ in range(random.choice((1, 2)))]
+    frames = [
+        connection.send(sample(sendable, random), msg_id) for _ in range(random.choice((1, 2)))
+    ]
     return random.randbytes(HEAD) + b"".join(frames)
 
 

@@ -1,7 +1,7 @@
 """One function for each way into the library: it takes any bytes and raises only if we are wrong.
 
-The first three bytes choose the message class, the path and the mode, so that a fuzzer can find them;
-the rest is the input. Nothing here knows who makes the inputs.
+The first three bytes choose the message class, the path and the mode, so that a fuzzer can find
+them; the rest is the input. Nothing here knows who makes the inputs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _chosen(data: bytes) -> tuple[type[Message], str, int, bytes]:
 
 
 def decode(data: bytes) -> None:
-    """Protobuf bytes: what google.protobuf reads we read too, as the same values; or DecodeError."""
+    """Any bytes: what google.protobuf reads we read too, as the same values; or DecodeError."""
     cls, path, _, payload = _chosen(data)
     with oracle.path(path, [cls]):
         oracle.agree(cls, payload)

@@ -1,4 +1,4 @@
-"""The fuzz targets in the gate: the seeded driver with a number of inputs, and hypothesis beside it."""
+"""The fuzz targets in the gate: the seeded driver with many inputs, and hypothesis beside it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_promise_broken_is_reported_with_the_input(monkeypatch: pytest.MonkeyP
 
 
 def test_the_targets_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decoder that forgets something, and one that refuses too much, are found by a whole input."""
+    """A decoder that reads something else, and one that refuses too much, are found out."""
     whole = targets.head(ProtoOATraderReq) + bytes(ProtoOATraderReq(ctid_trader_account_id=1))
     wrong = ProtoOATraderReq(ctid_trader_account_id=2)
     targets.decode(whole)

@@ -16,7 +16,7 @@ DEEP = 4
 
 
 def integers(kind: str) -> st.SearchStrategy[int]:
-    """All that fit, with a liking for both ends, for what changes the length of a varint, and for prices."""
+    """All that fit, with a liking for both ends, for what changes a varint's length, for prices."""
     low, above = LIMITS[kind]
     edges = {low, low + 1, -1, 0, 1, above - 2, above - 1}
     edges |= {1 << bits for bits in range(7, 64, 7)} | {(1 << bits) - 1 for bits in range(7, 64, 7)}
@@ -24,11 +24,12 @@ def integers(kind: str) -> st.SearchStrategy[int]:
     return st.sampled_from(fitting) | st.integers(low, above - 1) | st.integers(0, 200_000)
 
 
-def scalars(cls: type[Message], field: Field) -> st.SearchStrategy[Any]:
+def scalars(cls: type[Message], field: Field, named: bool) -> st.SearchStrategy[Any]:
     """The values of a field that is no message."""
     if field.kind == "enum":
         enum = cls.class_of(field)
-        return st.sampled_from(list(enum)) | integers("enum").map(enum)
+        members = st.sampled_from(list(enum))
+        return members if named else members | integers("enum").map(enum)
     if field.kind in LIMITS:
         return integers(field.kind)
     if field.kind == "double":
@@ -47,15 +48,15 @@ def texts() -> st.SearchStrategy[str]:
 
 
 @functools.cache
-def messages(cls: type[Message], depth: int = 0) -> st.SearchStrategy[Any]:
-    """Messages of a class with every required field."""
+def messages(cls: type[Message], depth: int = 0, named: bool = False) -> st.SearchStrategy[Any]:
+    """Messages of a class with every required field; if `named`, every enum number has a name."""
     required: dict[str, st.SearchStrategy[Any]] = {}
     optional: dict[str, st.SearchStrategy[Any]] = {}
     for field in cls.message_fields:
         if field.kind != "message":
-            values = scalars(cls, field)
+            values = scalars(cls, field, named)
         elif depth < DEEP:
-            values = messages(cls.class_of(field), depth + 1)
+            values = messages(cls.class_of(field), depth + 1, named)
         elif field.required:
             raise AssertionError(f"{cls.__name__} requires itself")
         else:

@@ -1,4 +1,4 @@
-"""The same messages and the same bytes, ours and google.protobuf's, for every message of the schema.
+"""The same messages and the same bytes, ours and google.protobuf's, for every message there is.
 
 `tests/fuzz` asks the same of far more bytes, with less thought behind each.
 """
@@ -61,7 +61,7 @@ def test_unknown_fields_come_back_and_every_cut_is_judged_as_google_does(
 @SHARE
 @given(data=st.data())
 def test_whatever_is_done_to_the_bytes_google_judges_alike(way: Way, data: st.DataObject) -> None:
-    """Fields in any order, again, of another wire type, in one message or in several; bytes flipped."""
+    """Fields in any order, twice, of another wire type, in several messages; bytes flipped."""
     cls, path = way
     first, second = (bytes(data.draw(messages(cls))) for _ in range(2))
     numbers = [field.number for field in cls.message_fields]

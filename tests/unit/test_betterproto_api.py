@@ -1,4 +1,4 @@
-"""The API that users of betterproto know, row by row, and that betterproto itself cannot get in the way."""
+"""The API that users of betterproto know, row by row; betterproto itself cannot get in the way."""
 
 from __future__ import annotations
 
@@ -113,7 +113,9 @@ class TestOfTheTable:
     def test_dataclasses(self) -> None:
         assert dataclasses.replace(event(), deal=deal()).deal == deal()
         assert dataclasses.asdict(event(deal=deal()))["deal"]["deal_id"] == 1
-        assert len(dataclasses.fields(ProtoOAExecutionEvent)) == len(ProtoOAExecutionEvent.message_fields)
+        assert len(dataclasses.fields(ProtoOAExecutionEvent)) == len(
+            ProtoOAExecutionEvent.message_fields
+        )
 
     def test_serialize_to_string_and_bytes_and_len(self) -> None:
         message = event(deal=deal())
@@ -167,7 +169,10 @@ class TestOfTheTable:
         kept = ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=2, bid=3)
         assert kept.from_dict({"ask": 4}) is kept
         assert (kept.bid, kept.ask) == (3, 4)
-        assert type(ProtoOAExecutionEvent.from_dict(message.to_dict()).execution_type) is ProtoOAExecutionType
+        assert (
+            type(ProtoOAExecutionEvent.from_dict(message.to_dict()).execution_type)
+            is ProtoOAExecutionType
+        )
 
     def test_from_json_on_class_and_instance(self) -> None:
         message = event(deal=deal())
@@ -196,7 +201,7 @@ class TestOfTheTable:
             + b"\xf8\x7f\x01"
         )
         before = copy.deepcopy(message)
-        with pytest.raises(DecodeError, match="ProtoOASpotEvent.ask"):
+        with pytest.raises(DecodeError, match=r"ProtoOASpotEvent\.ask"):
             message.parse(b"\x20\x09\x32\x02\x18\x01\x28\xff")
         assert message == before
         message.parse(b"\x20\x09\x32\x02\x18\x01\xf8\x7f\x02")
@@ -243,13 +248,18 @@ class TestOfTheTable:
         ("data", "said"),
         [
             (b"\x05\x08\x01", "5 bytes expected in the stream, 3 of them are missing"),
-            (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "a message of 18446744073709551615 bytes"),
+            (
+                b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+                "a message of 18446744073709551615 bytes",
+            ),
             (b"\x80" * 11, "no length in the stream"),
             (b"\x80", "no length in the stream"),
             (b"\xff\xff\xff\xff\x07\x00", "2147483647 bytes expected in the stream"),
         ],
     )
-    def test_a_stream_that_lies_is_refused_without_believing_it(self, data: bytes, said: str) -> None:
+    def test_a_stream_that_lies_is_refused_without_believing_it(
+        self, data: bytes, said: str
+    ) -> None:
         with pytest.raises(DecodeError, match=said):
             ProtoOAExecutionEvent().load(io.BytesIO(data), betterproto.SIZE_DELIMITED)
 
@@ -263,7 +273,9 @@ class TestEnums:
         assert ProtoOAOrderType.try_value(2) is ProtoOAOrderType.LIMIT
         assert ProtoOAOrderType.try_value(99) == 99
         assert ProtoOAOrderType.from_string("LIMIT") is ProtoOAOrderType.LIMIT
-        with pytest.raises(ValueError, match="ProtoOAOrderType has no 'limit'; it has MARKET, LIMIT"):
+        with pytest.raises(
+            ValueError, match="ProtoOAOrderType has no 'limit'; it has MARKET, LIMIT"
+        ):
             ProtoOAOrderType.from_string("limit")
 
 
@@ -282,7 +294,7 @@ def test_betterprotos_metadata_is_true_for_every_message() -> None:
 
 
 def test_a_package_that_patches_betterproto_changes_nothing(tmp_path: Path) -> None:
-    """betterproto replaces its own parse and __bytes__ where betterproto_rust_codec is installed."""
+    """betterproto replaces its parse and __bytes__ where betterproto_rust_codec is installed."""
     (tmp_path / "betterproto_rust_codec.py").write_text(
         textwrap.dedent("""
             def deserialize(message, data):

@@ -1,4 +1,4 @@
-"""The wire format, fact by fact: what is refused, and in which words. google.protobuf judges each."""
+"""The wire format, fact by fact: what is refused, in which words, and that google agrees."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ REFUSED = {
     "cut in a tag": (b"\x80", "cut short inside the varint"),
     "cut in a varint": (b"\x20\xff", r"ProtoOASpotEvent.bid: cut short inside the varint"),
     "cut in an unknown varint": (b"\xf8\x7f\x80", "cut short inside the varint at byte 6"),
-    "cut in an unknown string": (b"\xfa\x7f\x05abc", "a length of 5 in 1 bytes at byte 6, with 3 left"),
+    "cut in an unknown string": (
+        b"\xfa\x7f\x05abc",
+        "a length of 5 in 1 bytes at byte 6, with 3 left",
+    ),
     "cut in an unknown fixed64": (b"\xf9\x7f1234567", "cut short inside field 2047"),
     "cut in an unknown fixed32": (b"\xfd\x7f123", "cut short inside field 2047"),
     "a varint of eleven bytes": (b"\x20" + b"\x80" * 10 + b"\x01", "varint of more than 10 bytes"),
@@ -65,7 +68,10 @@ REFUSED = {
     "a group that ends as another": (b"\xfb\x7f\xf4\x7f", "group 2047 ends as 2046"),
     "a broken field in a group": (b"\xfb\x7f\x00\xfc\x7f", "field number 0"),
     "a message that ends too late": (b"\x32\x05\x18\x01", r"trendbar: a length of 5"),
-    "a part of a message cut": (b"\x32\x03\x18\x80\x80", r"ProtoOASpotEvent.trendbar\[0\].volume: cut"),
+    "a part of a message cut": (
+        b"\x32\x03\x18\x80\x80",
+        r"ProtoOASpotEvent.trendbar\[0\].volume: cut",
+    ),
     "a message without what it needs": (b"\x32\x00", r"trendbar\[0\]: required field volume \(3\)"),
 }
 
@@ -110,7 +116,11 @@ def test_text_that_is_not_utf8_is_refused() -> None:
     assert theirs.version == b"a\xffb"  # where others have a str
     with pytest.raises(DecodeError, match=r"version: not UTF-8 at byte 3: invalid start byte"):
         ProtoOAVersionRes.FromString(data)
-    for wrong in (b"\xed\xa0\x80", b"\xc0\x80", b"\xf5\x80\x80\x80"):  # a surrogate, overlong, too high
+    for wrong in (
+        b"\xed\xa0\x80",
+        b"\xc0\x80",
+        b"\xf5\x80\x80\x80",
+    ):  # a surrogate, overlong, too high
         with pytest.raises(DecodeError, match="not UTF-8"):
             ProtoOAVersionRes.FromString(block(2, wrong))
 
@@ -129,12 +139,19 @@ def test_repeated_numbers_are_read_packed_and_unpacked_and_mixed() -> None:
     assert bytes(depth) == SPOT + b"\x2a\x02\x07\x08"
 
 
-@pytest.mark.parametrize("f", [f for f in Everything.message_fields if f.repeated and f.wire_type != 2], ids=repr)
+@pytest.mark.parametrize(
+    "f", [f for f in Everything.message_fields if f.repeated and f.wire_type != 2], ids=repr
+)
 def test_every_kind_packed_and_unpacked(f: typing.Any) -> None:
     one = b"\x01" if f.wire_type == 0 else b"\x01".ljust(FIXED[f.kind].size, b"\0")
     known = bytes(whole())
     unpacked = varint(f.number << 3 | f.wire_type) + one
-    for data in (unpacked * 3, block(f.number, one * 3), unpacked + block(f.number, one * 2), block(f.number, b"")):
+    for data in (
+        unpacked * 3,
+        block(f.number, one * 3),
+        unpacked + block(f.number, one * 2),
+        block(f.number, b""),
+    ):
         assert oracle.agree(Everything, known + data) == "accepted"
     assert oracle.agree(Everything, known + block(f.number, one * 3)[:-1]) == "refused"
     if f.wire_type != 0:
@@ -151,7 +168,12 @@ def whole() -> typing.Any:
 
 
 def test_integers_of_32_bits_are_cut_to_them() -> None:
-    for kind, expected in (("int32", -2), ("uint32", 2**32 - 2), ("enum", -2), ("sint32", 2**31 - 1)):
+    for kind, expected in (
+        ("int32", -2),
+        ("uint32", 2**32 - 2),
+        ("enum", -2),
+        ("sint32", 2**31 - 1),
+    ):
         (f,) = (f for f in Everything.message_fields if f.name == f"optional_{kind}")
         data = bytes(whole()) + varint(f.number << 3) + varint((1 << 64) - 2)
         assert oracle.agree(Everything, data) == "accepted"
@@ -162,15 +184,23 @@ def test_integers_of_32_bits_are_cut_to_them() -> None:
 
 
 def test_a_message_that_comes_in_pieces_is_put_together() -> None:
-    """Only the whole must have what is required, as in google.protobuf; lists grow, the rest is replaced."""
-    pieces = [b"\x20\x07" + b"\xf8\x7f\x01", b"\x08\x05", b"\x08\x06\x12\x02\x08\x01", b"\x1a\x02\x08\x02"]
+    """Only the whole must have what is required; lists grow, the rest is replaced: as in google."""
+    pieces = [
+        b"\x20\x07" + b"\xf8\x7f\x01",
+        b"\x08\x05",
+        b"\x08\x06\x12\x02\x08\x01",
+        b"\x1a\x02\x08\x02",
+    ]
     data = b"\x08\x01" + b"".join(block(2, piece) for piece in pieces)
     assert oracle.agree(Nested, data) == "accepted"
     child = codec.decode(Nested, data).child
     assert child is not None
     assert (child.required_number, len(child.children)) == (6, 1)
     assert child._unknown_fields == b"\x20\x07\xf8\x7f\x01"
-    assert oracle.agree(Nested, b"\x08\x01" + block(2, pieces[0]) + block(2, pieces[0])) == "incomplete"
+    assert (
+        oracle.agree(Nested, b"\x08\x01" + block(2, pieces[0]) + block(2, pieces[0]))
+        == "incomplete"
+    )
     # A piece that is broken is not mended by the next one.
     assert oracle.agree(Nested, b"\x08\x01\x12\x01\x08\x12\x01\x05") == "refused"
 
@@ -303,7 +333,9 @@ def test_a_span_inside_other_bytes() -> None:
 
 def test_the_path_in_an_error_goes_through_lists_and_messages() -> None:
     event = b"\x10\x01\x18\x03" + block(5, block(2, b"\x08\x01\x10"))
-    with pytest.raises(DecodeError, match=r"^ProtoOAExecutionEvent\.order\.trade_data\.volume: cut short"):
+    with pytest.raises(
+        DecodeError, match=r"^ProtoOAExecutionEvent\.order\.trade_data\.volume: cut short"
+    ):
         ProtoOAExecutionEvent.FromString(event)
     with pytest.raises(DecodeError, match=r"^ProtoOADealListRes\.deal\[1\]\.order_id: cut short"):
         ProtoOADealListRes.FromString(

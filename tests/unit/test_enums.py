@@ -13,7 +13,9 @@ from ctrader_typed.enums import Enum
 from ctrader_typed.proto import ProtoOAOrderType, ProtoOASpotEvent, ProtoOATradeSide
 from tests import oracle
 
-ENUMS = [value for value in vars(proto).values() if isinstance(value, type) and issubclass(value, Enum)]
+ENUMS = [
+    value for value in vars(proto).values() if isinstance(value, type) and issubclass(value, Enum)
+]
 
 
 def test_the_members_are_googles() -> None:
@@ -78,7 +80,10 @@ def test_a_server_that_invents_numbers_does_not_fill_the_memory() -> None:
 def test_an_unknown_number_survives_the_wire_in_its_field() -> None:
     """google.protobuf moves it to the unknown fields and reads the field as absent."""
     data = bytes.fromhex("08c53e10011802")  # payloadType 8005
-    ours, theirs = ProtoOASpotEvent.FromString(data), oracle.google_class(ProtoOASpotEvent).FromString(data)
+    ours, theirs = (
+        ProtoOASpotEvent.FromString(data),
+        oracle.google_class(ProtoOASpotEvent).FromString(data),
+    )
     assert ours.payload_type == 8005
     assert ours.payload_type is not None
     assert ours.payload_type.name == "UNKNOWN_8005"

@@ -1,4 +1,4 @@
-"""What a message is: fields, presence, construction, subclasses, dataclasses. Bytes are tested elsewhere."""
+"""What a message is: fields, presence, construction, subclasses, dataclasses. Not its bytes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from ctrader_typed.proto import (
     ProtoOAOrderType,
     ProtoOASpotEvent,
     ProtoOATimeInForce,
-    ProtoOATradeSide,
     ProtoOATraderReq,
     ProtoOATraderRes,
+    ProtoOATradeSide,
     ProtoOATrendbar,
     ProtoOAVersionReq,
 )
@@ -98,7 +98,9 @@ class TestPresence:
     ) -> None:
         message, google = cls.blank(), oracle.google_class(cls)()
         declared = {f.name for f in google.DESCRIPTOR.fields if f.has_default_value}
-        assert declared == {f.key for f in cls.message_fields if hasattr(cls, f"{f.name}_or_default")}
+        assert declared == {
+            f.key for f in cls.message_fields if hasattr(cls, f"{f.name}_or_default")
+        }
         for f in cls.message_fields:
             if f.key in declared:
                 assert getattr(message, f.name) is None
@@ -167,7 +169,11 @@ class TestConstruction:
             )
             barrier, made = threading.Barrier(4), []
 
-            def make(cls: typing.Any = cls, barrier: threading.Barrier = barrier, made: list[Message] = made) -> None:
+            def make(
+                cls: typing.Any = cls,
+                barrier: threading.Barrier = barrier,
+                made: list[Message] = made,
+            ) -> None:
                 barrier.wait()
                 made.append(cls(ctid_trader_account_id=1, extra=2))
 
@@ -189,7 +195,14 @@ class TestAttributes:
     def test_a_misspelt_attribute_is_refused_before_anything_is_sent(self) -> None:
         message = spot()
         message.bidd = 1  # type: ignore[attr-defined]  # the point
-        for refuse in (bytes, len, Message.SerializeToString, pickle.dumps, Message.to_dict, Message.to_json):
+        for refuse in (
+            bytes,
+            len,
+            Message.SerializeToString,
+            pickle.dumps,
+            Message.to_dict,
+            Message.to_json,
+        ):
             with pytest.raises(EncodeError, match="ProtoOASpotEvent has no field bidd"):
                 refuse(message)
         for twin in (copy.copy(message), copy.deepcopy(message)):
@@ -259,7 +272,7 @@ class TestCopies:
             copy.deepcopy,
             lambda m: pickle.loads(pickle.dumps(m)),
             lambda m: pickle.loads(pickle.dumps(m, protocol=0)),
-            lambda m: dataclasses.replace(m),
+            dataclasses.replace,
             lambda m: m.__replace__(),
             lambda m: type(m).FromString(bytes(m)),
         ],

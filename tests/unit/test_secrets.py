@@ -54,7 +54,14 @@ def test_every_credential_of_the_schema_is_marked() -> None:
 @each_secret
 def test_no_way_to_show_a_message_shows_it(cls: type[Message], secret: Field) -> None:
     message = with_secret(cls, secret)
-    ways = [repr(message), str(message), f"{message}", f"{message!r}", f"{[message]}", "%s" % message]  # noqa: UP031 - a way too
+    ways = [
+        repr(message),
+        str(message),
+        f"{message}",
+        f"{message!r}",
+        f"{[message]}",
+        "%s" % message,  # noqa: UP031 - a way too
+    ]
     ways += [pretty_repr(message), pprint.pformat(message), pprint.pformat([message], width=20)]
     record = logging.LogRecord("x", logging.INFO, "", 0, "%s %r", (message, message), None)
     ways.append(record.getMessage())
@@ -65,7 +72,9 @@ def test_no_way_to_show_a_message_shows_it(cls: type[Message], secret: Field) ->
 
 @each_secret
 def test_a_dataclass_made_of_it_does_not_show_it_either(cls: type[Message], secret: Field) -> None:
-    assert not {f.name: f for f in dataclasses.fields(typing.cast("typing.Any", cls))}[secret.name].repr
+    assert not {f.name: f for f in dataclasses.fields(typing.cast("typing.Any", cls))}[
+        secret.name
+    ].repr
 
 
 def test_an_absent_credential_is_not_shown_as_one() -> None:
@@ -79,7 +88,9 @@ def test_inside_another_message_and_in_the_bytes_of_an_envelope() -> None:
     for shown in (repr(envelope), pretty_repr(envelope), pprint.pformat(envelope), f"{[envelope]}"):
         assert SECRET not in shown
     unknown = ProtoOAGetAccountListByAccessTokenRes.FromString(
-        bytes(ProtoOAGetAccountListByAccessTokenRes(access_token=SECRET)) + b"\xfa\x7f\x12" + SECRET.encode()
+        bytes(ProtoOAGetAccountListByAccessTokenRes(access_token=SECRET))
+        + b"\xfa\x7f\x12"
+        + SECRET.encode()
     )
     assert SECRET not in repr(unknown)
 
@@ -90,7 +101,7 @@ def test_no_error_shows_it_when_it_cannot_be_written(cls: type[Message], secret:
     others: list[typing.Any] = [SECRET.encode(), [SECRET], {SECRET: SECRET}, SECRET + "\ud800"]
     broken = [with_secret(cls, secret, value) for value in others]
     for f in cls.message_fields:
-        if f.kind != "string" and f.kind != "bool":
+        if f.kind not in ("string", "bool"):
             message = with_secret(cls, secret)
             setattr(message, f.name, SECRET)
             broken.append(message)
