@@ -1,8 +1,8 @@
 """The journal of orders: a file of the trading requests that were sent and are not over.
 
 A request is on the disk before its first byte is on the wire, so whatever kills the process, the
-next one knows what may have happened. Knows no server and no loop: its calls block, and only those
-of `opened` for as long as the disk takes.
+next one knows what may have happened. Knows no server and no loop: `opened` blocks for as long as
+the disk takes (call it in a thread), the others for some microseconds.
 
 The file is JSON Lines and only ever appended to: `opened` (with the request), `known` (the ids that
 the server gave) and `ended`. A line that is torn, by a kill or a full disk, counts as not written:
@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,6 +59,7 @@ class Journal:
         self._path = Path(path)
         self._schema = schema
         self._open: dict[str, OpenOrder] = {}
+        self._writing = threading.Lock()
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._file = os.open(self._path, flags, 0o600)
         try:
@@ -122,7 +124,8 @@ class Journal:
 
     def _append(self, record: Mapping[str, object]) -> None:
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
-        self._write(line if self._whole else b"\n" + line)
+        with self._writing:  # a line in one piece, also where one thread opens and another ends
+            self._write(line if self._whole else b"\n" + line)
 
     def _write(self, data: bytes) -> None:
         self._whole = False  # until proved: a part of it may be there
