@@ -95,8 +95,8 @@ def volume(account: Account, spec: ProtoOASymbol, ordered: int, most: int | None
         raise TradingRefusal(code, reason)
     step = spec.step_volume or 1
     if ordered % step:
-        whole = Decimal(ordered) / size
-        reason = f"Order volume = {whole} is not a multiple of the volume step = {lots(step, size)}."
+        shown = f"Order volume = {Decimal(ordered) / size}"
+        reason = f"{shown} is not a multiple of the volume step = {lots(step, size)}."
         raise TradingRefusal(code, reason)
 
 

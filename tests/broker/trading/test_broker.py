@@ -1,4 +1,4 @@
-"""The broker as a core: every request answered, time, determinism, snapshots, what tests can move."""
+"""The broker as a core: requests answered, time, determinism, snapshots, what tests can move."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ from mockserver.broker import answers
 from mockserver.broker.broker import START, Broker
 from mockserver.broker.core import Core, Outgoing
 from mockserver.broker.reference import MarketData
-
 from tests.broker.trading.harness import (
     ACCOUNT,
     EURUSD,
@@ -67,7 +66,7 @@ def core(broker: Broker) -> Core:
     return broker
 
 
-# --- every request is answered ---------------------------------------------------------------------
+# --- every request is answered --------------------------------------------------------------------
 
 
 def test_the_broker_answers_everything_but_what_is_the_gates() -> None:
@@ -144,14 +143,12 @@ def test_what_is_no_request_is_unsupported() -> None:
     assert sent.message.error_code == "UNSUPPORTED_MESSAGE"
 
 
-# --- order of events, time -------------------------------------------------------------------------
+# --- order of events, time ------------------------------------------------------------------------
 
 
 def test_subscribers_hear_the_price_before_what_it_set_off() -> None:
     session = Session()
-    session.send(
-        ProtoOASubscribeSpotsReq(ctid_trader_account_id=ACCOUNT, symbol_id=[EURUSD])
-    )
+    session.send(ProtoOASubscribeSpotsReq(ctid_trader_account_id=ACCOUNT, symbol_id=[EURUSD]))
     session.opened(relative_stop_loss=100, trailing_stop_loss=True)
     spot, moved = session.price(EURUSD, 108_600)
     assert isinstance(spot.message, ProtoOASpotEvent)
@@ -195,7 +192,7 @@ def test_a_tests_hand_makes_it_due_at_once_and_says_so() -> None:
     assert session.broker.wake_at() is None
 
 
-# --- determinism, snapshots ------------------------------------------------------------------------
+# --- determinism, snapshots -----------------------------------------------------------------------
 
 
 def told_bytes(outgoing: list[Outgoing]) -> list[tuple[bytes, int | None, str | None]]:
@@ -251,7 +248,7 @@ def test_a_snapshot_fits_another_broker_too() -> None:
     assert len(session.account.positions) == 1
 
 
-# --- what a test can move --------------------------------------------------------------------------
+# --- what a test can move -------------------------------------------------------------------------
 
 
 def test_set_price_by_name() -> None:
@@ -303,7 +300,8 @@ def test_fill_a_protective_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "cls", [ProtoOATraderReq, ProtoOACancelOrderReq, ProtoOAOrderDetailsReq, ProtoOAMarginCallUpdateReq]
+    "cls",
+    [ProtoOATraderReq, ProtoOACancelOrderReq, ProtoOAOrderDetailsReq, ProtoOAMarginCallUpdateReq],
 )
 def test_any_request_can_be_refused(cls: type[Message]) -> None:
     session = Session()
@@ -319,9 +317,7 @@ def test_any_request_can_be_refused(cls: type[Message]) -> None:
 def test_a_changed_symbol_is_told_to_every_account() -> None:
     session = Session()
     session.broker.open_account(2, deposit=5)
-    session.broker.change_symbol(
-        session.broker.catalogue.symbol(EURUSD).__replace__(digits=4)
-    )
+    session.broker.change_symbol(session.broker.catalogue.symbol(EURUSD).__replace__(digits=4))
     told = session.wait(0)
     assert [o.account_id for o in told] == [ACCOUNT, 2]
     assert all(isinstance(o.message, ProtoOASymbolChangedEvent) for o in told)
@@ -347,7 +343,9 @@ def test_two_accounts_do_not_see_each_other() -> None:
     for request in (
         ProtoOAClosePositionReq(ctid_trader_account_id=2, position_id=position, volume=100_000),
         ProtoOAOrderDetailsReq(ctid_trader_account_id=2, order_id=order_id),
-        ProtoOADealOffsetListReq(ctid_trader_account_id=2, deal_id=next(iter(session.account.deals))),
+        ProtoOADealOffsetListReq(
+            ctid_trader_account_id=2, deal_id=next(iter(session.account.deals))
+        ),
     ):
         (sent,) = session.send(request)
         assert "NOT_FOUND" in getattr(sent.message, "error_code")  # noqa: B009
@@ -359,7 +357,5 @@ def test_two_accounts_do_not_see_each_other() -> None:
 
 
 def test_symbol_by_id_still_works_through_the_broker() -> None:
-    answer = Session().ask(
-        ProtoOASymbolByIdReq(ctid_trader_account_id=ACCOUNT, symbol_id=[EURUSD])
-    )
+    answer = Session().ask(ProtoOASymbolByIdReq(ctid_trader_account_id=ACCOUNT, symbol_id=[EURUSD]))
     assert answer.to_dict()["symbol"][0]["symbolId"] == EURUSD

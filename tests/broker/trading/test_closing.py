@@ -8,14 +8,13 @@ import pytest
 
 from ctrader_typed.proto import (
     ProtoOAAccessRights,
-    ProtoOAClosePositionReq,
     ProtoOAClosePositionDetail,
+    ProtoOAClosePositionReq,
     ProtoOAExecutionEvent,
     ProtoOAPositionStatus,
     ProtoOATradingMode,
 )
 from mockserver.broker.rules import Latency, Rules
-
 from tests.broker.trading.harness import (
     EURUSD,
     GBPUSD,
@@ -106,7 +105,7 @@ def test_balance_after_a_close(session: Session) -> None:
     assert filled.deal.commission == -25
 
 
-# --- raising, and what leaves first ----------------------------------------------------------------
+# --- raising, and what leaves first ---------------------------------------------------------------
 
 
 def raised(session: Session) -> int:
@@ -195,7 +194,7 @@ def test_a_raise_that_comes_too_late_is_rejected(session: Session) -> None:
     assert rejected.error_code == "POSITION_NOT_FOUND"
 
 
-# --- orders that meet on the way -------------------------------------------------------------------
+# --- orders that meet on the way ------------------------------------------------------------------
 
 
 def test_no_more_than_there_is_can_be_on_its_way(session: Session) -> None:
@@ -257,7 +256,7 @@ def test_a_stop_loss_with_little_liquidity_goes_on_with_the_next_tick(session: S
     assert session.account.positions == {}
 
 
-# --- refusals --------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from ctrader_typed.proto import (
 from mockserver.broker import rollover
 from mockserver.broker.account import Terms
 from mockserver.broker.money import half_away, share
-
 from tests.broker.trading.harness import (
     EUR,
     EURUSD,
@@ -58,7 +57,7 @@ def test_shares_of_the_recordings() -> None:
     assert share(-2772, 1, 100) == -28
 
 
-# --- commission ------------------------------------------------------------------------------------
+# --- commission -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_quote_currency_per_lot_is_converted() -> None:
     assert deal(session, symbol_id=GER40, volume=100).commission == -217
 
 
-# --- rates and conversion --------------------------------------------------------------------------
+# --- rates and conversion -------------------------------------------------------------------------
 
 
 def test_the_rates_of_a_pair_with_a_foreign_quote() -> None:
@@ -161,13 +160,11 @@ def test_money_digits_are_the_accounts_own() -> None:
     assert position.message().used_margin == 1_084_600_000
 
 
-# --- spread bets -----------------------------------------------------------------------------------
+# --- spread bets ----------------------------------------------------------------------------------
 
 
 def test_a_spread_bet_is_reckoned_in_the_deposit_currency() -> None:
-    session = Session(
-        Terms(account_type=ProtoOAAccountType.SPREAD_BETTING, deposit_asset_id=6)
-    )
+    session = Session(Terms(account_type=ProtoOAAccountType.SPREAD_BETTING, deposit_asset_id=6))
     session.change(EURUSD, precise_trading_commission_rate=0)
     position = session.opened(volume=LOT)
     assert session.account.positions[position].margin_rate == Fraction(108_460, 100_000)
@@ -183,7 +180,7 @@ def test_a_bad_stake() -> None:
     assert error(session.send(session.order(volume=5)))[0] == "TRADING_BAD_STAKE"
 
 
-# --- swaps -----------------------------------------------------------------------------------------
+# --- swaps ----------------------------------------------------------------------------------------
 
 
 def swaps(session: Session, days: int, **order: Any) -> list[int]:
@@ -200,7 +197,7 @@ def swaps(session: Session, days: int, **order: Any) -> list[int]:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        # -1.106 pips a night for 100,000 units is -11.06; three times on Wednesday, none at weekends.
+        # -1.106 pips for 100,000 units is -11.06; three times on Wednesday, none at weekends.
         ({}, [-1106, -2212, -5530, -6636, -7742, -7742, -7742, -8848]),
         ({"charge_swap_at_weekends": True},
          [-1106, -2212, -5530, -6636, -7742, -8848, -9954, -11060]),

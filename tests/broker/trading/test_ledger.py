@@ -34,7 +34,6 @@ from ctrader_typed.proto import (
 )
 from mockserver.broker.account import Terms
 from mockserver.broker.rules import Rules
-
 from tests.broker.trading.harness import (
     ACCOUNT,
     EURUSD,
@@ -88,7 +87,7 @@ def test_reconcile_leaves_out_what_is_on_its_way_and_what_has_ended(session: Ses
         assert len(answer.order) == count
 
 
-# --- pages and windows -----------------------------------------------------------------------------
+# --- pages and windows ----------------------------------------------------------------------------
 
 
 def traded(session: Session, times: int) -> list[int]:
@@ -199,7 +198,7 @@ def test_wide_windows_are_refused_by_strict_rules_only(session: Session) -> None
     assert isinstance(strict.ask(by_position), ProtoOADealListByPositionIdRes)
 
 
-# --- cash ------------------------------------------------------------------------------------------
+# --- cash -----------------------------------------------------------------------------------------
 
 
 def test_deposits_and_withdrawals_are_events_and_history(session: Session) -> None:
@@ -261,7 +260,7 @@ def test_the_account_list_shows_when_something_happened_last(session: Session) -
     assert session.account.listed().last_closing_deal_timestamp is not None
 
 
-# --- profit ----------------------------------------------------------------------------------------
+# --- profit ---------------------------------------------------------------------------------------
 
 
 def test_unrealised_profit(session: Session) -> None:

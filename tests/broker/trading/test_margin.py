@@ -28,7 +28,6 @@ from mockserver.broker import margin
 from mockserver.broker.account import Terms
 from mockserver.broker.margin import effective_leverage
 from mockserver.broker.rules import Rules
-
 from tests.broker.trading.harness import (
     BTCUSD,
     EURUSD,
@@ -45,7 +44,7 @@ CALL = ProtoOANotificationType
 TOTAL = ProtoOATotalMarginCalculationType
 
 
-# --- leverage --------------------------------------------------------------------------------------
+# --- leverage -------------------------------------------------------------------------------------
 
 TIERS = [ProtoOADynamicLeverageTier(volume=v * 100, leverage=x * 100)
          for v, x in ((1_000_000, 500), (2_000_000, 200), (3_000_000, 100))]  # fmt: skip
@@ -134,7 +133,7 @@ def test_hedging_needs_no_money_where_only_the_larger_side_counts() -> None:
     assert error(other.do(other.order(volume=LOT, trade_side=SELL)))[0] == "NOT_ENOUGH_MONEY"
 
 
-# --- margin calls ----------------------------------------------------------------------------------
+# --- margin calls ---------------------------------------------------------------------------------
 
 
 def calls(sent: Any) -> list[str]:
@@ -193,7 +192,7 @@ def test_an_impossible_margin_call(kind: ProtoOANotificationType, level: float) 
     assert error(session.send(request))[0] == "INVALID_REQUEST"
 
 
-# --- stop-out --------------------------------------------------------------------------------------
+# --- stop-out -------------------------------------------------------------------------------------
 
 
 def test_a_stop_out_closes_as_a_server_event() -> None:
@@ -201,7 +200,7 @@ def test_a_stop_out_closes_as_a_server_event() -> None:
     session.opened(volume=LOT, relative_stop_loss=50_000)
     sent = session.price(EURUSD, 107_700)
     sent += session.wait()
-    assert [k for k in kinds(sent)] == ["ORDER_ACCEPTED*", "ORDER_FILLED*", "ORDER_CANCELLED*"]
+    assert kinds(sent) == ["ORDER_ACCEPTED*", "ORDER_FILLED*", "ORDER_CANCELLED*"]
     accepted, filled, _ = executions(sent)
     assert accepted.order is not None
     assert filled.order is not None
@@ -235,7 +234,7 @@ def test_in_parts_only_as_much_as_is_needed() -> None:
     after = session.account.positions[position].volume
     assert 0 < after < left == LOT
     assert (left - after) % 100_000 == 0
-    level = margin.margin_level(session.broker._desk, session.account)  # noqa: SLF001
+    level = margin.margin_level(session.broker._desk, session.account)
     assert level is not None
     assert level > 50
 
@@ -272,7 +271,7 @@ def test_a_bonus_serves_as_margin() -> None:
     assert session.account.trader().manager_bonus == 100_000
 
 
-# --- events that never came ------------------------------------------------------------------------
+# --- events that never came -----------------------------------------------------------------------
 
 
 def test_account_events_only_where_the_rules_say_so() -> None:

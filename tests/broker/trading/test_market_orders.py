@@ -21,7 +21,6 @@ from mockserver.broker.account import Terms
 from mockserver.broker.desk import Manner
 from mockserver.broker.prices import TickList
 from mockserver.broker.rules import Latency, Rules
-
 from tests.broker.trading.harness import (
     BTCUSD,
     EURUSD,
@@ -140,7 +139,7 @@ def test_the_price_is_that_of_the_fill_and_slips(session: Session) -> None:
     assert filled.deal.execution_price == 1.08513
 
 
-# --- what is refused at the door -------------------------------------------------------------------
+# --- what is refused at the door ------------------------------------------------------------------
 
 ABSOLUTE = "SL/TP in absolute values are allowed only for order types: [LIMIT, STOP, STOP_LIMIT]"
 LOTS = "Order volume = 0.00 is smaller than minimum allowed volume = 0.01."
@@ -223,7 +222,7 @@ def test_an_unknown_account_is_not_authorized(session: Session) -> None:
     assert refused == ("INVALID_REQUEST", "Trading account is not authorized")
 
 
-# --- partial fills ---------------------------------------------------------------------------------
+# --- partial fills --------------------------------------------------------------------------------
 
 
 def filled(events: list[ProtoOAExecutionEvent]) -> list[tuple[int, int, int]]:
@@ -306,15 +305,13 @@ def test_fill_or_kill_fills_wholly_or_not_at_all(
     assert (len(session.account.positions) == 1) is (last == "ORDER_FILLED")
 
 
-# --- market range, market on open, modes -----------------------------------------------------------
+# --- market range, market on open, modes ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(("ask", "last"), [(108_465, "ORDER_FILLED"), (108_466, "ORDER_CANCELLED")])
 def test_market_range(session: Session, ask: int, last: str) -> None:
     sent = session.send(
-        session.order(
-            order_type=MARKET_RANGE, base_slippage_price=1.0846, slippage_in_points=5
-        )
+        session.order(order_type=MARKET_RANGE, base_slippage_price=1.0846, slippage_in_points=5)
     )
     session.price(EURUSD, 108_450, ask)
     sent += session.wait()

@@ -12,7 +12,6 @@ from ctrader_typed.proto import (
     ProtoOAPositionStatus,
 )
 from mockserver.broker.account import Terms
-
 from tests.broker.trading.harness import (
     BUY,
     EURUSD,
@@ -72,9 +71,7 @@ def test_more_of_the_other_side_turns_it(session: Session) -> None:
 
 def test_turning_ends_the_old_levels(session: Session) -> None:
     session.opened(volume=200_000, relative_stop_loss=400)
-    sent = session.do(
-        session.order(trade_side=SELL, volume=500_000, relative_stop_loss=300)
-    )
+    sent = session.do(session.order(trade_side=SELL, volume=500_000, relative_stop_loss=300))
     assert kinds(sent) == [
         "ORDER_ACCEPTED", "ORDER_FILLED", "ORDER_CANCELLED*", "ORDER_ACCEPTED*"
     ]  # fmt: skip

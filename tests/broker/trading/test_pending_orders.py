@@ -18,7 +18,6 @@ from ctrader_typed.proto import (
     ProtoOATradingMode,
 )
 from mockserver.broker.rules import Rules
-
 from tests.broker.trading.harness import (
     BUY,
     EURUSD,
@@ -52,7 +51,9 @@ def limit(session: Session, **fields: Any) -> ProtoOAExecutionEvent:
 
 def stop(session: Session, **fields: Any) -> ProtoOAExecutionEvent:
     """Place a stop order at 1.08500; the event that accepts it."""
-    return limit(session, **({"order_type": STOP, "stop_price": 1.085, "limit_price": None} | fields))
+    return limit(
+        session, **({"order_type": STOP, "stop_price": 1.085, "limit_price": None} | fields)
+    )
 
 
 def number(event: ProtoOAExecutionEvent) -> int:
@@ -70,7 +71,7 @@ def amend(session: Session, order_id: int, **fields: Any) -> ProtoOAAmendOrderRe
     )
 
 
-# --- waiting and filling ---------------------------------------------------------------------------
+# --- waiting and filling --------------------------------------------------------------------------
 
 
 def test_a_limit_waits_with_a_placeholder_and_its_distances(session: Session) -> None:
@@ -233,7 +234,7 @@ def test_without_money_the_fill_is_rejected() -> None:
     assert rejected.position.position_status == ProtoOAPositionStatus.POSITION_STATUS_CLOSED
 
 
-# --- times in force --------------------------------------------------------------------------------
+# --- times in force -------------------------------------------------------------------------------
 
 
 def test_a_dated_order_expires(session: Session) -> None:
@@ -272,7 +273,10 @@ def test_an_amended_date_counts(session: Session) -> None:
 
 @pytest.mark.parametrize("when", [-1, 0])
 def test_a_date_in_the_past_is_refused(session: Session, when: int) -> None:
-    fields = {"time_in_force": TIME.GOOD_TILL_DATE, "expiration_timestamp": session.broker.now_ms + when}
+    fields = {
+        "time_in_force": TIME.GOOD_TILL_DATE,
+        "expiration_timestamp": session.broker.now_ms + when,
+    }
     order = session.order(order_type=LIMIT, limit_price=1.084, **fields)
     assert error(session.send(order))[0] == "TRADING_BAD_EXPIRATION_DATE"
 
@@ -299,7 +303,7 @@ def test_impatient_limits(
         assert {outgoing.client_msg_id for outgoing in sent} == {"m1"}
 
 
-# --- cancelling ------------------------------------------------------------------------------------
+# --- cancelling -----------------------------------------------------------------------------------
 
 
 def test_cancel(session: Session) -> None:
@@ -330,7 +334,7 @@ def test_a_protective_order_cannot_be_cancelled_or_amended(session: Session) -> 
     assert refused[0] == "UNABLE_TO_AMEND_ORDER"
 
 
-# --- amending --------------------------------------------------------------------------------------
+# --- amending -------------------------------------------------------------------------------------
 
 
 def test_amend_keeps_the_number(session: Session) -> None:
@@ -390,7 +394,7 @@ def test_amend_of_an_unknown_order(session: Session) -> None:
     assert sent.message.position_id is None
 
 
-# --- prices that are refused -----------------------------------------------------------------------
+# --- prices that are refused ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -409,11 +413,11 @@ def test_amend_of_an_unknown_order(session: Session) -> None:
         ({"order_type": LIMIT, "limit_price": -1.0}, "TRADING_BAD_PRICES",
          "Order price = -1.0 is not positive"),
         ({"order_type": STOP, "stop_price": 1.0845}, "TRADING_BAD_STOPS",
-         "Stop price for BUY order should be >= current ASK price. "
-         "current ASK: 1.0846, stop price: 1.0845"),
+         ("Stop price for BUY order should be >= current ASK price. "
+          "current ASK: 1.0846, stop price: 1.0845")),
         ({"order_type": STOP, "stop_price": 1.0846, "trade_side": SELL}, "TRADING_BAD_STOPS",
-         "Stop price for SELL order should be <= current BID price. "
-         "current BID: 1.0845, stop price: 1.0846"),
+         ("Stop price for SELL order should be <= current BID price. "
+          "current BID: 1.0845, stop price: 1.0846")),
         ({"order_type": LIMIT, "limit_price": 1.084, "stop_loss": 1.084}, "TRADING_BAD_STOPS",
          "SL of BUY order is on the wrong side of its price"),
         ({"order_type": LIMIT, "limit_price": 1.084, "take_profit": 1.083}, "TRADING_BAD_STOPS",

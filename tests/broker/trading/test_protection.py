@@ -20,7 +20,6 @@ from ctrader_typed.proto import (
 )
 from mockserver.broker.account import Terms
 from mockserver.broker.rules import Rules
-
 from tests.broker.trading.harness import (
     EURUSD,
     KIND,
@@ -198,8 +197,10 @@ def test_a_stop_loss_beyond_the_market_is_refused(session: Session) -> None:
         ({"stop_loss": 1.08, "trailing_stop_loss": False, "take_profit": 1.09}, None),
         ({"trailing_stop_loss": False}, "trailingStopLoss needs a stop loss"),
         ({"take_profit": 1.09, "trailing_stop_loss": True}, "trailingStopLoss needs a stop loss"),
-        ({"stop_loss": 1.08, "guaranteed_stop_loss": True}, "The symbol has no guaranteed stop loss"),
-        ({"take_profit": 1.09, "guaranteed_stop_loss": True}, "guaranteedStopLoss needs a stop loss"),
+        ({"stop_loss": 1.08, "guaranteed_stop_loss": True},
+         "The symbol has no guaranteed stop loss"),
+        ({"take_profit": 1.09, "guaranteed_stop_loss": True},
+         "guaranteedStopLoss needs a stop loss"),
         ({"stop_loss": 1.0799999},
          "Order protection = 1.0799999 has more digits than symbol allows. Allowed 5 digits"),
     ],
@@ -247,7 +248,7 @@ def test_not_while_an_order_is_in_execution(session: Session) -> None:
     assert error(session.send(amend(session, position, stop_loss=1.06)))[0] == "PENDING_EXECUTION"
 
 
-# --- distances -------------------------------------------------------------------------------------
+# --- distances ------------------------------------------------------------------------------------
 
 
 def test_minimum_distances_in_points(session: Session) -> None:
@@ -276,7 +277,7 @@ def test_minimum_distances_in_per_cent(session: Session) -> None:
     )
 
 
-# --- trailing --------------------------------------------------------------------------------------
+# --- trailing -------------------------------------------------------------------------------------
 
 
 def test_a_trailing_stop_moves_by_its_own_event_alone(session: Session) -> None:
@@ -323,7 +324,7 @@ def test_the_trailing_flag_stays_when_left_out(session: Session) -> None:
     assert session.price(EURUSD, 109_000, 109_010) == []
 
 
-# --- guaranteed stops, limited risk ----------------------------------------------------------------
+# --- guaranteed stops, limited risk ---------------------------------------------------------------
 
 
 def guaranteed(session: Session, **fields: Any) -> int:
@@ -392,7 +393,5 @@ def test_the_margin_of_limited_risk(
 ) -> None:
     session = Session(Terms(is_limited_risk=True, limited_risk_strategy=strategy))
     session.change(EURUSD, guaranteed_stop_loss=True)
-    position = session.opened(
-        volume=LOT, relative_stop_loss=distance, guaranteed_stop_loss=True
-    )
+    position = session.opened(volume=LOT, relative_stop_loss=distance, guaranteed_stop_loss=True)
     assert session.account.positions[position].used_margin == margin

@@ -212,9 +212,7 @@ def the_books(session: Session, told: Comparison, first: int, never_filled: int)
     told.next(session.ask(ProtoOAOrderListReq(**window)))
     of_first = ProtoOAOrderListByPositionIdReq(ctid_trader_account_id=ACCOUNT, position_id=first)
     told.next(session.ask(of_first))
-    none = ProtoOADealListByPositionIdReq(
-        ctid_trader_account_id=ACCOUNT, position_id=never_filled
-    )
+    none = ProtoOADealListByPositionIdReq(ctid_trader_account_id=ACCOUNT, position_id=never_filled)
     told.next(session.ask(none))
     later = window | {"from_timestamp": now - 1}
     told.next(session.ask(ProtoOACashFlowHistoryListReq(**later)))
