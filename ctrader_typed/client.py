@@ -5,6 +5,7 @@ Knows no byte and no task: those belong to the link.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -31,6 +32,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 D = TypeVar("D")
 E = TypeVar("E")
+
+log = logging.getLogger(__name__)
 
 ENDPOINTS = {"demo": "demo.ctraderapi.com", "live": "live.ctraderapi.com"}
 """The real endpoints by their short names. An account lives on one of them only."""
@@ -121,10 +124,12 @@ class Client:
         await self._authorise(
             roles.application_auth(client_id=client_id, client_secret=client_secret)
         )
+        log.info("application authorised")
         for account in accounts:
             await self._authorise(
                 roles.account_auth(ctid_trader_account_id=account, access_token=access_token)
             )
+            log.info("account %d authorised", account)
 
     async def _authorise(self, request: Request[Any]) -> None:
         try:
@@ -216,7 +221,9 @@ async def connect(
     the link within two seconds; what the block raises leaves it as it is, never wrapped in a group.
     """
     host = ENDPOINTS.get(endpoint, endpoint)
-    transport = await open_tls(host, PORT if port is None else port, ssl_context)
+    port = PORT if port is None else port
+    transport = await open_tls(host, port, ssl_context)
+    log.info("connected to %s:%d", host, port)
     async with _client(transport, schema, heartbeat_interval, silence_limit, limits) as client:
         yield client
 

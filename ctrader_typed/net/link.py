@@ -24,6 +24,7 @@ from ..wire.pulse import Beat, Pulse
 from ..wire.roles import Roles
 from .subscriptions import Subscriptions
 from .transport import Transport
+from .wirelog import WireLog
 
 R = TypeVar("R", bound=Message)
 
@@ -47,6 +48,7 @@ class Link:
         self._transport = transport
         self._subscriptions = subscriptions
         self._connection = Connection(schema)
+        self._wirelog = WireLog(Connection(schema))
         id_prefix = f"{secrets.token_urlsafe(6)}."
         self._exchange = Exchange(schema, self._connection.send, id_prefix, limits)
         self._pulse = Pulse(trio.current_time(), heartbeat_interval, silence_limit)
@@ -124,6 +126,7 @@ class Link:
         raise connection.broken
 
     def _dispatch(self, received: list[Received]) -> None:
+        self._wirelog.received(received)
         batch = self._exchange.receive(received, trio.current_time())
         self._wake(batch.settled)
         self._subscriptions.publish(batch.events)
@@ -161,6 +164,7 @@ class Link:
                     await self._writer.park()
 
     async def _send(self, frame: bytes) -> None:
+        self._wirelog.sent(frame)
         # A peer that takes nothing lets no heartbeat through either, and would drop us in the end.
         with trio.move_on_after(self._silence_limit) as stalled:
             await self._transport.send(frame)
