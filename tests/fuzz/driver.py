@@ -14,7 +14,7 @@ class Failure(AssertionError):
 
 
 def run(target: str, seed: int, count: int) -> int:
-    """Push `count` inputs through a target and return how many; Failure shows the one that failed."""
+    """Push `count` inputs through a target and return how many; Failure shows the bad one."""
     function = TARGETS[target]
     done = 0
     for data in itertools.islice(inputs(target, Random(f"{target} {seed}")), count):
