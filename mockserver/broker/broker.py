@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from ctrader_typed.message import Message
-from ctrader_typed.proto import ProtoOAErrorRes, ProtoOANewOrderReq, ProtoOASymbol
+from ctrader_typed.proto import ProtoOAErrorRes, ProtoOANewOrderReq, ProtoOAOrder, ProtoOASymbol
 
 from . import (
     answers,
+    booking,
     cash,
     execution,
     margin_calls,
@@ -23,6 +24,7 @@ from . import (
     protection,
     rollover,
     triggers,
+    unpublished,
 )
 from .account import Account, Terms
 from .agenda import Agenda, Execute, Expire, Handle, Protect, Step
@@ -188,22 +190,38 @@ class Broker:
         self._desk.out.extend(self.market_data.change_symbol(symbol, self._desk.accounts))
         self._changed()
 
-    def fill(self, order_id: int, *, price: Price | None = None, volume: int | None = None) -> None:
-        """Fill a working order now, wherever the market is, wholly or a volume of it (0.01 units).
+    def fill(
+        self,
+        order: int | Order | ProtoOAOrder,
+        *,
+        price: Price | None = None,
+        volume: int | None = None,
+    ) -> None:
+        """Fill a working order, or the one with this id, now, wherever the market is.
 
-        Without a price it fills at its limit, else its stop, else the quote. Margin is not asked
-        for. ValueError if the order has ended, has no such volume left, or closes a closed
-        position.
+        Wholly, or a volume of it in 0.01 of a unit. Without a price it fills at its limit, else its
+        stop, else the quote. Margin is not asked for. ValueError if the order has ended, has no
+        such volume left, or closes a closed position.
         """
-        account, order = self._order(order_id)
-        closes = account.positions.get(order.position_id) if order.closing else None
-        left = order.remaining if closes is None else min(order.remaining, closes.volume)
+        account, found = self._order(order if isinstance(order, int) else order.order_id)
+        left = self._fillable(account, found)
         wanted = left if volume is None else volume
-        gone = order.closing and closes is None
-        if not order.working or gone or not 0 < wanted <= left:
-            raise ValueError(f"expected a volume that order {order_id} has left, got {wanted}")
-        execution.fill(self._desk, account, order, wanted, self._price_of(order, price))
+        if not 0 < wanted <= left:
+            raise ValueError(f"expected a volume that order {found.order_id} has left: {left}")
+        if not found.executing:
+            found.sent_at = self._desk.now
+        execution.fill(self._desk, account, found, wanted, self._price_of(found, price))
         self._changed()
+
+    def _fillable(self, account: Account, order: Order) -> int:
+        """The volume that could be filled now."""
+        if not order.working:
+            return 0
+        if not order.closing:
+            found = booking.find_position(self._desk, account, order)
+            return order.remaining if found else 0
+        position = account.positions.get(order.position_id)
+        return 0 if position is None else min(order.remaining, position.volume)
 
     def _price_of(self, order: Order, price: Price | None) -> int:
         if price is not None:
@@ -347,7 +365,8 @@ class Broker:
     def _taken(self) -> list[Outgoing]:
         """What has to be sent. Who has gone meanwhile gets no answer; the account hears of it."""
         out, self._desk.out = self._desk.out, []
-        return [self._addressed(outgoing) for outgoing in out if self._reaches(outgoing)]
+        sent = [self._addressed(outgoing) for outgoing in out if self._reaches(outgoing)]
+        return [unpublished.added(o) for o in sent] if self.rules.unpublished_fields else sent
 
     def _reaches(self, outgoing: Outgoing) -> bool:
         return outgoing.account_id is not None or outgoing.connection in self._connections

@@ -66,6 +66,8 @@ def trading_mode(spec: ProtoOASymbol, *, opens: bool) -> None:
 
 def market_open(desk: Desk, symbol_id: int) -> None:
     """Whether a symbol trades at this hour and has a price."""
+    if desk.venue.on_holiday(symbol_id):
+        raise TradingRefusal("SYMBOL_HAS_HOLIDAY", "The symbol has a holiday")
     if desk.venue.closed(symbol_id):
         raise TradingRefusal("MARKET_CLOSED", "Market is closed")
     quote(desk, symbol_id, BUY)

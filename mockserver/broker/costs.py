@@ -18,7 +18,7 @@ from ctrader_typed.proto import (
 
 from .account import Account
 from .desk import Desk
-from .margin import base_to_usd, quote_to_deposit
+from .margin import quote_to_deposit
 from .money import amount, exact, half_away, units, value_of
 from .orders import BUY
 from .positions import Position
@@ -58,7 +58,8 @@ def _commission(
     if how == _TYPE.USD_PER_LOT:
         dollars = traded_lots * rate
     else:
-        traded = units(volume) * base_to_usd(desk, symbol.symbol_id, side)
+        usd = desk.venue.asset_named("USD")
+        traded = units(volume) * desk.venue.base_rate(symbol.symbol_id, side, usd)
         dollars = traded / 1_000_000 * rate
     return dollars * _to_deposit(desk, account, desk.venue.asset_named("USD"))
 

@@ -72,7 +72,7 @@ class Deal:
     created_at: int
     executed_at: int
     margin_rate: Fraction
-    base_to_usd: Fraction
+    base_to_usd: Fraction | None
     commission: int
     money_digits: int
     closing: Closing | None = None
@@ -85,6 +85,7 @@ class Deal:
         """
         whole = self.sent == self.filled
         status = ProtoOADealStatus.FILLED if whole else ProtoOADealStatus.PARTIALLY_FILLED
+        dollars = None if self.base_to_usd is None else float(self.base_to_usd)
         detail = None if self.closing is None else self.closing.message(self.money_digits)
         return ProtoOADeal(
             deal_id=self.deal_id,
@@ -101,7 +102,7 @@ class Deal:
             deal_status=status,
             margin_rate=float(self.margin_rate),
             commission=self.commission,
-            base_to_usd_conversion_rate=float(self.base_to_usd),
+            base_to_usd_conversion_rate=dollars,
             close_position_detail=detail,
             money_digits=self.money_digits,
         )

@@ -70,9 +70,12 @@ def base_to_deposit(
     return desk.venue.base_rate(symbol_id, side, account.terms.deposit_asset_id)
 
 
-def base_to_usd(desk: Desk, symbol_id: int, side: ProtoOATradeSide) -> Fraction:
-    """The baseToUsdConversionRate of a deal."""
-    return desk.venue.base_rate(symbol_id, side, desk.venue.asset_named("USD"))
+def base_to_usd(desk: Desk, symbol_id: int, side: ProtoOATradeSide) -> Fraction | None:
+    """The baseToUsdConversionRate of a deal; None where no way leads to US dollars."""
+    try:
+        return desk.venue.base_rate(symbol_id, side, desk.venue.asset_named("USD"))
+    except NoConversion:
+        return None
 
 
 def margin_terms(
@@ -81,8 +84,8 @@ def margin_terms(
     """What a volume would get if it were opened now. Raises NoConversion without prices."""
     cap = Fraction(account.terms.leverage_in_cents, 100)
     leverage_id = desk.symbol(symbol_id).leverage_id
-    if leverage_id is not None:
-        dollars = base_to_usd(desk, symbol_id, side)
+    dollars = base_to_usd(desk, symbol_id, side)
+    if leverage_id is not None and dollars is not None:
         same_side = (p for p in account.on_symbol(symbol_id) if p.side == side)
         before = units(sum(p.volume for p in same_side)) * dollars
         tiers = desk.venue.catalogue.dynamic_leverage(leverage_id).tiers

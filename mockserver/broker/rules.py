@@ -54,6 +54,8 @@ class Rules:
       documentation of 2021 had it. The cash flow always does.
     - `account_events`: whether ProtoOATraderUpdatedEvent and ProtoOAMarginChangedEvent are sent. In
       recorded sessions they never came.
+    - `unpublished_fields`: whether deals and the trader carry the fields that live servers add and
+      no schema has.
     - `page`: the most rows that a list returns.
     - `max_positions`: the most positions and pending orders of an account.
     - `margin_call_pause`: ms between two events of one margin call.
@@ -67,6 +69,7 @@ class Rules:
     unique_client_order_ids: bool = False
     strict_windows: bool = False
     account_events: bool = False
+    unpublished_fields: bool = False
     page: int = 1000
     max_positions: int = 1000
     margin_call_pause: int = 600_000

@@ -15,6 +15,7 @@ from .conversion import Conversion, NoConversion
 from .market import Market
 from .money import PRICE_SCALE
 from .orders import BUY
+from .schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ class Venue:
         return light.base_asset_id, light.quote_asset_id
 
     def asset_named(self, name: str) -> int:
-        """The id of an asset such as USD; ValueError if the catalogue does not have it."""
+        """The id of an asset such as USD; NoConversion if the catalogue does not have it."""
         for asset in self.catalogue.assets:
             if asset.name == name:
                 return asset.asset_id
-        raise ValueError(f"expected the catalogue to have the asset {name}")
+        raise NoConversion(f"there is no asset {name}")
 
     def quote(self, symbol_id: int, side: ProtoOATradeSide) -> int | None:
         """The price that a side trades at: ask to buy, bid to sell; None before the first tick."""
@@ -54,6 +55,13 @@ class Venue:
     def closed(self, symbol_id: int) -> bool:
         """Whether hours or holidays forbid trading now."""
         return self.market.closed(symbol_id)
+
+    def on_holiday(self, symbol_id: int) -> bool:
+        """Whether a holiday, and nothing else, forbids trading now."""
+        if not self.closed(symbol_id):
+            return False
+        ordinary = Schedule(self.symbol(symbol_id).__replace__(holiday=[]))
+        return ordinary.is_open(self.market.now_ms)
 
     def rate(self, first: int, last: int) -> Fraction:
         """What one unit of an asset is worth in another one."""

@@ -12,11 +12,13 @@ from ctrader_typed.proto import (
     ProtoHeartbeatEvent,
     ProtoOAAccountAuthReq,
     ProtoOAAccountLogoutReq,
+    ProtoOAAccountType,
     ProtoOAAmendOrderReq,
     ProtoOAAmendPositionSLTPReq,
     ProtoOAApplicationAuthReq,
     ProtoOACancelOrderReq,
     ProtoOAClosePositionReq,
+    ProtoOADealListReq,
     ProtoOADealOffsetListReq,
     ProtoOAErrorRes,
     ProtoOAGetAccountListByAccessTokenReq,
@@ -35,9 +37,11 @@ from ctrader_typed.proto import (
     ProtoOATraderReq,
 )
 from mockserver.broker import answers
+from mockserver.broker.account import Terms
 from mockserver.broker.broker import START, Broker
 from mockserver.broker.core import Core, Outgoing
 from mockserver.broker.reference import MarketData
+from mockserver.broker.rules import Rules
 from tests.broker.trading.harness import (
     ACCOUNT,
     EURUSD,
@@ -278,6 +282,17 @@ def test_fill_by_hand() -> None:
         session.broker.fill(1)
 
 
+def test_fill_on_a_netted_account_joins_its_position() -> None:
+    session = Session(Terms(account_type=ProtoOAAccountType.NETTED))
+    (accepted,) = executions(session.do(session.order(order_type=LIMIT, limit_price=1.0)))
+    position = session.opened()
+    assert accepted.order is not None
+    session.broker.fill(accepted.order)
+    session.wait()
+    assert list(session.account.positions) == [position]
+    assert session.account.positions[position].volume == 2_000_000
+
+
 def test_fill_ahead_of_the_market() -> None:
     """A market order that is filled by hand is not filled again when its time comes."""
     session = Session()
@@ -359,3 +374,21 @@ def test_two_accounts_do_not_see_each_other() -> None:
 def test_symbol_by_id_still_works_through_the_broker() -> None:
     answer = Session().ask(ProtoOASymbolByIdReq(ctid_trader_account_id=ACCOUNT, symbol_id=[EURUSD]))
     assert answer.to_dict()["symbol"][0]["symbolId"] == EURUSD
+
+
+# --- fields of no schema --------------------------------------------------------------------------
+
+
+def test_unpublished_fields_ride_along_where_the_rules_say_so() -> None:
+    session = Session(rules=Rules(unpublished_fields=True))
+    plain = Session()
+    sent, usual = (executions(s.do(s.order()))[-1].deal for s in (session, plain))
+    assert sent is not None
+    assert usual is not None
+    assert bytes(sent) == bytes(usual) + bytes.fromhex("9a0100")
+    assert sent.to_dict() == usual.to_dict()
+    request = ProtoOATraderReq(ctid_trader_account_id=ACCOUNT)
+    trader, usual_trader = (getattr(s.ask(request), "trader") for s in (session, plain))  # noqa: B009
+    assert bytes(trader) == bytes(usual_trader) + bytes.fromhex("b80104")
+    listed = session.ask(ProtoOADealListReq(ctid_trader_account_id=ACCOUNT))
+    assert bytes.fromhex("9a0100") in bytes(listed)

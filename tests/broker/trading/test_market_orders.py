@@ -8,6 +8,7 @@ import pytest
 
 from ctrader_typed.proto import (
     ProtoOAAccessRights,
+    ProtoOACommissionType,
     ProtoOADealStatus,
     ProtoOAExecutionEvent,
     ProtoOAOrderErrorEvent,
@@ -18,12 +19,16 @@ from ctrader_typed.proto import (
     ProtoOATradingMode,
 )
 from mockserver.broker.account import Terms
+from mockserver.broker.catalogue import Catalogue
 from mockserver.broker.desk import Manner
 from mockserver.broker.prices import TickList
 from mockserver.broker.rules import Latency, Rules
 from tests.broker.trading.harness import (
     BTCUSD,
+    EUR,
+    EURGBP,
     EURUSD,
+    GBPUSD,
     KIND,
     LOT,
     MARKET_RANGE,
@@ -337,6 +342,13 @@ def test_a_closed_market_refuses_and_market_on_open_waits() -> None:
     assert filled.deal.execution_price == 1.0861
 
 
+def test_a_holiday_has_a_code_of_its_own() -> None:
+    new_year = 1_767_268_800_000  # 2026-01-01, 12:00 UTC, a Thursday
+    session = Session(start_ms=new_year)
+    refused = error(session.do(session.order(symbol_id=GBPUSD)))
+    assert refused == ("SYMBOL_HAS_HOLIDAY", "The symbol has a holiday")
+
+
 def test_market_on_open_fills_at_once_in_an_open_market(session: Session) -> None:
     sent = session.do(session.order(time_in_force=TIME.MARKET_ON_OPEN))
     assert kinds(sent) == ["ORDER_ACCEPTED", "ORDER_FILLED"]
@@ -382,6 +394,30 @@ def test_too_many_positions() -> None:
 def test_no_quotes() -> None:
     session = Session(prices=TickList([]))
     assert error(session.send(session.order()))[0] == "NO_QUOTES"
+
+
+def test_without_dollars_there_is_no_rate_to_them() -> None:
+    """A catalogue of its own, with a pair that has nothing to do with US dollars."""
+    standard = Catalogue.standard()
+    catalogue = Catalogue(
+        assets=[standard.asset(EUR), standard.asset(6)],
+        symbols=[
+            standard.symbol(EURGBP).__replace__(
+                commission_type=ProtoOACommissionType.QUOTE_CCY_PER_LOT
+            )
+        ],
+        light_symbols=[standard.light(EURGBP)],
+        leverages=standard.leverages,
+    )
+    prices = TickList.still([(EURGBP, 85_380, 85_400)])
+    session = Session(Terms(deposit_asset_id=6), catalogue=catalogue, prices=prices)
+    filled = executions(session.do(session.order(symbol_id=EURGBP)))[-1]
+    assert filled.deal is not None
+    assert filled.deal.base_to_usd_conversion_rate is None
+    assert filled.deal.margin_rate == 0.854
+    session.change(EURGBP, commission_type=ProtoOACommissionType.USD_PER_LOT)
+    rejected = executions(session.do(session.order(symbol_id=EURGBP)))[-1]
+    assert rejected.error_code == "NO_QUOTES"
 
 
 def test_two_orders_that_only_one_can_afford() -> None:
