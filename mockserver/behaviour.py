@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from ctrader_typed.message import Message
@@ -21,11 +22,16 @@ __all__ = [
     "BehaviourFactory",
     "Caller",
     "Close",
+    "Doorkeeper",
+    "Entrance",
     "Envelope",
     "Event",
+    "Reset",
     "Send",
     "SendPayload",
     "SendRaw",
+    "Shape",
+    "ShutDoor",
     "UnknownPayload",
     "World",
 ]
@@ -73,7 +79,29 @@ class Close:
     reason: str
 
 
-Action = Send | SendPayload | SendRaw | Close
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Break the connection off at once; what was not sent yet is lost. On a socket, with RST."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """From here on send in slices of so many bytes, with a pause of so many seconds after each."""
+
+    size: int
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDoor:
+    """Listen to nobody new for so many seconds; connections that stand stay."""
+
+    seconds: float
+
+
+Action = Send | SendPayload | SendRaw | Close | Reset | Shape | ShutDoor
 
 
 class Behaviour(Protocol):
@@ -119,6 +147,27 @@ class Caller:
     push: Callable[[Iterable[Action]], None]
 
 
+class Entrance(Enum):
+    """How a new connection on a socket is met."""
+
+    OPEN = "open"
+    """As it should be."""
+    RESET = "reset"
+    """It is reset at once."""
+    SILENCE = "silence"
+    """Nothing is ever said, not even the handshake."""
+    GARBAGE = "garbage"
+    """The handshake is answered with nonsense."""
+    HANG_UP = "hang_up"
+    """It is closed in the middle of the handshake."""
+    UNTRUSTED = "untrusted"
+    """The certificate is of a CA that nobody knows."""
+    EXPIRED = "expired"
+    """The certificate has run out."""
+    WRONG_HOST = "wrong_host"
+    """The certificate is for another name."""
+
+
 BehaviourFactory = Callable[[Caller], Behaviour]
 """Makes the behaviour of a connection when a client has called."""
 
@@ -141,4 +190,13 @@ class World(Protocol):
 
     def wake(self, now: float) -> None:
         """The time that `wake_at` named has come."""
+        ...
+
+
+@runtime_checkable
+class Doorkeeper(Protocol):
+    """A factory that decides how connections on sockets are met."""
+
+    def knocked(self, attempt: int) -> Entrance:
+        """Somebody wants in; the first attempt is 1."""
         ...

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
+from .behaviour import Entrance
 from .errors import MissingExtra
 
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
@@ -28,7 +30,8 @@ class Certificates:
                 "`pip install 'ctrader-typed[mock]'`, or serve without TLS."
             ) from None
         self._ca = trustme.CA(organization_name="ctrader_typed mock server")
-        self._issued = self._ca.issue_cert(*dict.fromkeys([*_ALWAYS, *names]))
+        self._names = tuple(dict.fromkeys([*_ALWAYS, *names]))
+        self._issued = self._ca.issue_cert(*self._names)
         self.ca: bytes = self._ca.cert_pem.bytes()
         """The CA's certificate as PEM text: what a client must trust."""
 
@@ -36,6 +39,21 @@ class Certificates:
         """What the server's end of a TLS connection needs."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._issued.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # it takes pyOpenSSL's too
+        return context
+
+    def wrong_context(self, entrance: Entrance) -> ssl.SSLContext:
+        """What a server shows that ought to be refused: untrusted, expired, or of another name."""
+        import trustme  # noqa: PLC0415 - it was there to issue the good one
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if entrance is Entrance.UNTRUSTED:
+            issued = trustme.CA(organization_name="nobody knows us").issue_cert(*self._names)
+        elif entrance is Entrance.EXPIRED:
+            long_ago = datetime(2001, 1, 1, tzinfo=UTC)
+            issued = self._ca.issue_cert(*self._names, not_before=long_ago, not_after=long_ago)
+        else:
+            issued = self._ca.issue_cert("elsewhere.invalid")
+        issued.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # it takes pyOpenSSL's too
         return context
 
     def client_context(self) -> ssl.SSLContext:

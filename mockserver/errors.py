@@ -23,3 +23,7 @@ class MissingExtra(MockServerError):
 
 class StaleSession(UserWarning):
     """A session was recorded with another release of the schema than the one it is played with."""
+
+
+class ScenarioError(MockServerError):
+    """There is no such scenario, or its file cannot be read; the text says what is wrong."""

@@ -10,17 +10,25 @@ import math
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import trio
 
-from ctrader_typed import codec
 from ctrader_typed.errors import RemoteProtocolError
-from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
-from ctrader_typed.wire.connection import PROTOBUF_TCP, Connection
+from ctrader_typed.wire.connection import Connection
 
-from .behaviour import Action, Behaviour, Close, Send, SendPayload, SendRaw
+from .behaviour import (
+    Action,
+    Behaviour,
+    Close,
+    Reset,
+    Send,
+    SendPayload,
+    SendRaw,
+    Shape,
+    ShutDoor,
+)
+from .frames import frame
 from .outbox import Outbox
 
 _CHUNK = 64 * 1024
@@ -58,11 +66,16 @@ class Line:
         schema: Schema,
         limits: Limits,
         now: Callable[[], float],
+        shut_door: Callable[[float], None],
     ) -> None:
         self._stream = stream
         self._schema = schema
         self._limits = limits
         self._now = now
+        self._shut_door = shut_door
+        self._shape: Shape | None = None
+        self.reset = False
+        """Whether the connection is to be reset instead of closed."""
         self._connection = Connection(schema)
         self._outbox = Outbox(limits.comfortable, limits.unsent)
         self._alarm = trio.lowlevel.ParkingLot()
@@ -72,6 +85,11 @@ class Line:
     def cut_off(self) -> bool:
         """Whether something was thrown away unsent: then there is no parting in order."""
         return self._outbox.abandoned
+
+    def push(self, actions: Iterable[Action]) -> None:
+        """Do these out of turn. The behaviour may want to be woken at another time after that."""
+        self.perform(actions)
+        self._alarm.unpark_all()
 
     async def run(self, behaviour: Behaviour) -> str:
         """Serve until one side ends it; returns why, in words.
@@ -98,20 +116,26 @@ class Line:
                 case Send(message, client_msg_id):
                     put(self._connection.send(message, client_msg_id))
                 case SendPayload():
-                    put(self._envelope(action))
+                    put(frame(self._schema, action))
                 case SendRaw(data):
                     put(data)
                 case Close(reason):
                     self._outbox.close(reason)
+                case _:
+                    self._do(action)
 
-    def _envelope(self, action: SendPayload) -> bytes:
-        envelope: Any = self._schema.envelope
-        outer: Message = envelope(
-            payload_type=action.payload_type,
-            payload=action.payload,
-            client_msg_id=action.client_msg_id,
-        )
-        return PROTOBUF_TCP.frame(codec.encode(outer))
+    def _do(self, action: Reset | Shape | ShutDoor) -> None:
+        """What only faults ask for."""
+        if self._outbox.closing is not None:
+            return
+        match action:
+            case Reset(reason):
+                self._outbox.abandon(reason)
+                self.reset = True
+            case Shape():
+                self._shape = action
+            case ShutDoor(seconds):
+                self._shut_door(seconds)
 
     async def _read(self, behaviour: Behaviour) -> None:
         """Bytes from the client, until it ends or breaks the protocol."""
@@ -171,7 +195,7 @@ class Line:
             data = await self._outbox.take(_CHUNK)
             with trio.move_on_after(self._limits.stalled) as patience:
                 try:
-                    await self._stream.send_all(data)
+                    await self._send(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     self._outbox.abandon(_broke(error))
                     return
@@ -179,6 +203,15 @@ class Line:
                 self._outbox.abandon("the client does not read what it is sent")
                 return
             self._outbox.sent(len(data))
+
+    async def _send(self, data: bytes) -> None:
+        """All at once, or in the slices that were asked for."""
+        if self._shape is None:
+            await self._stream.send_all(data)
+            return
+        for start in range(0, len(data), self._shape.size):
+            await self._stream.send_all(data[start : start + self._shape.size])
+            await trio.sleep(self._shape.pause)
 
 
 def _broke(error: Exception) -> str:

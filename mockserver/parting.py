@@ -7,6 +7,9 @@ read yet. So a server says that nothing more comes, and reads until the client h
 from __future__ import annotations
 
 import contextlib
+import socket
+import struct
+from typing import cast
 
 import trio
 
@@ -16,8 +19,8 @@ _QUIET = 0.05  # seconds without a byte: the client is not in the middle of a se
 class Lingering(trio.abc.Stream):
     """A socket that is closed in that way. TLS, on top of it, first says goodbye in its own."""
 
-    def __init__(self, socket: trio.SocketStream, patience: float) -> None:
-        self._socket = socket
+    def __init__(self, stream: trio.SocketStream, patience: float) -> None:
+        self._socket = stream
         self._patience = patience
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -32,6 +35,10 @@ class Lingering(trio.abc.Stream):
         """As the socket's."""
         return await self._socket.receive_some(max_bytes)
 
+    def reset(self) -> None:
+        """Make of the coming end a reset: the client is told that the connection broke."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
     async def aclose(self) -> None:
         """Hang up, and wait up to `patience` seconds for the client to do so; cancelled, do not."""
         try:
@@ -41,6 +48,14 @@ class Lingering(trio.abc.Stream):
                     pass
         finally:
             await trio.aclose_forcefully(self._socket)
+
+
+def reset(stream: trio.abc.Stream) -> None:
+    """Make of the coming forceful end of a stream a reset, where it is a socket's."""
+    if isinstance(stream, trio.SSLStream):
+        stream = cast("trio.SSLStream[trio.abc.Stream]", stream).transport_stream
+    if isinstance(stream, Lingering):
+        stream.reset()
 
 
 async def part(stream: trio.abc.Stream) -> None:

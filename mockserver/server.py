@@ -20,14 +20,17 @@ import trio
 
 from ctrader_typed.schema import Schema
 
-from .behaviour import BehaviourFactory, Caller, World
+from .behaviour import BehaviourFactory, Caller, Doorkeeper, World
 from .certificates import Certificates
+from .doorway import Doorway
+from .faults.disturbed import Faulty
 from .line import SOON, Limits, Line
-from .parting import Lingering, part
+from .parting import part, reset
 from .sockets import listen
 
 if TYPE_CHECKING:
     from .broker.broker import Broker
+    from .faults.plan import Plan
 
 __all__ = ["Ended", "Limits", "MockServer", "mock_server"]
 
@@ -45,6 +48,7 @@ async def mock_server(
     limits: Limits | None = None,
     certificates: Certificates | None = None,
     listening: socket.socket | None = None,
+    faults: Plan | None = None,
 ) -> AsyncGenerator[MockServer, None]:
     """Serve while the block runs; `behaviours` is called with each Caller and gives its behaviour.
 
@@ -59,9 +63,10 @@ async def mock_server(
         listening = listen(host, port)
     if listening is not None and tls and certificates is None:
         certificates = Certificates([host])
-    server = MockServer(
-        behaviours, schema or _release(), limits or Limits(), listening, certificates
-    )
+    schema = schema or _release()
+    if faults is not None:
+        behaviours = Faulty(behaviours, faults, schema)
+    server = MockServer(behaviours, schema, limits or Limits(), listening, certificates)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -99,27 +104,31 @@ class MockServer:
         """What it was started with."""
         self._schema = schema
         self._limits = limits
-        self._listening = listening
         self._certificates = certificates
-        self._context = None if certificates is None else certificates.server_context()
+        keeper: object = behaviours
+        self._doorway: Doorway | None = None
+        if listening is not None:
+            self._doorway = Doorway(
+                listening,
+                certificates,
+                keeper if isinstance(keeper, Doorkeeper) else None,
+                limits,
+                self._refused,
+            )
         self._started = trio.current_time()
         self._numbers = itertools.count(1)
-        self._open = 0
         self._over = 0
         self._callers, self._calls = trio.open_memory_channel[trio.abc.Stream](limits.connections)
         self._hung_up = trio.lowlevel.ParkingLot()
-        self._address: tuple[str, int] | None = None
-        if listening is not None:
-            self._address = listening.getsockname()[:2]
         self.ended: deque[Ended] = deque(maxlen=_REMEMBERED)
         """The connections that are over, oldest first; the last thousand of them."""
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that it listens on; RuntimeError if it serves memory streams only."""
-        if self._address is None:
+        if self._doorway is None:
             raise RuntimeError("this server listens nowhere: it was started with port=None")
-        return self._address
+        return self._doorway.address
 
     @property
     def ca(self) -> bytes:
@@ -174,9 +183,8 @@ class MockServer:
     async def serve(self) -> None:
         """Answer whoever calls, until cancelled."""
         async with trio.open_nursery() as nursery:
-            if self._listening is not None:
-                listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._listening))
-                nursery.start_soon(trio.serve_listeners, self._answer, [listener])
+            if self._doorway is not None:
+                nursery.start_soon(self._doorway.receive, self._attend)
             world: object = self.behaviours
             if isinstance(world, World):
                 nursery.start_soon(self._turn, world)
@@ -201,52 +209,34 @@ class MockServer:
                 with trio.move_on_after(math.inf if at is None else at - now):
                     await alarm.park()
 
-    async def _answer(self, stream: trio.SocketStream) -> None:
-        """One client on a socket: TLS first, if this server has a certificate."""
-        if self._open >= self._limits.connections:
-            await trio.aclose_forcefully(stream)
-            self._note(None, f"{self._limits.connections} connections are open already")
-            return
-        self._open += 1
-        try:
-            if self._context is None:
-                await self._attend(Lingering(stream, self._limits.farewell), "tcp")
-            elif (secured := await self._handshake(stream, self._context)) is not None:
-                await self._attend(secured, "tls-tcp")
-        finally:
-            self._open -= 1
-
-    async def _handshake(
-        self, stream: trio.SocketStream, context: ssl.SSLContext
-    ) -> trio.SSLStream[Lingering] | None:
-        """The stream with TLS on it; None, and the connection closed, if the client cannot."""
-        lingering = Lingering(stream, self._limits.farewell)
-        secured = trio.SSLStream(lingering, context, server_side=True)
-        reason = f"no TLS handshake within {self._limits.handshake:g} seconds"
-        with trio.move_on_after(self._limits.handshake):
-            try:
-                await secured.do_handshake()
-            except trio.BrokenResourceError as error:
-                reason = f"the TLS handshake failed: {error.__cause__ or error}"
-            else:
-                return secured
-        await trio.aclose_forcefully(stream)
-        self._note(None, reason)
-        return None
-
     async def _attend(self, stream: trio.abc.Stream, wire: str) -> None:
         """One client whose connection stands, from the first byte to the last."""
-        line = Line(stream, schema=self._schema, limits=self._limits, now=self.now)
-        caller = Caller(next(self._numbers), wire, line.perform)
+        line = Line(
+            stream,
+            schema=self._schema,
+            limits=self._limits,
+            now=self.now,
+            shut_door=self._shut_door,
+        )
+        caller = Caller(next(self._numbers), wire, line.push)
         reason = "the server was stopped"
         try:
             reason = await line.run(self.behaviours(caller))
-            if not line.cut_off:
+            if line.reset:
+                reset(stream)
+            elif not line.cut_off:
                 with trio.move_on_after(self._limits.farewell):
                     await part(stream)
         finally:
             self._note(caller.number, reason)
             await trio.aclose_forcefully(stream)
+
+    def _shut_door(self, seconds: float) -> None:
+        if self._doorway is not None:
+            self._doorway.shut(seconds)
+
+    def _refused(self, reason: str) -> None:
+        self._note(None, reason)
 
     def _note(self, number: int | None, reason: str) -> None:
         self.ended.append(Ended(number, reason))
