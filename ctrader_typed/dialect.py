@@ -14,7 +14,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -52,12 +52,14 @@ class Style(NamedTuple):
     """How a message is shown as a dictionary.
 
     `by_key` takes the schema's keys instead of attribute names, `with_absent` shows what is not
-    set, and `python` leaves bytes, enum members and non-finite doubles as they are.
+    set, `python` leaves bytes, enum members and non-finite doubles as they are, and `complete`
+    insists on the required fields.
     """
 
     by_key: bool = True
     with_absent: bool = False
     python: bool = False
+    complete: bool = False
 
 
 def to_dict(message: Message, style: Style) -> dict[str, Any]:
@@ -84,6 +86,8 @@ def _to_dict(message: Message, style: Style, depth: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for f in cls.message_fields:
         value = getattr(message, f.name, None)
+        if value is None and f.required and style.complete:
+            raise EncodeError(f".{f.name} is required and not set")
         key = f.key if style.by_key else f.name
         try:
             if value is None:
@@ -131,7 +135,7 @@ def update_from_dict(message: M, value: Mapping[str, Any], *, strict: bool = Fal
 
 
 @contextmanager
-def _named(cls: type[Message]) -> Iterator[None]:
+def _named(cls: type[Message]) -> Generator[None, None, None]:
     try:
         yield
     except DecodeError as error:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..message import Message
 from ..schema import Schema
-from . import protobuf
+from . import json, protobuf
 from .envelope import Received
-from .framing import Deframer, frame
+from .framing import Deframer, Messages, frame, message
 
 
 class Deframes(Protocol):
@@ -31,19 +32,68 @@ class Deframes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+class Carrier(Enum):
+    """What a transport carries."""
+
+    BYTES = "a stream of bytes"
+    BINARY = "binary messages of a WebSocket"
+    TEXT = "text messages of a WebSocket"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Wire:
-    """A way to put messages on a transport: how they are framed, and how an envelope is written."""
+    """A way to put messages on a transport: how they are framed, and how an envelope is written.
+
+    `port` is where the API speaks it.
+    """
 
     name: str
+    port: int
+    carrier: Carrier
     frame: Callable[[bytes], bytes]
     deframer: Callable[[], Deframes]
     encoder: Callable[[Schema], Callable[[Message, str | None], bytes]]
     decoder: Callable[[Schema], Callable[[bytes], Received]]
 
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
 
-PROTOBUF_TCP = Wire("protobuf over TCP", frame, Deframer, protobuf.encoder, protobuf.decoder)
+
+PROTOBUF_TCP = Wire(
+    "protobuf over TCP",
+    5035,
+    Carrier.BYTES,
+    frame,
+    Deframer,
+    protobuf.encoder,
+    protobuf.decoder,
+)
 """Port 5035: a protobuf envelope after its length as a 4-byte big-endian number."""
+
+PROTOBUF_WEBSOCKET = Wire(
+    "protobuf over WebSocket",
+    5035,
+    Carrier.BINARY,
+    message,
+    Messages,
+    protobuf.encoder,
+    protobuf.decoder,
+)
+"""Port 5035: each binary message of the WebSocket is a protobuf envelope, without a length."""
+
+JSON_WEBSOCKET = Wire(
+    "JSON over WebSocket",
+    5036,
+    Carrier.TEXT,
+    message,
+    Messages,
+    json.encoder,
+    json.decoder,
+)
+"""Port 5036: each text message of the WebSocket is an envelope in JSON."""
+
+WIRES = (PROTOBUF_TCP, PROTOBUF_WEBSOCKET, JSON_WEBSOCKET)
+"""All of them. The API speaks JSON over bare TCP too, but its framing is not documented."""
 
 
 class Connection:
@@ -72,6 +122,8 @@ class Connection:
 
     def receive_data(self, data: bytes) -> list[Received]:
         """What `data` completes, in order; `b""` says that the stream has ended.
+
+        On a WebSocket `data` is one message: no more, no less.
 
         Raises RemoteProtocolError for a broken frame, an unreadable envelope, or an end inside a
         frame. If something whole precedes the break, it is returned, `broken` is set, and the next

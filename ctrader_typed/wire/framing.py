@@ -1,4 +1,4 @@
-"""Frames on a byte stream: a 4-byte big-endian length, then that many bytes.
+"""Frames: on a byte stream a 4-byte big-endian length, then that many bytes; else whole messages.
 
 Knows nothing of what is inside.
 """
@@ -88,6 +88,37 @@ class Deframer:
         self._buffer.clear()
         self.broken = RemoteProtocolError(f"the stream ended after {where}")
         raise self.broken
+
+
+def message(payload: bytes) -> bytes:
+    """`payload` as it is, a message of its own; LocalProtocolError if empty or above MAX_FRAME."""
+    size = len(payload)
+    if not 0 < size <= MAX_FRAME:
+        raise LocalProtocolError(f"a message holds 1 to {MAX_FRAME} bytes, not {size}")
+    return payload
+
+
+class Messages:
+    """Deframes a transport that keeps messages apart: each `feed` is one of them, whole."""
+
+    def __init__(self, max_message: int = MAX_FRAME) -> None:
+        self._max_message = max_message
+        self.broken: RemoteProtocolError | None = None
+        """Why no more messages can come; None while they can."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The message; RemoteProtocolError if it is too long."""
+        if self.broken is not None:
+            raise self.broken
+        if len(data) > self._max_message:
+            self.broken = RemoteProtocolError(
+                f"expected a message of 1 to {self._max_message} bytes, got {len(data)}"
+            )
+            raise self.broken
+        return [data]
+
+    def close(self) -> None:
+        """The end: there are no halves of messages here."""
 
 
 def _impossible(size: int, max_frame: int) -> RemoteProtocolError:
