@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Self, TypeVar
 
 import betterproto
 
@@ -40,12 +40,17 @@ class Message(betterproto.Message, metaclass=MessageType):
 
     __slots__ = ("_unknown_fields",)
     __match_args__ = ()
-    __hash__ = None  # type: ignore[assignment]  # mutable, as betterproto's and google's messages
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # mutable, as google's messages
     __signature__ = reflection.Lazy(reflection.signature)
     __dataclass_fields__ = reflection.Lazy(reflection.dataclass_fields)
     __dataclass_params__ = reflection.Lazy(reflection.dataclass_params)
 
-    if not TYPE_CHECKING:  # betterproto's, which declares them as something else
+    if TYPE_CHECKING:
+
+        def __setattr__(self, attr: str, value: Never) -> None:
+            """Never for what is no field: a misspelt attribute is a type error too."""
+
+    else:  # betterproto's, which declares them as something else
         _betterproto_meta = reflection.Lazy(reflection.betterproto_metadata)
         _group_current: ClassVar[dict[str, str]] = {}  # there are no oneofs
         # Its methods set it, and `serialized_on_wire` asks; presence here is what the fields say.
