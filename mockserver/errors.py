@@ -27,3 +27,7 @@ class StaleSession(UserWarning):
 
 class ScenarioError(MockServerError):
     """There is no such scenario, or its file cannot be read; the text says what is wrong."""
+
+
+class InvariantBroken(MockServerError):
+    """A client did what none should do; the text lists it."""

@@ -30,6 +30,7 @@ from .behaviour import (
 )
 from .frames import frame
 from .outbox import Outbox
+from .witness import Witness
 
 _CHUNK = 64 * 1024
 SOON = 1e-6
@@ -67,12 +68,16 @@ class Line:
         limits: Limits,
         now: Callable[[], float],
         shut_door: Callable[[float], None],
+        witness: Witness,
+        number: int,
     ) -> None:
         self._stream = stream
         self._schema = schema
         self._limits = limits
         self._now = now
         self._shut_door = shut_door
+        self._witness = witness
+        self._number = number
         self._shape: Shape | None = None
         self.reset = False
         """Whether the connection is to be reset instead of closed."""
@@ -96,6 +101,8 @@ class Line:
 
         Raises only what the behaviour raises. However it ends, the behaviour has heard that it did.
         """
+        reason = "the server was stopped"
+        self._witness.opened(self._number, self._now())
         try:
             self.perform(behaviour.opened(self._now()))
             async with trio.open_nursery() as nursery:
@@ -106,12 +113,16 @@ class Line:
                 nursery.cancel_scope.cancel()
         finally:
             behaviour.closed(self._now())
+            self._witness.closed(self._number, self._now(), reason)
         return reason
 
     def perform(self, actions: Iterable[Action]) -> None:
         """Do these, as far as the connection is not ending already. Never waits."""
         put = self._outbox.put
+        writes = self._witness.writes
         for action in actions:
+            if writes and self._outbox.closing is None:
+                self._witness.sends(self._number, action, self._now())
             match action:
                 case Send(message, client_msg_id):
                     put(self._connection.send(message, client_msg_id))
@@ -167,7 +178,9 @@ class Line:
             return False
         for event in events:
             if self._outbox.closing is None:
-                self.perform(behaviour.received(event, self._now()))
+                now = self._now()
+                self._witness.came(self._number, event, now)
+                self.perform(behaviour.received(event, now))
         if self._connection.broken is not None:
             self._outbox.close(f"the client broke the protocol: {self._connection.broken}")
         elif data == b"":

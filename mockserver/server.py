@@ -11,7 +11,7 @@ import math
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -27,6 +27,7 @@ from .faults.disturbed import Faulty
 from .line import SOON, Limits, Line
 from .parting import part, reset
 from .sockets import listen
+from .witness import Witness
 
 if TYPE_CHECKING:
     from .broker.broker import Broker
@@ -49,6 +50,7 @@ async def mock_server(
     certificates: Certificates | None = None,
     listening: socket.socket | None = None,
     faults: Plan | None = None,
+    journal: Callable[[str], object] | None = None,
 ) -> AsyncGenerator[MockServer, None]:
     """Serve while the block runs; `behaviours` is called with each Caller and gives its behaviour.
 
@@ -66,7 +68,7 @@ async def mock_server(
     schema = schema or _release()
     if faults is not None:
         behaviours = Faulty(behaviours, faults, schema)
-    server = MockServer(behaviours, schema, limits or Limits(), listening, certificates)
+    server = MockServer(behaviours, schema, limits or Limits(), listening, certificates, journal)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -89,8 +91,8 @@ class Ended:
     reason: str
 
 
-class MockServer:
-    """A running server, as `mock_server` gives it."""
+class MockServer(Witness):
+    """A running server, as `mock_server` gives it. It can be asked what clients have sent."""
 
     def __init__(
         self,
@@ -99,10 +101,11 @@ class MockServer:
         limits: Limits,
         listening: socket.socket | None,
         certificates: Certificates | None,
+        journal: Callable[[str], object] | None,
     ) -> None:
+        super().__init__(schema, journal)
         self.behaviours = behaviours
         """What it was started with."""
-        self._schema = schema
         self._limits = limits
         self._certificates = certificates
         keeper: object = behaviours
@@ -211,14 +214,17 @@ class MockServer:
 
     async def _attend(self, stream: trio.abc.Stream, wire: str) -> None:
         """One client whose connection stands, from the first byte to the last."""
+        number = next(self._numbers)
         line = Line(
             stream,
             schema=self._schema,
             limits=self._limits,
             now=self.now,
             shut_door=self._shut_door,
+            witness=self,
+            number=number,
         )
-        caller = Caller(next(self._numbers), wire, line.push)
+        caller = Caller(number, wire, line.push)
         reason = "the server was stopped"
         try:
             reason = await line.run(self.behaviours(caller))
@@ -228,7 +234,7 @@ class MockServer:
                 with trio.move_on_after(self._limits.farewell):
                     await part(stream)
         finally:
-            self._note(caller.number, reason)
+            self._over_with(number, reason)
             await trio.aclose_forcefully(stream)
 
     def _shut_door(self, seconds: float) -> None:
@@ -236,9 +242,9 @@ class MockServer:
             self._doorway.shut(seconds)
 
     def _refused(self, reason: str) -> None:
-        self._note(None, reason)
+        self._over_with(None, reason)
 
-    def _note(self, number: int | None, reason: str) -> None:
+    def _over_with(self, number: int | None, reason: str) -> None:
         self.ended.append(Ended(number, reason))
         self._over += 1
         self._hung_up.unpark_all()
