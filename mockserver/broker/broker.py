@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from ctrader_typed.message import Message
-from ctrader_typed.proto import ProtoOAErrorRes, ProtoOANewOrderReq, ProtoOAOrder, ProtoOASymbol
+from ctrader_typed.proto import (
+    ProtoOAErrorRes,
+    ProtoOAMarginCallUpdateReq,
+    ProtoOANewOrderReq,
+    ProtoOAOrder,
+    ProtoOASymbol,
+    ProtoOAv1PnLChangeSubscribeReq,
+)
 
 from . import (
     answers,
@@ -342,7 +349,8 @@ class Broker:
             self._agenda.add(due, Handle(connection, request, client_msg_id))
         elif type(request) in answers.READS:
             answers.answer(self._desk, request, Requester(connection, client_msg_id))
-            self._look()
+            if isinstance(request, ProtoOAv1PnLChangeSubscribeReq | ProtoOAMarginCallUpdateReq):
+                self._look()
         else:
             error = ProtoOAErrorRes(
                 error_code="UNSUPPORTED_MESSAGE",
