@@ -1,6 +1,7 @@
 """A typed client of the cTrader Open API, on trio: `connect()`, errors, and all messages."""
 
 from . import proto
+from .advice import Advice
 from .client import Api, Client, connect, connect_over
 from .errors import (
     AuthError,
@@ -30,12 +31,16 @@ from .message import Message, Request
 from .net.subscriptions import EventStream
 from .proto import *  # noqa: F403 - all messages, each by its own name
 from .proto import SCHEMA
+from .wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF_WEBSOCKET, Wire
 from .wire.envelope import BadPayload, UnknownPayload
+from .wire.limits import NO_LIMITS, Limits, RateLimits
 
 __version__ = "0.1.0"  # as in pyproject.toml: a test compares them
 
 __all__ = [
+    "NO_LIMITS",
     "SCHEMA",
+    "Advice",
     "Api",
     "AuthError",
     "BadPayload",
@@ -49,6 +54,7 @@ __all__ = [
     "EncodeError",
     "EventStream",
     "JournalInUse",
+    "Limits",
     "LocalProtocolError",
     "Message",
     "NotFilled",
@@ -56,6 +62,7 @@ __all__ = [
     "OrderError",
     "OutcomeUnknown",
     "RateLimited",
+    "RateLimits",
     "RefreshLost",
     "RemoteProtocolError",
     "Request",
@@ -65,6 +72,7 @@ __all__ = [
     "TokenStoreError",
     "UnexpectedReply",
     "UnknownPayload",
+    "Wire",
     "connect",
     "connect_over",
 ]
