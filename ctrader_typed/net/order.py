@@ -16,7 +16,7 @@ from ..errors import CTraderError, LocalProtocolError, NotFilled, NotSent, Outco
 from ..message import Request
 from ..proto import ProtoOADeal, ProtoOAOrder, ProtoOAPosition
 from ..wire.fate import CHECKS, Fate, Fill, OrderEvent
-from ..wire.lives import Status
+from ..wire.lives import OrderStatus
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Order:
         return self._fate.request
 
     @property
-    def status(self) -> Status:
+    def status(self) -> OrderStatus:
         """Where it stands."""
         return self._fate.status
 
@@ -140,7 +140,7 @@ class Order:
         Raises OrderError (or another ServerError) if it was refused, NotSent if it never left, and
         OutcomeUnknown for as long as nobody knows.
         """
-        await self._until(lambda: self.status is not Status.WRITING)
+        await self._until(lambda: self.status is not OrderStatus.WRITING)
         self._raise_failure()
 
     async def filled(self) -> Fill:
@@ -153,21 +153,21 @@ class Order:
         """
         if not self._fate.follows_order:
             raise LocalProtocolError(f"{type(self.request).__name__} is never filled")
-        waiting = (Status.WRITING, Status.ACCEPTED, Status.PARTIALLY_FILLED)
+        waiting = (OrderStatus.WRITING, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
         await self._until(lambda: self.status not in waiting)
         self._raise_failure()
-        if self.status is not Status.FILLED:
+        if self.status is not OrderStatus.FILLED:
             raise NotFilled(self.status.name, self.volume, self.filled_volume, self.average_price)
         return self._fate.fill
 
-    async def resolved(self) -> Status:
+    async def resolved(self) -> OrderStatus:
         """Wait until it is known what has become of it, and return that.
 
         Raises OutcomeUnknown once the server was asked five times in vain, or when the client was
         closed before it knew. Should it be learned later all the same, `status` tells.
         """
         await self._until(lambda: not self._open_question() or self._given_up())
-        if self.status is Status.UNKNOWN:
+        if self.status is OrderStatus.UNKNOWN:
             self._raise_failure()
         return self.status
 
@@ -177,7 +177,7 @@ class Order:
         return OrderEvents(self)
 
     def _open_question(self) -> bool:
-        return self.status in {Status.UNKNOWN, Status.WRITING}
+        return self.status in {OrderStatus.UNKNOWN, OrderStatus.WRITING}
 
     def _given_up(self) -> bool:
         return self._fate.checks >= CHECKS or self._connections.closed is not None
@@ -189,11 +189,11 @@ class Order:
 
     def _raise_failure(self) -> None:
         status, error = self.status, self.error
-        if status is Status.REJECTED and error is not None:
+        if status is OrderStatus.REJECTED and error is not None:
             raise copy.copy(error)
-        if status is Status.NOT_SENT:
+        if status is OrderStatus.NOT_SENT:
             raise NotSent(self._connections.lost or "it was taken back before it was written")
-        if status is Status.UNKNOWN:
+        if status is OrderStatus.UNKNOWN:
             self._raise_unknown()
 
     def _raise_unknown(self) -> NoReturn:

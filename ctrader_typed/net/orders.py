@@ -3,13 +3,15 @@
 Decides nothing about a fate: that is `wire.book` and `wire.inquiry`. Knows no socket. Whoever holds
 an `Orders` and runs connections calls, in this order for each connection:
 
-- `receive(received)`: everything that comes in, in order, before anybody who waits for an answer
-  runs. Plain; never waits. A reply to ProtoOAAccountAuthReq is how it learns that an account can be
-  asked about; where the server says that the account was authorised before, call `authorised`.
-- `restored(ask)`: a task for as long as the connection lives, from the moment when requests may be
-  sent on it; it asks the server about what is in doubt. `ask` sends a request and waits for its
-  answer. It ends by being cancelled, or by itself when `ask` raises ConnectionLost.
-- `link_lost(reason)`: plain, when the connection has ended, after the tickets were settled.
+- `connected(submit, withdraw)`: plain, when trading requests may be queued on it. `submit` queues
+  one, or raises ConnectionLost; `withdraw` takes one back that is still queued.
+- `receive(received)`: plain, for all that comes in, in order, before anybody who waits for an
+  answer runs. By a ProtoOAAccountAuthRes it learns that an account can be asked about; where the
+  server says instead that the account was authorised before, call `authorised(account)`.
+- `restored(ask)`: a task beside the connection's own ones; it asks the server about what is in
+  doubt. `ask` sends a request and waits for its answer. It ends when it is cancelled, when `ask`
+  raises ConnectionLost, or with `link_lost`.
+- `link_lost(reason)`: plain, when the connection has ended, after its tickets were settled.
 - `close(reason)`: plain, once, when there will be no other connection.
 """
 
@@ -33,7 +35,7 @@ from ..wire.envelope import Received
 from ..wire.exchange import State, Ticket
 from ..wire.fate import Fate
 from ..wire.inquiry import check
-from ..wire.lives import Status
+from ..wire.lives import OrderStatus
 from ..wire.orders import Minter
 from .order import Connections, Order
 
@@ -47,31 +49,28 @@ REMEMBERED = 1_000
 """Settled orders that can still be found by their key; who holds a handle keeps it anyway."""
 
 Ask = Callable[[Request[Any]], Awaitable[Message]]
+Submit = Callable[[Request[Any]], Ticket]
+Withdraw = Callable[[Ticket], None]
 
 
 class Orders:
     """All orders of a client, over all its connections.
 
-    `submit` queues a request on the connection of now, or raises ConnectionLost; `withdraw` takes
-    one back that is still queued. What a `journal` has open is taken over: `list(orders)` has it.
+    What the `journal` has open, an earlier process left: it is taken over, and `list(orders)` has
+    it.
     """
 
-    def __init__(
-        self,
-        schema: Schema,
-        submit: Callable[[Request[Any]], Ticket],
-        withdraw: Callable[[Ticket], None],
-        journal: Journal | None = None,
-    ) -> None:
-        self._submit = submit
-        self._withdraw = withdraw
+    def __init__(self, schema: Schema, journal: Journal | None = None) -> None:
         self._journal = journal
+        self._submit: Submit = _nowhere
+        self._withdraw: Withdraw = _withdrawn
         self._one_at_a_time = trio.CapacityLimiter(1)
         self._book = Book(schema, Minter(secrets.token_hex(12)))
         self._handles: dict[Fate, Order] = {}
         self._settled: OrderedDict[str, Order] = OrderedDict()
         self._tickets: dict[Fate, Ticket] = {}
         self._doubts = trio.Event()
+        self._connection = 0
         self._connections = Connections()
         for left in () if journal is None else journal.open_orders():
             self._adopt(left)
@@ -100,7 +99,7 @@ class Orders:
         fate = self._book.open(request, _now())
         order = self._handles[fate] = Order(self._connections, fate)
         await self._write_down(fate)
-        if fate.status is Status.WRITING:  # the link may have gone meanwhile
+        if fate.status is OrderStatus.WRITING:  # the link may have gone meanwhile
             await self._send(fate)
         await self._accepted(order)
         return order
@@ -158,10 +157,18 @@ class Orders:
 
     # --- what connections call ---
 
+    def connected(self, submit: Submit, withdraw: Withdraw) -> None:
+        """Requests may be placed."""
+        self._submit, self._withdraw = submit, withdraw
+
     def receive(self, received: Iterable[Received]) -> None:
         """Something came in."""
-        self._book.receive(received)
-        if self._book.changed:
+        book = self._book
+        authorised = len(book.authorised)
+        book.receive(received)
+        if len(book.authorised) > authorised:
+            self._doubts.set()
+        if book.changed:
             self._publish()
 
     def authorised(self, account: int) -> None:
@@ -172,12 +179,15 @@ class Orders:
     def link_lost(self, reason: str) -> None:
         """The connection has ended: tell everybody who waits what that means for them, at once."""
         self._connections.lost = reason
+        self._submit = _nowhere
+        self._connection += 1
+        self._doubts.set()
         unwritten = frozenset(fate for fate in self._handles if self._unwritten(fate))
         self._book.link_lost(unwritten)
         self._publish()
 
     def _unwritten(self, fate: Fate) -> bool:
-        if fate.status is not Status.WRITING:
+        if fate.status is not OrderStatus.WRITING:
             return False
         ticket = self._tickets.get(fate)
         if ticket is None:
@@ -193,14 +203,15 @@ class Orders:
 
     async def restored(self, ask: Ask) -> None:
         """Ask about what is in doubt, for as long as the connection lives."""
-        fresh, pauses = True, iter(PAUSES)
+        asked: set[int] = set()
+        pauses, connection = iter(PAUSES), self._connection
         try:
-            while True:
-                accounts = self._book.accounts(fresh=fresh)
+            while connection == self._connection:
+                accounts = self._book.accounts(asked)
                 for account in accounts:
                     await self._check(account, ask)
-                fresh = fresh and not accounts
-                if accounts and self._book.accounts():
+                asked.update(accounts)
+                if accounts and self._book.accounts(asked):
                     await trio.sleep(next(pauses, PAUSES[-1]))
                 else:
                     pauses = iter(PAUSES)
@@ -216,9 +227,9 @@ class Orders:
             try:
                 question = asking.send(answer)
             except StopIteration:
-                self._publish()
                 return
-            self._publish()
+            finally:
+                self._publish()
             try:
                 answer = await ask(question)
             except ConnectionLost:
@@ -237,7 +248,7 @@ class Orders:
             if order is None:
                 continue
             self._note(fate)
-            if fate.status is not Status.WRITING:
+            if fate.status is not OrderStatus.WRITING:
                 self._tickets.pop(fate, None)
             if fate.in_doubt:
                 self._doubts.set()
@@ -265,3 +276,11 @@ class Orders:
 def _now() -> int:
     """Our clock, in ms since the Unix epoch."""
     return time.time_ns() // 1_000_000
+
+
+def _nowhere(request: Request[Any]) -> Ticket:
+    raise ConnectionLost(f"{type(request).__name__}: there is no connection")
+
+
+def _withdrawn(ticket: Ticket) -> None:
+    raise LocalProtocolError(f"{ticket.client_msg_id} was queued on no connection")

@@ -17,7 +17,7 @@ from ..proto import ProtoOAExecutionEvent, ProtoOAOrder
 from ..schema import Schema
 from .envelope import Envelope, Received
 from .fate import Fate, is_protective
-from .lives import Status
+from .lives import OrderStatus
 from .orders import Kind, Minter, kinds, with_client_order_id
 from .roles import TradingRoles
 from .verdict import judge
@@ -232,7 +232,7 @@ class Book:
         if fate is not None or order.client_order_id is None:
             return fate
         fate = self._by_client_order.get((account, order.client_order_id))
-        if fate is None or fate.order_id is not None or fate.status is Status.WRITING:
+        if fate is None or fate.order_id is not None or fate.status is OrderStatus.WRITING:
             return None
         asked: Any = fate.request
         same = (
@@ -257,7 +257,7 @@ class Book:
         if order.closing_order is not True or is_protective(order) or order.position_id is None:
             return
         there = self._by_position.get((account, order.position_id), {})
-        if not any(f.kind is Kind.CLOSE and f.status is Status.UNKNOWN for f in there):
+        if not any(f.kind is Kind.CLOSE and f.status is OrderStatus.UNKNOWN for f in there):
             self._take(account, order.order_id)
 
     def _take(self, account: int, order_id: int) -> None:
@@ -279,13 +279,17 @@ class Book:
 
     # --- what is asked, and found out ---
 
-    def accounts(self, *, fresh: bool = False) -> list[int]:
-        """The authorised accounts with requests in doubt; on a `fresh` connection also those with
-        requests that have ended but are not settled, for what they wait for may never be told.
+    def accounts(self, asked: Container[int]) -> list[int]:
+        """The authorised accounts to ask about: those with requests in doubt.
+
+        Of those that were not `asked` about on this connection also the ones with requests that
+        have ended but are not settled: what these wait for may have come while there was none.
         """
-        asked = [f for f in self._fates.values() if f.in_doubt]
-        asked += self._ended.values() if fresh else ()
-        return [a for a in dict.fromkeys(f.account_id for f in asked) if a in self.authorised]
+        open_ones = {f.account_id: None for f in self._fates.values() if f.in_doubt}
+        for fate in self._ended.values():
+            if fate.account_id not in asked:
+                open_ones[fate.account_id] = None
+        return [account for account in open_ones if account in self.authorised]
 
     def in_doubt(self, account: int) -> list[Fate]:
         """The requests whose outcome is to be asked, the oldest first."""

@@ -23,7 +23,7 @@ from ..proto import (
     ProtoOAPosition,
     ProtoOAPositionStatus,
 )
-from .lives import ENDED, EXECUTIONS, LIVES, NO_NEWS, SNAPSHOTS, Happening, Status
+from .lives import ENDED, EXECUTIONS, LIVES, NO_NEWS, SNAPSHOTS, Happening, OrderStatus
 from .orders import Kind
 
 CHECKS = 5
@@ -34,7 +34,7 @@ CHECKS = 5
 class OrderEvent:
     """A step in the life of a trading request."""
 
-    status: Status
+    status: OrderStatus
     """Where it stands since."""
     execution: ProtoOAExecutionEvent | None = None
     """The server's event; None for a refusal, a lost link, and what was found out by asking."""
@@ -77,7 +77,7 @@ class Fate:
         self.order_id: int | None = getattr(request, "order_id", None)
         """Of the order that is followed; of an amendment or cancellation, the order meant."""
         self.position_id: int | None = getattr(request, "position_id", None)
-        self.status = Status.WRITING
+        self.status = OrderStatus.WRITING
         self.events: list[OrderEvent] = []
         self.order: ProtoOAOrder | None = None
         self.position: ProtoOAPosition | None = None
@@ -107,7 +107,7 @@ class Fate:
     @property
     def in_doubt(self) -> bool:
         """Whether the server has to be asked, and there is a point in it."""
-        return (self.status is Status.UNKNOWN and self.checks < CHECKS) or self.suspect
+        return (self.status is OrderStatus.UNKNOWN and self.checks < CHECKS) or self.suspect
 
     @property
     def settled(self) -> bool:
@@ -214,7 +214,7 @@ class Fate:
         moved = happening is not None and self._move(happening)
         if moved:
             self.error = error
-        elif reply and self.status is Status.WRITING:
+        elif reply and self.status is OrderStatus.WRITING:
             self._move(Happening.DOUBT)
         self._record(event, new)
 
@@ -258,7 +258,7 @@ class Fate:
 
     def reopen(self, order_id: int | None, position_id: int | None) -> None:
         """It was sent by an earlier process, of which this is left."""
-        self.status = Status.UNKNOWN
+        self.status = OrderStatus.UNKNOWN
         self.order_id = self.order_id if order_id is None else order_id
         self.position_id = self.position_id if position_id is None else position_id
 
@@ -307,7 +307,7 @@ class Fate:
 
     def doubt(self) -> None:
         """Something was said of its order that does not say enough: the server is to be asked."""
-        if self.status is not Status.UNKNOWN and not self.ended:
+        if self.status is not OrderStatus.UNKNOWN and not self.ended:
             self.suspect = True
             self.checks = 0
 
@@ -333,7 +333,7 @@ class Fate:
         after = LIVES[self.kind].get(self.status, {}).get(happening)
         if after is None:
             return False
-        if after is Status.UNKNOWN:
+        if after is OrderStatus.UNKNOWN:
             self.checks = 0
         self.status = after
         return True

@@ -12,7 +12,7 @@ from ..proto import ProtoOAExecutionType, ProtoOAOrderStatus
 from .orders import Kind
 
 
-class Status(Enum):
+class OrderStatus(Enum):
     """Where a trading request stands."""
 
     WRITING = auto()
@@ -53,7 +53,7 @@ class Happening(Enum):
     """It was taken back, or the link was lost, before it was written."""
 
 
-_S, _H = Status, Happening
+_S, _H = OrderStatus, Happening
 
 _ENDS = {
     _H.FILL: _S.FILLED,
@@ -62,7 +62,7 @@ _ENDS = {
     _H.REJECT: _S.REJECTED,
 }
 
-_ORDER: Mapping[Status, Mapping[Happening, Status]] = {
+_ORDER: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
     _S.WRITING: {
         _H.ACCEPT: _S.ACCEPTED,
         _H.REPLACE: _S.ACCEPTED,
@@ -85,7 +85,7 @@ _ORDER: Mapping[Status, Mapping[Happening, Status]] = {
 # accepted. An order that its new terms bring into the market: filled.
 _DONE = dict.fromkeys((_H.REPLACE, _H.ACCEPT, _H.CANCEL, _H.FILL_PART, _H.FILL), _S.REPLACED)
 
-_AMENDMENT: Mapping[Status, Mapping[Happening, Status]] = {
+_AMENDMENT: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
     _S.WRITING: {
         _H.REJECT: _S.REJECTED,
         _H.DOUBT: _S.UNKNOWN,
@@ -95,7 +95,7 @@ _AMENDMENT: Mapping[Status, Mapping[Happening, Status]] = {
     _S.UNKNOWN: {_H.REJECT: _S.REJECTED, **_DONE},
 }
 
-_CANCELLATION: Mapping[Status, Mapping[Happening, Status]] = {
+_CANCELLATION: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
     _S.WRITING: {
         _H.CANCEL: _S.CANCELLED,
         _H.REJECT: _S.REJECTED,
@@ -105,7 +105,7 @@ _CANCELLATION: Mapping[Status, Mapping[Happening, Status]] = {
     _S.UNKNOWN: {_H.CANCEL: _S.CANCELLED, _H.REJECT: _S.REJECTED},
 }
 
-LIVES: Mapping[Kind, Mapping[Status, Mapping[Happening, Status]]] = {
+LIVES: Mapping[Kind, Mapping[OrderStatus, Mapping[Happening, OrderStatus]]] = {
     Kind.OPEN: _ORDER,
     Kind.CLOSE: _ORDER,
     Kind.AMEND: _AMENDMENT,

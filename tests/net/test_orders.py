@@ -43,7 +43,7 @@ from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 from ctrader_typed.wire.exchange import Exchange, Ticket
-from ctrader_typed.wire.lives import Status
+from ctrader_typed.wire.lives import OrderStatus
 from tests.trading import (
     ACCEPTED,
     ACCOUNT,
@@ -75,20 +75,20 @@ class Line:
     def __init__(self, journal: Journal | None = None) -> None:
         self.count = 0
         self.exchange: Exchange | None = None
+        self.orders = Orders(SCHEMA, journal)
         self.up()
         self.tickets: list[Ticket] = []
         self.written: list[bytes] = []
         self.asked: list[tuple[float, Request[Any]]] = []
         self.answers: Answers = lambda _: None
-        self.orders = Orders(SCHEMA, self.submit, self.withdraw, journal)
 
     def up(self) -> None:
         self.count += 1
         self.exchange = Exchange(SCHEMA, Connection(SCHEMA).send, f"l{self.count}.")
+        self.orders.connected(self.submit, self.withdraw)
 
     def submit(self, request: Request[Any]) -> Ticket:
-        if self.exchange is None:
-            raise ConnectionLost("the connection is down")
+        assert self.exchange is not None
         self.tickets.append(self.exchange.submit(request, trio.current_time()))
         return self.tickets[-1]
 
@@ -168,7 +168,7 @@ def line() -> Line:
 
 async def test_place_returns_with_the_answer(line: Line, nursery: trio.Nursery) -> None:
     order = await line.place(nursery, new_order(), execution(ACCEPTED))
-    assert (order.status, order.order_id, order.position_id) == (Status.ACCEPTED, 7, 5)
+    assert (order.status, order.order_id, order.position_id) == (OrderStatus.ACCEPTED, 7, 5)
     assert order.client_order_id == order.key == order.request.client_order_id
     assert repr(order) == f"<Order {order.key}: ProtoOANewOrderReq, ACCEPTED>"
     await order.accepted()
@@ -176,7 +176,7 @@ async def test_place_returns_with_the_answer(line: Line, nursery: trio.Nursery) 
     fill = await order.filled()
     assert (fill.volume, fill.average_price, [d.deal_id for d in fill.deals]) == (100, 1.5, [1])
     assert (order.filled_volume, order.remaining_volume, order.average_price) == (100, 0, 1.5)
-    assert await order.resolved() is Status.FILLED
+    assert await order.resolved() is OrderStatus.FILLED
     assert list(line.orders) == []
     assert line.orders.find(order.key) is order
 
@@ -206,7 +206,7 @@ async def test_an_order_rejected_later(line: Line, nursery: trio.Nursery) -> Non
 
 async def test_amendments_and_cancellations_have_nothing_to_fill(line, nursery) -> None:
     order = await line.place(nursery, CANCEL, execution(CANCELLED, order_type=LIMIT))
-    assert (order.status, order.volume, order.client_order_id) == (Status.CANCELLED, 0, None)
+    assert (order.status, order.volume, order.client_order_id) == (OrderStatus.CANCELLED, 0, None)
     await order.accepted()
     with pytest.raises(LocalProtocolError, match="ProtoOACancelOrderReq is never filled"):
         await order.filled()
@@ -229,7 +229,7 @@ async def test_what_cannot_be_sent_leaves_nothing_behind(line: Line) -> None:
     with pytest.raises(EncodeError):
         await line.orders.place(new_order(volume="many"))
     line.lose()
-    with pytest.raises(NotSent, match="the connection is down"):
+    with pytest.raises(NotSent, match="ProtoOANewOrderReq: there is no connection"):
         await line.orders.place(new_order())
     assert list(line.orders) == []
     assert line.written == []
@@ -260,7 +260,7 @@ async def test_cancelled_after_the_write_the_order_goes_its_way(line, nursery) -
     scope.cancel()
     await wait_all_tasks_blocked()
     order = line.orders.find("mine")
-    assert order.status is Status.WRITING
+    assert order.status is OrderStatus.WRITING
     line.reply(execution(ACCEPTED), FILL)
     assert (await order.filled()).volume == 100
 
@@ -278,7 +278,7 @@ async def test_a_cancelled_wait_changes_nothing_for_others(line, nursery) -> Non
             scope.cancel()
             await waiting()
     await wait_all_tasks_blocked()
-    assert order.status is Status.ACCEPTED
+    assert order.status is OrderStatus.ACCEPTED
     line.reply(FILL)
     await wait_all_tasks_blocked()
     assert len(fills) == 1
@@ -289,9 +289,9 @@ async def test_a_cancelled_wait_changes_nothing_for_others(line, nursery) -> Non
 
 async def test_events_from_the_first_to_the_last(line: Line, nursery: trio.Nursery) -> None:
     order = await line.place(nursery, new_order(relative_stop_loss=100_000), execution(ACCEPTED))
-    seen: list[list[Status]] = [[], []]
+    seen: list[list[OrderStatus]] = [[], []]
 
-    async def listen(to: list[Status]) -> None:
+    async def listen(to: list[OrderStatus]) -> None:
         async for event in order.events:
             to.append(event.status)  # noqa: PERF401 - each at once
 
@@ -300,10 +300,10 @@ async def test_events_from_the_first_to_the_last(line: Line, nursery: trio.Nurse
     line.reply(FILL)
     nursery.start_soon(listen, seen[1])
     await wait_all_tasks_blocked()
-    assert seen[0] == seen[1] == [Status.ACCEPTED, Status.FILLED]
+    assert seen[0] == seen[1] == [OrderStatus.ACCEPTED, OrderStatus.FILLED]
     line.receive(protective(ACCEPTED, position(stop_loss=1.4)))
     await wait_all_tasks_blocked()
-    assert seen[0] == seen[1] == [Status.ACCEPTED, Status.FILLED, Status.FILLED]
+    assert seen[0] == seen[1] == [OrderStatus.ACCEPTED, OrderStatus.FILLED, OrderStatus.FILLED]
     assert (order.protection.order_id, order.position.stop_loss) == (8, 1.4)
     assert [event.status async for event in order.events] == seen[0]  # they have ended
 
@@ -311,12 +311,12 @@ async def test_events_from_the_first_to_the_last(line: Line, nursery: trio.Nurse
 async def test_a_lost_link_is_an_event_and_streams_go_on(line, nursery) -> None:
     order = await line.place(nursery, new_order(order_type=LIMIT), execution(ACCEPTED))
     events = order.events
-    assert (await anext(events)).status is Status.ACCEPTED
+    assert (await anext(events)).status is OrderStatus.ACCEPTED
     line.lose()
-    assert (await anext(events)).status is Status.UNKNOWN
+    assert (await anext(events)).status is OrderStatus.UNKNOWN
     line.up()
     line.receive(execution(FILLED, executed_volume=100, order_type=LIMIT, of=deal(1)))
-    assert [event.status async for event in events] == [Status.FILLED]
+    assert [event.status async for event in events] == [OrderStatus.FILLED]
 
 
 # --- lost links ---
@@ -348,7 +348,7 @@ async def test_a_link_lost_after_the_write_is_told_at_once(line, nursery) -> Non
     line.lose()
     await wait_all_tasks_blocked()
     (error,) = raised
-    assert error.order.status is Status.UNKNOWN
+    assert error.order.status is OrderStatus.UNKNOWN
     assert list(line.orders) == [error.order]
     assert error.request is error.order.request
     for waiting in (error.order.accepted, error.order.filled):
@@ -370,7 +370,7 @@ async def test_who_waits_for_a_fill_is_told_at_once(line, nursery, autojump_cloc
     line.answers = details(order_status=ProtoOAOrderStatus.ORDER_STATUS_FILLED)
     with trio.fail_after(1):
         nursery.start_soon(line.reconnect)
-        assert await order.resolved() is Status.FILLED
+        assert await order.resolved() is OrderStatus.FILLED
     assert (await order.filled()).average_price == 1.5
     nursery.cancel_scope.cancel()
 
@@ -395,7 +395,7 @@ async def test_an_answer_that_leaves_it_open(line, nursery, autojump_clock) -> N
     await trio.sleep(0.1)
     (error,) = raised
     assert isinstance(error.__cause__, OrderError)
-    assert error.order.status is Status.ACCEPTED
+    assert error.order.status is OrderStatus.ACCEPTED
     nursery.cancel_scope.cancel()
 
 
@@ -439,7 +439,7 @@ async def unknown(line: Line) -> Order:
     line.lose()
     found = line.orders.find("mine")
     assert found is not None
-    assert found.status is Status.UNKNOWN
+    assert found.status is OrderStatus.UNKNOWN
     return found
 
 
@@ -460,7 +460,7 @@ async def test_five_checks_and_then_it_is_reported_as_unknown(
     assert all(at - began <= 15 for at, _ in line.asked)
     late = execution(FILLED, executed_volume=100, client_order_id="mine", opened=None, of=deal(1))
     line.receive(late)  # nobody asks any more, but whoever says so is heard
-    assert await mine.resolved() is Status.FILLED
+    assert await mine.resolved() is OrderStatus.FILLED
     nursery.cancel_scope.cancel()
 
 
@@ -474,7 +474,7 @@ async def test_an_account_that_is_not_authorised_is_not_asked_about(line, nurser
         pending=order_like(order, order_status=ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED)
     )
     line.orders.authorised(ACCOUNT)
-    assert await order.resolved() is Status.ACCEPTED
+    assert await order.resolved() is OrderStatus.ACCEPTED
     nursery.cancel_scope.cancel()
 
 
@@ -489,11 +489,11 @@ async def test_a_refused_check_does_not_count(line, nursery, autojump_clock) -> 
     await trio.sleep(60)
     assert all(isinstance(question, ProtoOAReconcileReq) for _, question in line.asked)
     assert [at - began for at, _ in line.asked][:6] == [0, 1, 3, 7, 15, 23]
-    assert order.status is Status.UNKNOWN
+    assert order.status is OrderStatus.UNKNOWN
     line.answers = reconcile(
         pending=order_like(order, order_status=ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED)
     )
-    assert await order.resolved() is Status.ACCEPTED
+    assert await order.resolved() is OrderStatus.ACCEPTED
     nursery.cancel_scope.cancel()
 
 
@@ -506,7 +506,7 @@ async def test_a_link_lost_while_asking(line, nursery, autojump_clock) -> None:
         pending=order_like(order, order_status=ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED)
     )
     nursery.start_soon(line.reconnect)
-    assert await order.resolved() is Status.ACCEPTED
+    assert await order.resolved() is OrderStatus.ACCEPTED
     nursery.cancel_scope.cancel()
 
 
@@ -515,7 +515,7 @@ async def test_after_a_reconnect_what_follows_a_fill_is_asked_once(line, nursery
     order = await line.place(
         nursery, new_order(relative_stop_loss=100_000), execution(ACCEPTED), FILL
     )
-    assert (order.status, order.fate.settled) == (Status.FILLED, False)
+    assert (order.status, order.fate.settled) == (OrderStatus.FILLED, False)
     line.lose()
     line.answers = lambda _: ProtoOAReconcileRes(
         ctid_trader_account_id=ACCOUNT,
@@ -525,7 +525,7 @@ async def test_after_a_reconnect_what_follows_a_fill_is_asked_once(line, nursery
     nursery.start_soon(line.reconnect)
     await wait_all_tasks_blocked()
     assert (order.position.stop_loss, order.protection.order_id) == (1.4, 8)
-    assert [event.status async for event in order.events][-1] is Status.FILLED
+    assert [event.status async for event in order.events][-1] is OrderStatus.FILLED
     assert len(line.asked) == 1
     nursery.cancel_scope.cancel()
 
@@ -573,7 +573,10 @@ async def test_events_of_an_ended_order_end_when_the_client_is_closed(line, nurs
     )
     line.lose()
     line.orders.close("the client was closed")
-    assert [event.status async for event in order.events] == [Status.ACCEPTED, Status.FILLED]
+    assert [event.status async for event in order.events] == [
+        OrderStatus.ACCEPTED,
+        OrderStatus.FILLED,
+    ]
 
 
 # --- memory ---
@@ -610,15 +613,14 @@ async def test_a_request_is_on_the_disk_before_it_is_queued(tmp_path, monkeypatc
     path = tmp_path / "orders"
     with Journal(path) as journal:
         line = Line(journal)
-        submit = line.submit
 
         def submit_and_look(request: Request[Any]) -> Ticket:
             last = path.read_bytes().splitlines()[-1]
             assert b'"opened"' in last
             assert request.client_order_id.encode() in last
-            return submit(request)
+            return line.submit(request)
 
-        line.orders._submit = submit_and_look
+        line.orders.connected(submit_and_look, line.withdraw)
         order = await line.place(nursery, new_order(), execution(ACCEPTED))
         (entry,) = journal.open_orders()
         assert (entry.key, entry.order_id, entry.position_id) == (order.key, 7, 5)
@@ -679,7 +681,7 @@ async def test_a_journal_that_fails_later_disturbs_nobody(tmp_path, monkeypatch,
         monkeypatch.setattr(journal, "known", full)
         monkeypatch.setattr(journal, "ended", full)
         order = await line.place(nursery, new_order(), execution(ACCEPTED), FILL)
-        assert order.status is Status.FILLED
+        assert order.status is OrderStatus.FILLED
         assert len(journal.open_orders()) == 1
 
 
@@ -691,17 +693,17 @@ async def test_what_an_earlier_process_left_is_resolved(tmp_path, nursery, autoj
             await line.place(nursery, new_order(client_order_id="a"), execution(ACCEPTED)),
             await line.place(nursery, CANCEL, execution(CANCELLED, order_id=70)),
         ]
-        assert [o.status for o in left] == [Status.ACCEPTED, Status.CANCELLED]
+        assert [o.status for o in left] == [OrderStatus.ACCEPTED, OrderStatus.CANCELLED]
     with Journal(path) as journal:
         line = Line(journal)
         (order,) = line.orders
         assert (order.key, order.client_order_id) == (left[0].key, "a")
-        assert (order.status, order.order_id) == (Status.UNKNOWN, 7)
+        assert (order.status, order.order_id) == (OrderStatus.UNKNOWN, 7)
         with pytest.raises(OutcomeUnknown, match="an earlier process left it"):
             await order.accepted()
         line.answers = details(order_status=ProtoOAOrderStatus.ORDER_STATUS_FILLED)
         nursery.start_soon(line.reconnect)
-        assert await order.resolved() is Status.FILLED
+        assert await order.resolved() is OrderStatus.FILLED
         assert (await order.filled()).volume == 100
         assert journal.open_orders() == []
         nursery.cancel_scope.cancel()

@@ -30,7 +30,7 @@ from ctrader_typed.wire.book import Book
 from ctrader_typed.wire.envelope import Envelope
 from ctrader_typed.wire.fate import CHECKS, Fate
 from ctrader_typed.wire.inquiry import check
-from ctrader_typed.wire.lives import Status
+from ctrader_typed.wire.lives import OrderStatus
 from ctrader_typed.wire.orders import Kind, Minter
 from mockserver.broker.core import Outgoing
 from mockserver.broker.orders import Order
@@ -42,10 +42,10 @@ BID, ASK = 108_450, 108_460
 
 _LIVING = ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED
 _ENDS = {
-    ProtoOAOrderStatus.ORDER_STATUS_FILLED: Status.FILLED,
-    ProtoOAOrderStatus.ORDER_STATUS_CANCELLED: Status.CANCELLED,
-    ProtoOAOrderStatus.ORDER_STATUS_EXPIRED: Status.EXPIRED,
-    ProtoOAOrderStatus.ORDER_STATUS_REJECTED: Status.REJECTED,
+    ProtoOAOrderStatus.ORDER_STATUS_FILLED: OrderStatus.FILLED,
+    ProtoOAOrderStatus.ORDER_STATUS_CANCELLED: OrderStatus.CANCELLED,
+    ProtoOAOrderStatus.ORDER_STATUS_EXPIRED: OrderStatus.EXPIRED,
+    ProtoOAOrderStatus.ORDER_STATUS_REJECTED: OrderStatus.REJECTED,
 }
 
 orders = st.builds(
@@ -156,7 +156,7 @@ class Fates(RuleBasedStateMachine):
     def close(self, which: int, parts: int, cut: str, seen: int) -> None:
         position = pick(self.session.account.positions.values(), which)
         volume = min(position.volume, parts * STEP)
-        doubtful = [t.fate for t in self.truths if t.fate.status is Status.UNKNOWN]
+        doubtful = [t.fate for t in self.truths if t.fate.status is OrderStatus.UNKNOWN]
         if any(f.position_id == position.position_id for f in doubtful):
             return  # two in doubt at once are told apart by nothing: see inquiry
         request = ProtoOAClosePositionReq(
@@ -243,9 +243,9 @@ class Fates(RuleBasedStateMachine):
         assert not self.book.in_doubt(ACCOUNT)
         for truth in self.truths:
             if truth.delivered and truth.fate.kind is Kind.OPEN and truth.order_id is not None:
-                assert truth.fate.status is not Status.UNKNOWN, "an order was lost"
+                assert truth.fate.status is not OrderStatus.UNKNOWN, "an order was lost"
             if truth.delivered and truth.fate.kind is Kind.CLOSE and truth.order_id is not None:
-                assert truth.fate.status is not Status.UNKNOWN, "a close was lost"
+                assert truth.fate.status is not OrderStatus.UNKNOWN, "a close was lost"
 
     def check(self) -> None:
         asking = check(self.book, ACCOUNT, self.broker.now_ms + self.skew)
@@ -264,16 +264,16 @@ class Fates(RuleBasedStateMachine):
     def no_outcome_is_wrong(self) -> None:
         for truth in getattr(self, "truths", ()):
             fate = truth.fate
-            if fate.status is Status.NOT_SENT:
+            if fate.status is OrderStatus.NOT_SENT:
                 assert not truth.delivered
-            elif fate.status not in {Status.WRITING, Status.UNKNOWN}:
+            elif fate.status not in {OrderStatus.WRITING, OrderStatus.UNKNOWN}:
                 assert truth.delivered or fate.kind in {Kind.AMEND, Kind.PROTECT, Kind.CANCEL}
                 (self.order_is_so if fate.follows_order else self.instruction_is_so)(truth)
 
     def order_is_so(self, truth: Truth) -> None:
         fate = truth.fate
         if truth.refused:
-            assert fate.status is Status.REJECTED
+            assert fate.status is OrderStatus.REJECTED
             return
         assert fate.order_id == truth.order_id
         order = self.session.account.orders[fate.order_id]
@@ -288,10 +288,10 @@ class Fates(RuleBasedStateMachine):
 
     def instruction_is_so(self, truth: Truth) -> None:
         fate = truth.fate
-        if fate.status is Status.CANCELLED:
+        if fate.status is OrderStatus.CANCELLED:
             order = self.session.account.orders[fate.order_id]
             assert order.status == ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
-        elif fate.status is Status.REJECTED and not truth.refused:
+        elif fate.status is OrderStatus.REJECTED and not truth.refused:
             assert fate.kind is Kind.CANCEL
             order = self.session.account.orders[fate.order_id]
             assert order.status not in {_LIVING, ProtoOAOrderStatus.ORDER_STATUS_CANCELLED}
@@ -308,10 +308,10 @@ def is_refusal(message: Message) -> bool:
     )
 
 
-def told(order: Order) -> Status:
+def told(order: Order) -> OrderStatus:
     """What we should be told of an order of the broker's."""
     if order.status == _LIVING:
-        return Status.PARTIALLY_FILLED if order.executed_volume else Status.ACCEPTED
+        return OrderStatus.PARTIALLY_FILLED if order.executed_volume else OrderStatus.ACCEPTED
     return _ENDS[order.status]
 
 

@@ -37,7 +37,7 @@ from ctrader_typed import (
 )
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.envelope import Received
-from ctrader_typed.wire.lives import Status
+from ctrader_typed.wire.lives import OrderStatus
 from tests.trading import (
     ACCEPTED,
     ACCOUNT,
@@ -108,10 +108,14 @@ def test_a_recorded_market_order_with_levels(recordings: Path) -> None:
     desk = Desk()
     fate = desk.send(request_for(events[0]))
     desk.reply(events[0])
-    assert (fate.status, fate.order_id, fate.position_id) == (Status.ACCEPTED, 6000001, 5000001)
+    assert (fate.status, fate.order_id, fate.position_id) == (
+        OrderStatus.ACCEPTED,
+        6000001,
+        5000001,
+    )
     assert (fate.filled_volume, fate.remaining_volume, fate.average_price) == (0, 100, None)
     desk.reply(events[1])
-    assert fate.status is Status.FILLED
+    assert fate.status is OrderStatus.FILLED
     assert (fate.fill.volume, fate.fill.average_price) == (100, 85287.21)
     assert [d.deal_id for d in fate.deals] == [7000001]
     assert (fate.settled, fate.protection) == (False, None)
@@ -119,7 +123,10 @@ def test_a_recorded_market_order_with_levels(recordings: Path) -> None:
     assert fate.settled
     assert fate.protection.order_id == 6000002
     assert (fate.position.stop_loss, fate.position.take_profit) == (85197.2, 85387.22)
-    assert [event.status for event in fate.events] == [Status.ACCEPTED, *[Status.FILLED] * 2]
+    assert [event.status for event in fate.events] == [
+        OrderStatus.ACCEPTED,
+        *[OrderStatus.FILLED] * 2,
+    ]
     assert [event.execution for event in fate.events] == events[:3]
 
 
@@ -145,9 +152,13 @@ def test_a_recorded_partial_close(recordings: Path) -> None:
     desk = Desk()
     fate = desk.send(close(5000001, 1))
     desk.reply(accepted)
-    assert (fate.status, fate.order_id) == (Status.ACCEPTED, 6000003)
+    assert (fate.status, fate.order_id) == (OrderStatus.ACCEPTED, 6000003)
     desk.reply(filled)
-    assert (fate.status, fate.fill.average_price, fate.fill.volume) == (Status.FILLED, 85219.06, 1)
+    assert (fate.status, fate.fill.average_price, fate.fill.volume) == (
+        OrderStatus.FILLED,
+        85219.06,
+        1,
+    )
     assert fate.deals[0].close_position_detail.gross_profit == -68
     assert (fate.position.trade_data.volume, fate.position_closed, fate.settled) == (
         99,
@@ -171,7 +182,7 @@ def test_recorded_amendments_of_a_position(recordings: Path) -> None:
                 ProtoOAAmendPositionSLTPReq(ctid_trader_account_id=ACCOUNT, position_id=5000001)
             )
             desk.reply(event)
-            assert (fate.status, fate.settled) == (Status.REPLACED, True)
+            assert (fate.status, fate.settled) == (OrderStatus.REPLACED, True)
             assert (fate.position.stop_loss, fate.events[0].execution) == (85200.2, event)
 
 
@@ -183,12 +194,12 @@ def test_a_recorded_pending_order_and_its_cancellation(recordings: Path) -> None
     desk = Desk()
     order = desk.send(request_for(accepted))
     desk.reply(accepted)
-    assert (order.status, order.position_id) == (Status.ACCEPTED, 5000003)
+    assert (order.status, order.position_id) == (OrderStatus.ACCEPTED, 5000003)
     cancellation = desk.send(
         ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=6000006)
     )
     desk.reply(cancelled)
-    assert order.status is cancellation.status is Status.CANCELLED
+    assert order.status is cancellation.status is OrderStatus.CANCELLED
     assert (order.filled_volume, order.settled, cancellation.settled) == (0, True, True)
 
 
@@ -200,7 +211,7 @@ def test_recorded_stops_and_take_profits_fill_no_order_of_ours(recordings: Path)
     desk.reply(*events[:2])  # its protective order is not announced
     (stopped,) = (e for n, e in recorded(recordings) if "stop-loss triggered" in n)
     desk.push(stopped)
-    assert (fate.status, fate.filled_volume, len(fate.deals)) == (Status.FILLED, 100, 1)
+    assert (fate.status, fate.filled_volume, len(fate.deals)) == (OrderStatus.FILLED, 100, 1)
     assert (fate.position_closed, fate.settled) == (True, True)
     assert fate.protection.order_id == 6000002
 
@@ -213,21 +224,24 @@ def test_a_full_close_is_closed_only_with_the_end_of_its_protective_order() -> N
     desk = Desk()
     fate = desk.send(close())
     desk.reply(execution(ACCEPTED, at=position(), side=SELL, closing_order=True))
-    assert (fate.status, fate.position_closed) == (Status.ACCEPTED, False)
+    assert (fate.status, fate.position_closed) == (OrderStatus.ACCEPTED, False)
     gone = position(CREATED, 0, stop_loss=1.0)
     desk.reply(execution(FILLED, at=gone, of=deal(1), side=SELL, closing_order=True))
-    assert (fate.status, fate.position_closed, fate.settled) == (Status.FILLED, True, False)
+    assert (fate.status, fate.position_closed, fate.settled) == (OrderStatus.FILLED, True, False)
     desk.push(protective(CANCELLED, position(CLOSED, 0)))
-    assert (fate.status, fate.settled) == (Status.FILLED, True)
+    assert (fate.status, fate.settled) == (OrderStatus.FILLED, True)
     assert fate.position.position_status == CLOSED
-    assert [event.status for event in fate.events] == [Status.ACCEPTED, *[Status.FILLED] * 2]
+    assert [event.status for event in fate.events] == [
+        OrderStatus.ACCEPTED,
+        *[OrderStatus.FILLED] * 2,
+    ]
 
 
 def test_a_full_close_without_a_protective_order_is_closed_at_once() -> None:
     desk = Desk()
     fate = desk.send(close())
     desk.reply(execution(FILLED, at=position(CLOSED, 0), of=deal(1), closing_order=True))
-    assert (fate.status, fate.position_closed, fate.settled) == (Status.FILLED, True, True)
+    assert (fate.status, fate.position_closed, fate.settled) == (OrderStatus.FILLED, True, True)
 
 
 def test_a_protective_order_announced_under_the_requests_id_is_not_its_order() -> None:
@@ -237,7 +251,7 @@ def test_a_protective_order_announced_under_the_requests_id_is_not_its_order() -
     desk.reply(execution(ACCEPTED, at=position(CREATED, 0)))
     desk.reply(execution(FILLED, at=position(), of=deal(1)))
     desk.reply(protective(ACCEPTED, position(stop_loss=1.4)))
-    assert (fate.status, fate.order_id, fate.protection.order_id) == (Status.FILLED, 7, 8)
+    assert (fate.status, fate.order_id, fate.protection.order_id) == (OrderStatus.FILLED, 7, 8)
 
 
 def test_a_pending_order_fills_without_anybody_asking() -> None:
@@ -245,16 +259,16 @@ def test_a_pending_order_fills_without_anybody_asking() -> None:
     desk = Desk()
     fate = pending(desk)
     desk.push(execution(FILLED, order_id=9, order_type=LIMIT, executed_volume=100, position_id=6))
-    assert fate.status is Status.ACCEPTED
+    assert fate.status is OrderStatus.ACCEPTED
     desk.push(execution(FILLED, order_type=LIMIT, executed_volume=100, at=position(), of=deal(1)))
-    assert (fate.status, fate.fill.volume, fate.settled) == (Status.FILLED, 100, True)
+    assert (fate.status, fate.fill.volume, fate.settled) == (OrderStatus.FILLED, 100, True)
 
 
 def test_a_pending_order_expires() -> None:
     desk = Desk()
     fate = pending(desk)
     desk.push(execution(EXPIRED, order_type=LIMIT))
-    assert (fate.status, fate.settled) == (Status.EXPIRED, True)
+    assert (fate.status, fate.settled) == (OrderStatus.EXPIRED, True)
 
 
 def test_an_amended_order_keeps_its_fate() -> None:
@@ -263,9 +277,9 @@ def test_an_amended_order_keeps_its_fate() -> None:
     fate = pending(desk)
     amendment = desk.send(AMEND)
     desk.reply(execution(REPLACED, order_type=LIMIT, volume=300, limit_price=1.25))
-    assert (amendment.status, fate.status) == (Status.REPLACED, Status.ACCEPTED)
+    assert (amendment.status, fate.status) == (OrderStatus.REPLACED, OrderStatus.ACCEPTED)
     assert (fate.volume, fate.remaining_volume, fate.order.limit_price) == (300, 300, 1.25)
-    assert [event.status for event in fate.events] == [Status.ACCEPTED] * 2
+    assert [event.status for event in fate.events] == [OrderStatus.ACCEPTED] * 2
 
 
 def test_an_order_filled_in_parts() -> None:
@@ -274,11 +288,11 @@ def test_an_order_filled_in_parts() -> None:
     fate = desk.send(new_order())
     desk.reply(execution(ACCEPTED))
     desk.reply(execution(PARTLY, executed_volume=30, of=deal(1, 30, 1.1), at=position()))
-    assert (fate.status, fate.filled_volume) == (Status.PARTIALLY_FILLED, 30)
+    assert (fate.status, fate.filled_volume) == (OrderStatus.PARTIALLY_FILLED, 30)
     assert fate.remaining_volume == 70
     desk.reply(execution(PARTLY, executed_volume=50, of=deal(2, 20, 1.2), at=position()))
     desk.reply(execution(FILLED, executed_volume=100, of=deal(3, 50, 1.3), at=position()))
-    assert fate.status is Status.FILLED
+    assert fate.status is OrderStatus.FILLED
     assert fate.fill.average_price == 1.22  # (30 * 1.1 + 20 * 1.2 + 50 * 1.3) / 100
     assert [d.deal_id for d in fate.fill.deals] == [1, 2, 3]
     assert [[d.deal_id for d in event.deals] for event in fate.events] == [[], [1], [2], [3]]
@@ -291,7 +305,11 @@ def test_the_rest_of_a_partly_filled_order_is_cancelled() -> None:
     desk.reply(execution(ACCEPTED))
     desk.reply(execution(PARTLY, executed_volume=30, of=deal(1, 30), at=position(volume=30)))
     desk.reply(execution(CANCELLED, executed_volume=30, at=position(volume=30)))
-    assert (fate.status, fate.filled_volume, fate.remaining_volume) == (Status.CANCELLED, 30, 70)
+    assert (fate.status, fate.filled_volume, fate.remaining_volume) == (
+        OrderStatus.CANCELLED,
+        30,
+        70,
+    )
     assert (fate.average_price, fate.position_closed, fate.settled) == (1.5, False, True)
 
 
@@ -307,12 +325,12 @@ def test_stop_outs_money_and_swaps_move_nothing() -> None:
                 ctid_trader_account_id=ACCOUNT, execution_type=ProtoOAExecutionType[kind]
             )
         )
-    assert (fate.status, len(fate.events)) == (Status.FILLED, events)
+    assert (fate.status, len(fate.events)) == (OrderStatus.FILLED, events)
     stop_out = execution(
         FILLED, at=position(CLOSED, 0), of=deal(2, order_id=9), order_id=9, is_stop_out=True
     )
     desk.push(stop_out)
-    assert (fate.status, len(fate.deals)) == (Status.FILLED, 1)
+    assert (fate.status, len(fate.deals)) == (OrderStatus.FILLED, 1)
     assert (fate.position_closed, fate.settled) == (True, True)
 
 
@@ -338,7 +356,7 @@ def test_a_refusal_in_any_carrier(request_: Request[Any], refusal: Message) -> N
     desk = Desk()
     fate = desk.send(request_)
     desk.reply(refusal)
-    assert (fate.status, fate.settled) == (Status.REJECTED, True)
+    assert (fate.status, fate.settled) == (OrderStatus.REJECTED, True)
     assert isinstance(fate.error, OrderError)
     code = getattr(refusal, "error_code", None)
     assert fate.error.code == ("ORDER_REJECTED" if code is None else code)
@@ -350,7 +368,7 @@ def test_the_recorded_refusals_reject(recordings: Path) -> None:
         desk = Desk()
         fate = desk.send(new_order())
         desk.reply(refusal)
-        assert fate.status is Status.REJECTED
+        assert fate.status is OrderStatus.REJECTED
         assert isinstance(fate.error, OrderError | AuthError | RateLimited)
         assert fate.error.code == refusal.error_code
 
@@ -368,7 +386,7 @@ def test_an_order_rejected_after_its_acceptance_names_itself() -> None:
     fate = desk.send(new_order())
     desk.reply(execution(ACCEPTED))
     desk.reply(REFUSALS[0])
-    assert fate.status is Status.REJECTED
+    assert fate.status is OrderStatus.REJECTED
     assert (fate.error.order_id, fate.error.position_id) == (7, 5)
 
 
@@ -376,7 +394,7 @@ def test_a_pending_order_rejected_at_its_trigger() -> None:
     desk = Desk()
     fate = pending(desk)
     desk.push(execution(REJECTED, order_type=LIMIT, error_code="NOT_ENOUGH_MONEY"))
-    assert (fate.status, fate.error.code) == (Status.REJECTED, "NOT_ENOUGH_MONEY")
+    assert (fate.status, fate.error.code) == (OrderStatus.REJECTED, "NOT_ENOUGH_MONEY")
 
 
 def test_an_order_outlives_the_refusal_of_its_cancellation() -> None:
@@ -384,7 +402,7 @@ def test_an_order_outlives_the_refusal_of_its_cancellation() -> None:
     order = pending(desk)
     cancellation = desk.send(CANCEL)
     desk.reply(execution(CANCEL_REJECTED, order_type=LIMIT, error_code="UNABLE_TO_CANCEL_ORDER"))
-    assert (cancellation.status, order.status) == (Status.REJECTED, Status.ACCEPTED)
+    assert (cancellation.status, order.status) == (OrderStatus.REJECTED, OrderStatus.ACCEPTED)
     assert order.error is None
 
 
@@ -395,7 +413,7 @@ def test_a_rejection_that_shows_a_living_order_is_asked_about() -> None:
     event = execution(REPLACED, order_type=LIMIT, error_code="TRADING_BAD_PRICES")
     event.execution_type = REJECTED
     desk.reply(event)
-    assert (amendment.status, order.status) == (Status.REJECTED, Status.ACCEPTED)
+    assert (amendment.status, order.status) == (OrderStatus.REJECTED, OrderStatus.ACCEPTED)
     assert desk.book.in_doubt(ACCOUNT) == [order]
 
 
@@ -404,7 +422,7 @@ def test_an_error_that_nobody_asked_for_is_asked_about() -> None:
     order = pending(desk)
     error = ProtoOAOrderErrorEvent(ctid_trader_account_id=ACCOUNT, error_code="X", order_id=7)
     desk.push(error)
-    assert order.status is Status.ACCEPTED
+    assert order.status is OrderStatus.ACCEPTED
     assert desk.book.in_doubt(ACCOUNT) == [order]
     error.order_id = 8
     Desk().push(error)  # nobody's: nothing happens
@@ -425,7 +443,7 @@ def test_an_error_that_leaves_it_open(reply: Message) -> None:
     desk = Desk()
     fate = desk.send(new_order())
     desk.reply(reply)
-    assert fate.status is Status.UNKNOWN
+    assert fate.status is OrderStatus.UNKNOWN
     assert fate.error.reply is reply
     assert fate.in_doubt
 
@@ -441,7 +459,7 @@ def test_a_reply_that_cannot_be_read(reply: Received, error: type[Exception]) ->
     desk = Desk()
     fate = desk.send(new_order())
     desk.feed([reply])
-    assert fate.status is Status.UNKNOWN
+    assert fate.status is OrderStatus.UNKNOWN
     assert isinstance(fate.error, error)
 
 
@@ -449,7 +467,7 @@ def test_a_reply_that_is_none() -> None:
     desk = Desk()
     fate = desk.send(new_order())
     desk.reply(ProtoOAVersionRes(version="91"))
-    assert fate.status is Status.UNKNOWN
+    assert fate.status is OrderStatus.UNKNOWN
     assert isinstance(fate.error, UnexpectedReply)
 
 
@@ -459,9 +477,9 @@ def test_an_execution_type_that_nobody_knows_answers_nothing() -> None:
     event = execution(ACCEPTED)
     event.execution_type = ProtoOAExecutionType(99)
     desk.reply(event)
-    assert fate.status is Status.UNKNOWN
+    assert fate.status is OrderStatus.UNKNOWN
     desk.reply(execution(FILLED, at=position(), of=deal(1)))
-    assert fate.status is Status.FILLED
+    assert fate.status is OrderStatus.FILLED
 
 
 def test_a_link_lost_before_after_and_long_after() -> None:
@@ -470,12 +488,12 @@ def test_a_link_lost_before_after_and_long_after() -> None:
     amendment = desk.send(AMEND)
     unwritten = desk.send(CANCEL)
     desk.lose(unwritten)
-    assert unwritten.status is Status.NOT_SENT
-    assert order.status is amendment.status is Status.UNKNOWN
-    assert [event.status for event in order.events] == [Status.ACCEPTED, Status.UNKNOWN]
+    assert unwritten.status is OrderStatus.NOT_SENT
+    assert order.status is amendment.status is OrderStatus.UNKNOWN
+    assert [event.status for event in order.events] == [OrderStatus.ACCEPTED, OrderStatus.UNKNOWN]
     desk.reply(execution(REPLACED, order_type=LIMIT))  # ids of the old link mean nothing now …
-    assert amendment.status is Status.UNKNOWN
-    assert order.status is Status.ACCEPTED  # … but the order is the order
+    assert amendment.status is OrderStatus.UNKNOWN
+    assert order.status is OrderStatus.ACCEPTED  # … but the order is the order
 
 
 def test_what_is_over_is_over_when_the_link_is_lost() -> None:
@@ -484,7 +502,7 @@ def test_what_is_over_is_over_when_the_link_is_lost() -> None:
     desk.reply(REFUSALS[0])
     desk.reply(execution(FILLED, at=position(), of=deal(1)), to="c1")
     desk.lose()
-    assert (filled.status, rejected.status) == (Status.FILLED, Status.REJECTED)
+    assert (filled.status, rejected.status) == (OrderStatus.FILLED, OrderStatus.REJECTED)
     assert rejected.error is not None
 
 
@@ -499,7 +517,7 @@ def test_deals_count_once_in_whatever_order_they_come(order: list[int], again: l
     fate = desk.send(new_order())
     desk.reply(execution(ACCEPTED))
     desk.reply(*(parts[i] for i in (*order, *again) if i != 3), parts[3])
-    assert (fate.status, fate.filled_volume, fate.average_price) == (Status.FILLED, 100, 0.625)
+    assert (fate.status, fate.filled_volume, fate.average_price) == (OrderStatus.FILLED, 100, 0.625)
     assert [d.deal_id for d in fate.deals] == [1, 2, 3, 4]
 
 
@@ -555,7 +573,7 @@ def test_an_order_that_ended_stays_so() -> None:
     assert not fate.settled
     for late in (ACCEPTED, PARTLY, REPLACED, CANCELLED, EXPIRED, REJECTED):
         desk.reply(execution(late, at=position(OPEN)))
-        assert (fate.status, fate.filled_volume, fate.error) == (Status.FILLED, 100, None)
+        assert (fate.status, fate.filled_volume, fate.error) == (OrderStatus.FILLED, 100, None)
 
 
 def test_a_position_is_only_seen_where_it_is_ours() -> None:

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from ctrader_typed.wire.lives import ENDED, EXECUTIONS, LIVES, SNAPSHOTS, Happening, Status
+from ctrader_typed.wire.lives import ENDED, EXECUTIONS, LIVES, SNAPSHOTS, Happening, OrderStatus
 from ctrader_typed.wire.orders import Kind
 
 # Written out a second time, by hand: who changes the tables has to mean it.
@@ -70,9 +70,9 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize(("status", "happening"), list(product(Status, Happening)))
+@pytest.mark.parametrize(("status", "happening"), list(product(OrderStatus, Happening)))
 @pytest.mark.parametrize("kind", Kind)
-def test_every_step(kind: Kind, status: Status, happening: Happening) -> None:
+def test_every_step(kind: Kind, status: OrderStatus, happening: Happening) -> None:
     after = LIVES[kind].get(status, {}).get(happening)
     expected = EXPECTED[kind].get(f"{status.name} {happening.name}")
     assert (None if after is None else after.name) == expected
@@ -81,7 +81,7 @@ def test_every_step(kind: Kind, status: Status, happening: Happening) -> None:
 @pytest.mark.parametrize("kind", Kind)
 def test_no_way_leads_out_of_an_end_and_every_other_status_can_reach_one(kind: Kind) -> None:
     life = LIVES[kind]
-    reachable = {Status.WRITING} | {after for row in life.values() for after in row.values()}
+    reachable = {OrderStatus.WRITING} | {after for row in life.values() for after in row.values()}
     assert not ENDED & life.keys()
     for status in reachable - ENDED:
         assert ENDED & set(life[status].values())
@@ -90,8 +90,8 @@ def test_no_way_leads_out_of_an_end_and_every_other_status_can_reach_one(kind: K
 @pytest.mark.parametrize("kind", Kind)
 def test_doubt_is_never_a_rejection_and_nothing_is_unsent_once_it_may_have_left(kind: Kind) -> None:
     for status, row in LIVES[kind].items():
-        assert row.get(Happening.DOUBT, Status.UNKNOWN) is Status.UNKNOWN
-        assert (Status.NOT_SENT in row.values()) == (status is Status.WRITING)
+        assert row.get(Happening.DOUBT, OrderStatus.UNKNOWN) is OrderStatus.UNKNOWN
+        assert (OrderStatus.NOT_SENT in row.values()) == (status is OrderStatus.WRITING)
 
 
 def test_what_messages_mean() -> None:
