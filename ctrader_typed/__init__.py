@@ -38,7 +38,10 @@ from .wire.limits import NO_LIMITS, Limits, RateLimits
 __version__ = "0.1.0"  # as in pyproject.toml: a test compares them
 
 __all__ = [
+    "JSON_WEBSOCKET",
     "NO_LIMITS",
+    "PROTOBUF_TCP",
+    "PROTOBUF_WEBSOCKET",
     "SCHEMA",
     "Advice",
     "Api",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar, overload
 
@@ -16,10 +16,12 @@ import trio
 from . import proto
 from .errors import ServerError
 from .message import Message, Request
+from .net.endpoints import Place, open_transport, over_stream, route
 from .net.link import Link
 from .net.subscriptions import BUFFER, EventStream, Subscriptions
-from .net.transport import Transport, open_tls
+from .net.transport import Transport
 from .schema import Schema
+from .wire.connection import PROTOBUF_TCP, Wire
 from .wire.limits import Limits, RateLimits
 from .wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
 from .wire.roles import Roles
@@ -34,12 +36,6 @@ D = TypeVar("D")
 E = TypeVar("E")
 
 log = logging.getLogger(__name__)
-
-ENDPOINTS = {"demo": "demo.ctraderapi.com", "live": "live.ctraderapi.com"}
-"""The real endpoints by their short names. An account lives on one of them only."""
-
-PORT = 5035
-"""Where protobuf over TLS is spoken."""
 
 RATE_LIMITS = RateLimits()
 """What the server documents: 50 requests a second, 5 for history."""
@@ -174,9 +170,11 @@ class Api(Client, proto.Methods):
 
 @overload
 def connect(
-    endpoint: str,
+    endpoint: Place | Iterable[Place],
     port: int | None = ...,
     *,
+    wire: Wire = ...,
+    tls: bool = ...,
     ssl_context: ssl.SSLContext | None = ...,
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
@@ -184,9 +182,11 @@ def connect(
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect(
-    endpoint: str,
+    endpoint: Place | Iterable[Place],
     port: int | None = ...,
     *,
+    wire: Wire = ...,
+    tls: bool = ...,
     schema: Package[C],
     ssl_context: ssl.SSLContext | None = ...,
     heartbeat_interval: float = ...,
@@ -195,10 +195,12 @@ def connect(
 ) -> AbstractAsyncContextManager[C]: ...
 @asynccontextmanager
 async def connect(
-    endpoint: str,
+    endpoint: Place | Iterable[Place],
     port: int | None = None,
     *,
     schema: Package[Any] | None = None,
+    wire: Wire = PROTOBUF_TCP,
+    tls: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     heartbeat_interval: float = HEARTBEAT_INTERVAL,
     silence_limit: float = SILENCE_LIMIT,
@@ -206,9 +208,14 @@ async def connect(
 ) -> AsyncGenerator[Any, None]:
     """Connect over TLS, and be connected while the `async with` block runs.
 
-    `endpoint` is "demo", "live" or a host name. Without `ssl_context` its certificate is verified
-    against this machine's authorities. `schema` is a package that `python -m codegen` made from
-    another release, and the client is then that package's `Api`.
+    `endpoint` is "demo", "live", a host name, or a host with its port; several of them, in a list,
+    are tried in turn, each but the last for at most ten seconds. Without `ssl_context` the server's
+    certificate is verified against this machine's authorities; `tls=False` speaks plainly, to this
+    machine only. `wire` is PROTOBUF_TCP, PROTOBUF_WEBSOCKET or JSON_WEBSOCKET, and decides which
+    port is the usual one: 5035, and 5036 for JSON.
+
+    `schema` is a package that `python -m codegen` made from another release, and the client is then
+    that package's `Api`.
 
     A heartbeat leaves every `heartbeat_interval` seconds; the server wants one every 10. A link on
     which nothing was heard for `silence_limit` seconds is given up; a question (ProtoOAVersionReq)
@@ -216,15 +223,17 @@ async def connect(
 
     `limits` says how many requests a second the server takes; the default is what it documents.
 
-    Raises ConnectFailed (CertificateRefused is one) with what to do about it. The block is not
+    Raises ConnectFailed (CertificateRefused is one) with what to do about it, for each endpoint
+    that was tried; ValueError for an endpoint elsewhere with `tls=False`. The block is not
     disturbed when the link ends: its requests and streams raise ConnectionLost. Leaving it closes
     the link within two seconds; what the block raises leaves it as it is, never wrapped in a group.
     """
-    host = ENDPOINTS.get(endpoint, endpoint)
-    port = PORT if port is None else port
-    transport = await open_tls(host, port, ssl_context)
-    log.info("connected to %s:%d", host, port)
-    async with _client(transport, schema, heartbeat_interval, silence_limit, limits) as client:
+    way = route(endpoint, port, wire, tls=tls, ssl_context=ssl_context)
+
+    async def dial(nursery: trio.Nursery) -> Transport:
+        return await open_transport(nursery, way)
+
+    async with _client(dial, wire, schema, heartbeat_interval, silence_limit, limits) as client:
         yield client
 
 
@@ -232,6 +241,7 @@ async def connect(
 def connect_over(
     stream: trio.abc.Stream,
     *,
+    wire: Wire = ...,
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
     limits: RateLimits = ...,
@@ -241,6 +251,7 @@ def connect_over(
     stream: trio.abc.Stream,
     *,
     schema: Package[C],
+    wire: Wire = ...,
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
     limits: RateLimits = ...,
@@ -249,43 +260,52 @@ def connect_over(
     stream: trio.abc.Stream,
     *,
     schema: Package[Any] | None = None,
+    wire: Wire = PROTOBUF_TCP,
     heartbeat_interval: float = HEARTBEAT_INTERVAL,
     silence_limit: float = SILENCE_LIMIT,
     limits: RateLimits = RATE_LIMITS,
 ) -> AbstractAsyncContextManager[Any]:
     """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
 
-    The stream is closed when the block is left.
+    On it comes what the wire needs: for a WebSocket, its handshake. The stream is closed when the
+    block is left.
     """
-    return _client(Transport(stream), schema, heartbeat_interval, silence_limit, limits)
+
+    async def dial(nursery: trio.Nursery) -> Transport:
+        return await over_stream(nursery, stream, wire, "localhost")
+
+    return _client(dial, wire, schema, heartbeat_interval, silence_limit, limits)
 
 
 @asynccontextmanager
 async def _client(
-    transport: Transport,
+    dial: Callable[[trio.Nursery], Awaitable[Transport]],
+    wire: Wire,
     package: Package[Any] | None,
     heartbeat_interval: float,
     silence_limit: float,
     limits: RateLimits,
 ) -> AsyncGenerator[Any, None]:
     subscriptions = Subscriptions()
-    try:
-        schema, api = (proto.SCHEMA, Api) if package is None else (package.SCHEMA, package.Api)
-        link = Link(
-            transport,
-            schema,
-            subscriptions,
-            heartbeat_interval=heartbeat_interval,
-            silence_limit=silence_limit,
-            limits=limits,
-        )
-    except BaseException:
-        await transport.aclose()
-        raise
+    schema, api = (proto.SCHEMA, Api) if package is None else (package.SCHEMA, package.Api)
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(link.run)
         try:
+            transport = await dial(nursery)
+            try:
+                link = Link(
+                    transport,
+                    schema,
+                    subscriptions,
+                    wire=wire,
+                    heartbeat_interval=heartbeat_interval,
+                    silence_limit=silence_limit,
+                    limits=limits,
+                )
+            except BaseException:
+                await transport.aclose()
+                raise
+            nursery.start_soon(link.run)
             yield api(schema, link, subscriptions)
         except BaseException as error:  # noqa: BLE001 - raised again below, out of the nursery's reach
             failure = error

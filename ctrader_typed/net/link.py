@@ -16,7 +16,7 @@ import trio
 from ..errors import ConnectionLost, CTraderError, RateLimited, RemoteProtocolError
 from ..message import Message, Request
 from ..schema import Schema
-from ..wire.connection import Connection
+from ..wire.connection import Connection, Wire
 from ..wire.envelope import BadPayload, Received, UnknownPayload
 from ..wire.exchange import Exchange, Ticket
 from ..wire.limits import Limits, RateLimits
@@ -40,6 +40,7 @@ class Link:
         schema: Schema,
         subscriptions: Subscriptions,
         *,
+        wire: Wire,
         heartbeat_interval: float,
         silence_limit: float,
         limits: RateLimits,
@@ -47,8 +48,8 @@ class Link:
         roles = Roles(schema)
         self._transport = transport
         self._subscriptions = subscriptions
-        self._connection = Connection(schema)
-        self._wirelog = WireLog(Connection(schema))
+        self._connection = Connection(schema, wire)
+        self._wirelog = WireLog(Connection(schema, wire))
         id_prefix = f"{secrets.token_urlsafe(6)}."
         self._exchange = Exchange(schema, self._connection.send, id_prefix, limits)
         self._pulse = Pulse(trio.current_time(), heartbeat_interval, silence_limit)

@@ -71,9 +71,8 @@ def decoder(schema: Schema) -> Callable[[bytes], Received]:
         outer = _object(data)
         payload_type = _payload_type(outer.get("payloadType"))
         client_msg_id = _client_msg_id(outer.get("clientMsgId"))
-        payload = outer.get("payload")
-        if payload is None:  # a heartbeat may do without
-            payload = {}
+        given = outer.get("payload")
+        payload: Any = {} if given is None else given  # a heartbeat may do without
         cls = by_payload_type.get(payload_type)
         if cls is None:
             return UnknownPayload(payload_type, _bytes(payload), client_msg_id)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import trio
 
-from ctrader_typed import client
+from ctrader_typed.net import endpoints
 from ctrader_typed.proto import SCHEMA
 from mockserver.recording import load_session
 from mockserver.script import Replay
@@ -36,8 +36,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
         with _serving(replay) as (host, port, ca):
             (tmp_path / "ca.pem").write_bytes(ca)
             monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-            monkeypatch.setitem(client.ENDPOINTS, "demo", host)
-            monkeypatch.setattr(client, "PORT", port)
+            monkeypatch.setitem(endpoints.SHORT, "demo", (host, port))
             yield
         replay.check()
 

@@ -18,7 +18,7 @@ from ctrader_typed import (
     ProtoOAVersionRes,
     connect,
 )
-from ctrader_typed import client as client_module
+from ctrader_typed.net import endpoints
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
 
@@ -343,7 +343,7 @@ async def test_the_real_endpoints_by_their_short_names(name: str, monkeypatch) -
         asked.append((host, port, context))
         raise ConnectFailed("not in a test")
 
-    monkeypatch.setattr(client_module, "open_tls", note)
+    monkeypatch.setattr(endpoints, "open_tls", note)
     with pytest.raises(ConnectFailed, match="not in a test"):
         async with connect(name):
             pytest.fail("it connected")
