@@ -33,9 +33,7 @@ def follow(desk: Desk, account: Account, position_id: int) -> None:
 
     Nothing happens while it is in execution: what comes of that settles the matter.
     """
-    position = account.position(position_id)
-    if position is None:
-        return
+    position = account.positions.get(position_id) or account.closed_positions[position_id]
     order = account.working.get(position.protective_order or 0)
     if order is not None and order.executing:
         return

@@ -6,10 +6,19 @@ import pytest
 
 from ctrader_typed.proto import (
     ProtoOAOrderErrorEvent,
+    ProtoOAOrderTriggerMethod,
     ProtoOAPositionStatus,
 )
-from tests.broker.trading.harness import EURUSD, KIND, Session, error, executions, kinds
-from tests.broker.trading.test_pending_orders import amend, cancel, limit, number
+from tests.broker.trading.harness import (
+    EURUSD,
+    KIND,
+    STOP_LIMIT,
+    Session,
+    error,
+    executions,
+    kinds,
+)
+from tests.broker.trading.test_pending_orders import amend, cancel, limit, number, stop
 
 
 @pytest.fixture
@@ -106,3 +115,49 @@ def test_amend_of_an_unknown_order(session: Session) -> None:
     assert isinstance(sent.message, ProtoOAOrderErrorEvent)
     assert sent.message.order_id == 99
     assert sent.message.position_id is None
+
+
+def test_amend_a_stop_limit(session: Session) -> None:
+    accepted = stop(session, order_type=STOP_LIMIT, slippage_in_points=10)
+    opposite = ProtoOAOrderTriggerMethod.OPPOSITE
+    request = amend(
+        session,
+        number(accepted),
+        stop_price=1.086,
+        slippage_in_points=20,
+        stop_trigger_method=opposite,
+        limit_price=1.0,  # of no use to it, and ignored
+    )
+    (event,) = executions(session.do(request))
+    assert event.order is not None
+    assert (event.order.stop_price, event.order.slippage_in_points) == (1.086, 20)
+    assert event.order.stop_trigger_method == opposite
+    assert event.order.limit_price is None
+    refused = error(session.send(amend(session, number(accepted), stop_price=1.08)))
+    assert refused[0] == "TRADING_BAD_STOPS"
+
+
+def test_a_volume_that_is_filled_already(session: Session) -> None:
+    session.liquidity(EURUSD, available=600_000)
+    accepted = limit(session)
+    session.price(EURUSD, 108_380, 108_390)
+    session.wait()
+    refused = error(session.send(amend(session, number(accepted), volume=600_000)))
+    assert refused == ("TRADING_BAD_VOLUME", "More than this volume is filled already")
+
+
+def test_the_trailing_flag_stays(session: Session) -> None:
+    accepted = limit(session, relative_stop_loss=100, trailing_stop_loss=True)
+    request = amend(session, number(accepted), relative_stop_loss=150)
+    (event,) = executions(session.do(request))
+    assert event.order is not None
+    assert event.order.trailing_stop_loss is True
+
+
+def test_a_stop_once_passed_fills_with_any_tick(session: Session) -> None:
+    session.liquidity(EURUSD, available=600_000)
+    stop(session)
+    session.price(EURUSD, 108_490, 108_500)
+    assert kinds(session.wait()) == ["ORDER_PARTIAL_FILL"]
+    session.price(EURUSD, 108_390, 108_400)
+    assert kinds(session.wait()) == ["ORDER_FILLED"]

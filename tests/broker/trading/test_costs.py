@@ -240,6 +240,16 @@ def test_swap_is_an_event_without_an_order_and_realised_at_the_close() -> None:
     assert rest.swap == -553
 
 
+def test_no_swap_no_event_and_none_for_what_is_closed() -> None:
+    session = Session()
+    session.change(EURUSD, swap_long=0.0)
+    position = session.opened()
+    assert session.wait(DAY) == []
+    session.change(EURUSD, swap_long=-1.0)
+    session.do(close(session, position))
+    assert session.wait(2 * DAY) == []
+
+
 def test_a_swap_free_account_pays_a_fee_after_some_days() -> None:
     session = Session(Terms(swap_free=True))
     session.change(EURUSD, rollover_commission=500, skip_rollover_days=1)
