@@ -234,10 +234,10 @@ def _volume(fate: Fate) -> int:
 
 
 def _older(book: Book, fate: Fate, order: ProtoOAOrder) -> bool:
-    if fate.mark is not None:
-        return book.too_early(fate, order)
     opened = order.trade_data.open_timestamp
-    return opened is None or opened < fate.placed_at - CLOCK
+    if opened is None:
+        return True
+    return book.too_early(fate, order) if fate.mark is not None else opened < fate.placed_at - CLOCK
 
 
 # --- orders whose id we know ---
