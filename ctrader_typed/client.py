@@ -6,18 +6,22 @@ Knows no byte and no task: those belong to the link.
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Protocol, TypeVar, overload
 
 import trio
 
 from . import proto
 from .errors import ServerError
+from .journal import Journal
 from .message import Message, Request
 from .net.endpoints import Place, open_transport, over_stream, route
 from .net.link import Link
+from .net.order import Order
+from .net.orders import Orders
 from .net.subscriptions import BUFFER, EventStream, Subscriptions
 from .net.transport import Transport
 from .schema import Schema
@@ -61,10 +65,13 @@ class Client:
     Any number of tasks may use it at the same time.
     """
 
-    def __init__(self, schema: Schema, link: Link, subscriptions: Subscriptions) -> None:
+    def __init__(
+        self, schema: Schema, link: Link, subscriptions: Subscriptions, orders: Orders
+    ) -> None:
         self._schema = schema
         self._link = link
         self._subscriptions = subscriptions
+        self._orders = orders
 
     @property
     def schema(self) -> Schema:
@@ -93,6 +100,28 @@ class Client:
         still events. There is no timeout: `with trio.fail_after(5): await api.request(...)`.
         """
         return await self._link.request(request)
+
+    async def place(self, request: Request[Any]) -> Order:
+        """Send a trading request and follow what becomes of it, over reconnects too.
+
+        Takes ProtoOANewOrderReq, ProtoOAClosePositionReq, ProtoOAAmendOrderReq,
+        ProtoOAAmendPositionSLTPReq and ProtoOACancelOrderReq. Returns once the server has answered:
+        `await order.filled()` is the next step. A new order without a client_order_id gets one.
+
+        Raises OrderError or another ServerError when the server refuses, NotSent when not one byte
+        of it left, OutcomeUnknown as soon as the link is lost after that: then nobody knows, and
+        `await error.order.resolved()` finds out. EncodeError or LocalProtocolError when it cannot
+        be sent at all. Nothing is ever sent twice.
+
+        Cancelled before the request was written, not one byte of it leaves. Cancelled after that,
+        the order goes its way, and `orders` has it.
+        """
+        return await self._orders.place(request)
+
+    @property
+    def orders(self) -> Orders:
+        """The orders that were placed, and those that the journal took over: iterate, or `find`."""
+        return self._orders
 
     def limits(self) -> Limits:
         """How many requests wait in each lane, what is blocked, and how many may still leave.
@@ -125,6 +154,7 @@ class Client:
             await self._authorise(
                 roles.account_auth(ctid_trader_account_id=account, access_token=access_token)
             )
+            self._orders.authorised(account)
             log.info("account %d authorised", account)
 
     async def _authorise(self, request: Request[Any]) -> None:
@@ -179,6 +209,7 @@ def connect(
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
     limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect(
@@ -192,6 +223,7 @@ def connect(
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
     limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 @asynccontextmanager
 async def connect(
@@ -205,6 +237,7 @@ async def connect(
     heartbeat_interval: float = HEARTBEAT_INTERVAL,
     silence_limit: float = SILENCE_LIMIT,
     limits: RateLimits = RATE_LIMITS,
+    journal: str | os.PathLike[str] | None = None,
 ) -> AsyncGenerator[Any, None]:
     """Connect over TLS, and be connected while the `async with` block runs.
 
@@ -223,8 +256,12 @@ async def connect(
 
     `limits` says how many requests a second the server takes; the default is what it documents.
 
+    `journal` is a file that has each trading request before the wire has it, so that the next
+    process finds out about what this one leaves: `orders` has it from the start.
+
     Raises ConnectFailed (CertificateRefused is one) with what to do about it, for each endpoint
-    that was tried; ValueError for an endpoint elsewhere with `tls=False`. The block is not
+    that was tried; ValueError for an endpoint elsewhere with `tls=False`; JournalInUse, or
+    DecodeError for a journal that is none. The block is not
     disturbed when the link ends: its requests and streams raise ConnectionLost. Leaving it closes
     the link within two seconds; what the block raises leaves it as it is, never wrapped in a group.
     """
@@ -233,8 +270,9 @@ async def connect(
     async def dial(nursery: trio.Nursery) -> Transport:
         return await open_transport(nursery, way)
 
-    async with _client(dial, wire, schema, heartbeat_interval, silence_limit, limits) as client:
-        yield client
+    client = _client(dial, wire, schema, heartbeat_interval, silence_limit, limits, journal)
+    async with client as api:
+        yield api
 
 
 @overload
@@ -245,6 +283,7 @@ def connect_over(
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
     limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect_over(
@@ -255,6 +294,7 @@ def connect_over(
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
     limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 def connect_over(
     stream: trio.abc.Stream,
@@ -264,6 +304,7 @@ def connect_over(
     heartbeat_interval: float = HEARTBEAT_INTERVAL,
     silence_limit: float = SILENCE_LIMIT,
     limits: RateLimits = RATE_LIMITS,
+    journal: str | os.PathLike[str] | None = None,
 ) -> AbstractAsyncContextManager[Any]:
     """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
 
@@ -274,7 +315,7 @@ def connect_over(
     async def dial(nursery: trio.Nursery) -> Transport:
         return await over_stream(nursery, stream, wire, "localhost")
 
-    return _client(dial, wire, schema, heartbeat_interval, silence_limit, limits)
+    return _client(dial, wire, schema, heartbeat_interval, silence_limit, limits, journal)
 
 
 @asynccontextmanager
@@ -285,32 +326,44 @@ async def _client(
     heartbeat_interval: float,
     silence_limit: float,
     limits: RateLimits,
+    journal: str | os.PathLike[str] | None,
 ) -> AsyncGenerator[Any, None]:
     subscriptions = Subscriptions()
     schema, api = (proto.SCHEMA, Api) if package is None else (package.SCHEMA, package.Api)
     failure: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            transport = await dial(nursery)
+    with nullcontext() if journal is None else Journal(journal, schema) as kept:
+        orders = Orders(schema, kept)
+
+        async def run(link: Link) -> None:
             try:
-                link = Link(
-                    transport,
-                    schema,
-                    subscriptions,
-                    wire=wire,
-                    heartbeat_interval=heartbeat_interval,
-                    silence_limit=silence_limit,
-                    limits=limits,
-                )
-            except BaseException:
-                await transport.aclose()
-                raise
-            nursery.start_soon(link.run)
-            yield api(schema, link, subscriptions)
-        except BaseException as error:  # noqa: BLE001 - raised again below, out of the nursery's reach
-            failure = error
-        # Shielded: the link's Cancelled then ends here, even when a scope around us is cancelled.
-        nursery.cancel_scope.shield = True
-        nursery.cancel_scope.cancel()
+                await link.run()
+            finally:
+                orders.close("the connection has ended")
+
+        async with trio.open_nursery() as nursery:
+            try:
+                transport = await dial(nursery)
+                try:
+                    link = Link(
+                        transport,
+                        schema,
+                        subscriptions,
+                        orders,
+                        wire=wire,
+                        heartbeat_interval=heartbeat_interval,
+                        silence_limit=silence_limit,
+                        limits=limits,
+                    )
+                except BaseException:
+                    await transport.aclose()
+                    raise
+                orders.connected(link.submit, link.withdraw)
+                nursery.start_soon(run, link)
+                yield api(schema, link, subscriptions, orders)
+            except BaseException as error:  # noqa: BLE001 - raised again below, out of the nursery's reach
+                failure = error
+            # Shielded: the link's Cancelled then ends here, even if a scope around us is cancelled.
+            nursery.cancel_scope.shield = True
+            nursery.cancel_scope.cancel()
     if failure is not None:
         raise failure

@@ -22,6 +22,7 @@ from ..wire.exchange import Exchange, Ticket
 from ..wire.limits import Limits, RateLimits
 from ..wire.pulse import Beat, Pulse
 from ..wire.roles import Roles
+from .orders import Orders
 from .subscriptions import Subscriptions
 from .transport import Transport
 from .wirelog import WireLog
@@ -39,6 +40,7 @@ class Link:
         transport: Transport,
         schema: Schema,
         subscriptions: Subscriptions,
+        orders: Orders,
         *,
         wire: Wire,
         heartbeat_interval: float,
@@ -48,6 +50,7 @@ class Link:
         roles = Roles(schema)
         self._transport = transport
         self._subscriptions = subscriptions
+        self._orders = orders
         self._connection = Connection(schema, wire)
         self._wirelog = WireLog(Connection(schema, wire))
         id_prefix = f"{secrets.token_urlsafe(6)}."
@@ -79,13 +82,22 @@ class Link:
                     raise
                 log.warning("%s; it is asked again after the block", error)
 
+    def submit(self, request: Request[Any]) -> Ticket:
+        """Queue a request for whoever follows its replies elsewhere; raises what `request` does."""
+        ticket = self._exchange.submit(request, trio.current_time())
+        self._writer.unpark_all()
+        return ticket
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """Nobody waits for a ticket of `submit` any more: if it is still queued, it is not sent."""
+        self._exchange.cancel(ticket)
+
     async def _ask(self, request: Request[R]) -> R:
         try:
-            ticket = self._exchange.submit(request, trio.current_time())
+            ticket = self.submit(request)
         except CTraderError:
             await trio.lowlevel.checkpoint()  # who tries again and again must not stop the world
             raise
-        self._writer.unpark_all()
 
         def abandon(_: Any) -> trio.lowlevel.Abort:
             del self._waiting[ticket]
@@ -108,11 +120,13 @@ class Link:
                 nursery.start_soon(self._read)
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._keep_alive)
+                nursery.start_soon(self._orders.restored, self.request)
         except* (ConnectionLost, RemoteProtocolError) as ended:
             reason = str(ended.exceptions[0])
         finally:
             log.info("link ended: %s", reason)
             self._wake(self._exchange.lose(reason))
+            self._orders.link_lost(reason)
             self._subscriptions.end(reason)
             await self._transport.aclose()
 
@@ -128,6 +142,7 @@ class Link:
 
     def _dispatch(self, received: list[Received]) -> None:
         self._wirelog.received(received)
+        self._orders.receive(received)
         batch = self._exchange.receive(received, trio.current_time())
         self._wake(batch.settled)
         self._subscriptions.publish(batch.events)
