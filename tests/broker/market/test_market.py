@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from itertools import chain, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -139,15 +140,16 @@ def test_a_price_set_by_hand_is_there_at_once_and_the_path_goes_on_from_it(marke
     assert market.quote(4) == plain.quote(4)
 
 
-def test_another_spread_lasts_until_the_next_tick(market: Market) -> None:
-    market.set_price(1, 108_450, 108_500)
-    assert market.quote(1) == (108_450, 108_500)
-    first = SOURCE.next_at(1, NOW + 1)
-    assert first is not None
-    (tick,) = [t for t in market.advance(first) if t.symbol_id == 1]
-    # The source changes one side only; the other one is named too, as it is not where it was shown.
-    assert tick.ask is not None
-    assert market.quote(1).spread < 10
+@pytest.mark.parametrize("away", [0, 500])
+def test_another_spread_lasts_until_the_next_tick(
+    catalogue: Catalogue, tick_list: TickMaker, away: int
+) -> None:
+    market = Market(catalogue, tick_list([(0, 100, 110), (5, 101, None), (9, None, 112)]), NOW)
+    market.set_price(1, 100 + away, 190 + away)
+    assert market.quote(1) == (100 + away, 190 + away)
+    # The source moves the bid alone; the ask is named too, as it is not where it was shown.
+    assert market.advance(NOW + 5) == [Tick(1, NOW + 5, 101 + away, 110 + away)]
+    assert market.advance(NOW + 9) == [Tick(1, NOW + 9, None, 112 + away)]
 
 
 @pytest.mark.parametrize(
@@ -191,6 +193,7 @@ class Witness:
 
     def __init__(self, source: PriceSource) -> None:
         self.market = Market(CATALOGUE, source, NOW)
+        self.marks: list[int] = []
         self.seen = list(source.ticks(1, NOW // MINUTE * MINUTE - HOUR * MINUTE, NOW + 1))
 
     def skip(self, ms: int) -> None:
@@ -207,6 +210,7 @@ class Witness:
         self.seen += [t for t in self.market.advance(self.market.now_ms + ms) if t.symbol_id == 1]
 
     def set(self, bid: int, spread: int | None) -> None:
+        self.marks.append(self.market.now_ms)
         self.seen.append(self.market.set_price(1, bid, None if spread is None else bid + spread))
 
 
@@ -218,7 +222,7 @@ SCATTERED = TickList(
 
 
 @pytest.mark.parametrize("source", [SOURCE, SCATTERED], ids=["seeded", "tick list"])
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.lists(
         st.one_of(
@@ -241,19 +245,22 @@ def test_history_is_what_was_shown(
             witness.set(*event)
     path, now = witness.market.path, witness.market.now_ms
     start = NOW // MINUTE * MINUTE - HOUR * MINUTE
-    a = data.draw(st.integers(start, now + 1))
-    b = data.draw(st.integers(a, now + 1))
-    assert list(path.ticks(1, a, b)) == [t for t in witness.seen if a <= t.time_ms < b]
+    edges = [start, data.draw(st.integers(start, now + 1)), now + 1]
+    edges += [mark + away for mark in witness.marks[-3:] for away in (0, 1, 500, 30_000, 61_000)]
+    edges = sorted({min(edge, now + 1) for edge in edges})
+    for a, b in chain(pairwise(edges), [(start, edge) for edge in edges]):
+        assert list(path.ticks(1, a, b)) == [t for t in witness.seen if a <= t.time_ms < b]
     first, last = -(-start // MINUTE // HOUR) * HOUR, now // MINUTE
     bars = list(path.minutes(1, first, last))
     assert bars == list(bars_of(t for t in witness.seen if first <= t.time_ms // MINUTE < last))
     whole = last // HOUR * HOUR
     assert list(path.hours(1, first, whole)) == list(hours_of(path.minutes(1, first, whole)))
-    quote = source.quote(1, start)
-    for tick in witness.seen:
-        if tick.time_ms < a:
-            quote = quote.after(tick)
-    assert path.quote(1, a) == quote
+    for edge in edges:
+        quote = source.quote(1, start)
+        for tick in witness.seen:
+            if tick.time_ms < edge:
+                quote = quote.after(tick)
+        assert path.quote(1, edge) == quote
     assert path.quote(1, now + 1) == witness.market.quote(1)
 
 

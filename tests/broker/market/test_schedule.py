@@ -46,6 +46,36 @@ def test_the_same_for_hours_with_daylight_saving(when: int) -> None:
     assert Schedule(symbol).is_open(when) == stated(symbol, when)
 
 
+QUARTERS = st.integers(0, 27)  # of days: clocks change in between, never at their ends
+ZONES = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "Pacific/Honolulu"]
+
+
+def in_quarters(zone: str, quarters: set[int]) -> ProtoOASymbol:
+    return ProtoOASymbol(
+        symbol_id=1,
+        digits=5,
+        pip_position=4,
+        schedule_time_zone=zone,
+        schedule=[
+            ProtoOAInterval(start_second=q * 21_600, end_second=(q + 1) * 21_600) for q in quarters
+        ],
+    )
+
+
+@given(st.sets(QUARTERS, min_size=1), st.sampled_from(ZONES), MOMENTS)
+def test_the_same_for_any_hours_in_any_zone(quarters: set[int], zone: str, when: int) -> None:
+    symbol = in_quarters(zone, quarters)
+    assert Schedule(symbol).is_open(when) == stated(symbol, when)
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_a_week_ends_when_it_ends_in_the_zone(zone: str) -> None:
+    symbol = in_quarters(zone, {0, 2, 25, 27})
+    for hours in range(-40, 40):
+        when = ms("2026-07-12T00:00") + hours * 3_600_000  # around a Sunday
+        assert Schedule(symbol).is_open(when) == stated(symbol, when)
+
+
 @pytest.mark.parametrize(
     ("when", "is_open"),
     [

@@ -319,6 +319,18 @@ def test_bars_and_depth_can_be_left_while_spots_go_on(desk: MakeDesk) -> None:
     assert not [e for e in events if isinstance(e, ProtoOADepthEvent)]
 
 
+def test_bars_that_nobody_wants_do_not_stay_behind(desk: MakeDesk) -> None:
+    ours, plain = desk(), desk()
+    ours.ask(spots(1))
+    ours.ask(live(1, Period.H1))
+    ours.ask(no_spots(1))
+    for each in (ours, plain):
+        each.market.skip(NOW + 3 * MINUTE)
+        each.ask(spots(1))
+        each.ask(live(1, Period.H1))
+    assert ours.wait(MINUTE) == plain.wait(MINUTE)
+
+
 def test_each_session_has_its_own_subscriptions(desk: MakeDesk) -> None:
     ours = desk()
     ours.ask(spots(1), connection=1)
