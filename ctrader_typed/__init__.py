@@ -27,13 +27,18 @@ from .errors import (
     TokenStoreError,
     UnexpectedReply,
 )
+from .journal import Journal, OpenOrder
 from .message import Message, Request
+from .net.order import Order
+from .net.orders import Orders
 from .net.subscriptions import EventStream
 from .proto import *  # noqa: F403 - all messages, each by its own name
 from .proto import SCHEMA
 from .wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF_WEBSOCKET, Wire
 from .wire.envelope import BadPayload, UnknownPayload
+from .wire.fate import Fill, OrderEvent
 from .wire.limits import NO_LIMITS, Limits, RateLimits
+from .wire.lives import OrderStatus
 
 __version__ = "0.1.0"  # as in pyproject.toml: a test compares them
 
@@ -56,13 +61,20 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "EventStream",
+    "Fill",
+    "Journal",
     "JournalInUse",
     "Limits",
     "LocalProtocolError",
     "Message",
     "NotFilled",
     "NotSent",
+    "OpenOrder",
+    "Order",
     "OrderError",
+    "OrderEvent",
+    "OrderStatus",
+    "Orders",
     "OutcomeUnknown",
     "RateLimited",
     "RateLimits",
