@@ -8,27 +8,52 @@ from __future__ import annotations
 import signal
 import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import trio
 
 from ctrader_typed.proto import SCHEMA
 
+from .behaviour import BehaviourFactory
+from .box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Box
 from .certificates import Certificates
 from .errors import MockServerError
+from .faults.files import scenario
+from .faults.plan import Plan
+from .gate import Etiquette
 from .recording import Session, load_session
 from .report import report
 from .script import Replay
 from .server import MockServer, mock_server
 
-__all__ = ["MockServerError", "certificates", "load", "play"]
+__all__ = [
+    "Certificates",
+    "MockServerError",
+    "Served",
+    "box",
+    "keys",
+    "load",
+    "play",
+    "scenario",
+    "trade",
+]
 
-_PLAYED, _DIVERGED, _STOPPED = 0, 1, 128
+_GOOD, _DIVERGED, _STOPPED = 0, 1, 128
 
 
-def certificates(host: str) -> Certificates:
-    """Certificates for a server on this host. Raises MissingExtra."""
-    return Certificates([host])
+@dataclass
+class Served:
+    """What serves whatever is served: `ready` is called when it does, `tell` with news of it."""
+
+    listening: socket.socket
+    certificates: Certificates
+    tell: Callable[[str], None]
+    ready: Callable[[], None] = lambda: None
+    plan: Plan | None = None
+    journal: Callable[[str], object] | None = None
 
 
 def load(path: str, tell: Callable[[str], None]) -> Session:
@@ -41,55 +66,77 @@ def load(path: str, tell: Callable[[str], None]) -> Session:
     return session
 
 
-def play(
-    session: Session,
-    *,
-    pace: float,
-    sessions: int,
-    listening: socket.socket,
-    certificates: Certificates,
-    ready: Callable[[], None],
-    tell: Callable[[str], None],
-) -> int:
-    """Serve until `sessions` clients have played, 0 for no end; returns the exit status.
-
-    Calls `ready` when it serves, and `tell` with what became of each client.
-    """
-    replay = Replay(session, pace=pace)
-    return trio.run(_play, replay, sessions, listening, certificates, ready, tell)
+def box(seed: int, live: bool | None) -> Box:
+    """The broker; its accounts of one kind or of both."""
+    return Box(seed=seed, etiquette=Etiquette(live=live))
 
 
-async def _play(
-    replay: Replay,
-    sessions: int,
-    listening: socket.socket,
-    certificates: Certificates,
-    ready: Callable[[], None],
-    tell: Callable[[str], None],
-) -> int:
-    tally = _Tally(replay, tell)
-    stopped = 0
+def keys(box: Box) -> dict[str, Any]:
+    """What a client needs in order to log in: these keys open nothing else."""
+    return {
+        "clientId": CLIENT_ID,
+        "clientSecret": CLIENT_SECRET,
+        "accessToken": ACCESS_TOKEN,
+        "refreshToken": REFRESH_TOKEN,
+        "accounts": list(box.broker.accounts),
+    }
+
+
+def play(served: Served, session: Session, *, pace: float, sessions: int) -> int:
+    """Serve until `sessions` clients have played, 0 for no end; returns the exit status."""
+    return trio.run(_play, served, Replay(session, pace=pace), sessions)
+
+
+def trade(served: Served, box: Box) -> int:
+    """Serve the broker until a signal comes; returns the exit status."""
+    return trio.run(_trade, served, box)
+
+
+async def _play(served: Served, replay: Replay, sessions: int) -> int:
+    tally = _Tally(replay, served.tell)
+    async with _running(served, replay) as (server, stopped):
+        while sessions == 0 or tally.played < sessions:
+            await server.wait_ended(tally.over + 1)
+            tally.take(server)
+    tally.take(server)
+    if stopped and sessions:
+        return _STOPPED + stopped[0]
+    return _GOOD if tally.good else _DIVERGED
+
+
+async def _trade(served: Served, box: Box) -> int:
+    async with _running(served, box) as (server, _):
+        await trio.Event().wait()  # for a signal
+    for violation in server.violations:
+        served.tell(f"mockserver: {violation}")
+    return _GOOD
+
+
+@asynccontextmanager
+async def _running(
+    served: Served, behaviours: BehaviourFactory
+) -> AsyncGenerator[tuple[MockServer, list[int]], None]:
+    """A server for as long as the block runs; a signal ends the block, and is put in the list."""
+    stopped: list[int] = []
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with mock_server(
-            replay, schema=replay.session.schema, listening=listening, certificates=certificates
+            behaviours,
+            schema=SCHEMA,
+            listening=served.listening,
+            certificates=served.certificates,
+            faults=served.plan,
+            journal=served.journal,
         ) as server:
-            ready()
+            served.ready()
             async with trio.open_nursery() as nursery:
 
                 async def stop() -> None:
-                    nonlocal stopped
-                    stopped = await anext(signals)
+                    stopped.append(await anext(signals))
                     nursery.cancel_scope.cancel()
 
                 nursery.start_soon(stop)
-                while sessions == 0 or tally.played < sessions:
-                    await server.wait_ended(tally.over + 1)
-                    tally.take(server)
+                yield server, stopped
                 nursery.cancel_scope.cancel()
-        tally.take(server)
-    if stopped and sessions:
-        return _STOPPED + stopped
-    return _PLAYED if tally.good else _DIVERGED
 
 
 class _Tally:

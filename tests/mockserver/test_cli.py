@@ -16,9 +16,18 @@ from typing import Any
 import pytest
 import trio
 
-from ctrader_typed import ServerError, connect
+from ctrader_typed import RemoteProtocolError, ServerError, connect
 from ctrader_typed.message import Message
-from ctrader_typed.proto import SCHEMA, ProtoOAAssetListReq, ProtoOAVersionReq, ProtoOAVersionRes
+from ctrader_typed.proto import (
+    SCHEMA,
+    ProtoOAAccountAuthReq,
+    ProtoOAApplicationAuthReq,
+    ProtoOAAssetListReq,
+    ProtoOAErrorRes,
+    ProtoOATraderReq,
+    ProtoOAVersionReq,
+    ProtoOAVersionRes,
+)
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 
@@ -359,6 +368,117 @@ def test_a_stale_session_is_served_with_a_warning(serve, tmp_path, ca):
     status, said = server.end()
     assert status == 0
     assert said.startswith(f"mockserver: warning: {session} was recorded with another schema")
+
+
+# --- the broker ----------------------------------------------------------------------------------
+
+
+def login(where: dict[str, Any]) -> list[Message]:
+    keys = where["broker"]
+    return [
+        ProtoOAApplicationAuthReq(client_id=keys["clientId"], client_secret=keys["clientSecret"]),
+        ProtoOAAccountAuthReq(
+            ctid_trader_account_id=keys["accounts"][0], access_token=keys["accessToken"]
+        ),
+    ]
+
+
+def test_it_serves_a_broker_and_says_who_may_log_in(serve, tmp_path, ca):
+    journal = tmp_path / "journal.jsonl"
+    server = serve("--broker", "--ca", ca, "--journal", str(journal), "--seed", "3")
+    where = server.ready()
+    assert where["broker"]["accounts"] == [1000001, 1000002, 1000003, 2000001]
+    with server.client() as client:
+        for request in login(where):
+            assert not isinstance(client.ask(request), ProtoOAErrorRes)
+        account = where["broker"]["accounts"][0]
+        assert client.ask(ProtoOAAssetListReq(ctid_trader_account_id=account)).asset
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end() == (0, "")
+    entries = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [entry.get("message", entry.get("what")) for entry in entries] == [
+        "opened",
+        "ProtoOAApplicationAuthReq",
+        "ProtoOAApplicationAuthRes",
+        "ProtoOAAccountAuthReq",
+        "ProtoOAAccountAuthRes",
+        "ProtoOAAssetListReq",
+        "ProtoOAAssetListRes",
+        "closed",
+    ]
+    assert where["broker"]["accessToken"] not in journal.read_text()
+    assert journal.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_says_at_the_end_what_clients_should_not_have_done(serve, ca):
+    server = serve("--broker", "--ca", ca)
+    server.ready()
+    with server.client() as client:
+        client.ask(ProtoOAAssetListReq(ctid_trader_account_id=1))
+    server.process.send_signal(signal.SIGINT)
+    status, said = server.end()
+    assert status == 0
+    assert "connection 1: ProtoOAAssetListReq before the application has logged in" in said
+
+
+def test_its_accounts_can_be_of_one_kind(serve, ca):
+    server = serve("--broker", "--ca", ca, "--endpoint", "live")
+    where = server.ready()
+    with server.client() as client:
+        _, refusal = [client.ask(request) for request in login(where)]
+        assert refusal.error_code == "CANT_ROUTE_REQUEST"
+
+
+def test_something_can_go_wrong_by_name(serve, ca):
+    server = serve("--ca", ca, "--scenario", "half-frame")
+    where = server.ready()
+    assert where["scenario"] == "half-frame"
+    with server.client() as client:
+        for request in login(where):
+            client.ask(request)
+        account = where["broker"]["accounts"][0]
+        with pytest.raises(RemoteProtocolError, match="the stream ended after"):
+            client.ask(ProtoOATraderReq(ctid_trader_account_id=account))
+
+
+def test_something_can_go_wrong_out_of_a_file(serve, tmp_path, ca):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"faults": [{"effect": "hang_up"}]}))
+    server = serve("--broker", "--ca", ca, "--scenario", str(path))
+    server.ready()
+    with server.client() as client:
+        assert client.ask(ProtoOAVersionReq()) is None
+
+
+def test_a_scenario_can_disturb_a_session(serve, session, tmp_path, ca):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"faults": [{"effect": "hang_up"}]}))
+    server = serve("--session", session, "--ca", ca, "--scenario", str(path))
+    server.ready()
+    with server.client() as client:
+        assert client.ask(ProtoOAVersionReq()) is None
+    assert server.end()[0] == 0  # the client did its part
+
+
+def test_scenarios_are_listed_with_a_line_each():
+    done = subprocess.run(
+        [sys.executable, "-m", "mockserver", "--scenario", "list"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) >= 40
+    assert any(line.startswith("lost-fill ") for line in lines)
+
+
+def test_what_of_it_cannot_be_is_named(session, tmp_path):
+    assert "neither a scenario nor a file called nothing" in refused("--scenario", "nothing")
+    assert "not allowed with argument --session" in refused("--session", session, "--broker")
+    said = refused("--broker", "--journal", str(tmp_path / "no" / "journal"))
+    assert "cannot write the journal to" in said
 
 
 # --- it is stopped -------------------------------------------------------------------------------

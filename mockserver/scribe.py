@@ -1,0 +1,53 @@
+"""Writes down what passes between a client and a server, from the bytes alone. Pure.
+
+What cannot be understood is passed over from there on, in its direction; it is none of the scribe's
+business to stop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctrader_typed.errors import RemoteProtocolError
+from ctrader_typed.schema import Schema
+from ctrader_typed.wire.connection import PROTOBUF_TCP
+
+from .recording import Direction, header
+from .writing import entry, line
+
+
+class Scribe:
+    """One connection's session, line by line. `lost` says why a direction is no longer followed."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.lost: dict[Direction, RemoteProtocolError] = {}
+        self._schema = schema
+        self._decode = PROTOBUF_TCP.decoder(schema)
+        self._deframers = {direction: PROTOBUF_TCP.deframer() for direction in Direction}
+        self._begun: float | None = None
+        self._last = 0.0
+
+    def header(self, note: str) -> str:
+        """The first line."""
+        return header(self._schema, note=note) + "\n"
+
+    def passes(self, direction: Direction, data: bytes, now: float) -> Iterator[str]:
+        """The lines for what these bytes complete."""
+        if direction in self.lost:
+            return
+        try:
+            for frame in self._deframers[direction].feed(data):
+                yield self._line(direction, frame, now)
+            broken = self._deframers[direction].broken
+        except RemoteProtocolError as error:
+            broken = error
+        if broken is not None:
+            self.lost[direction] = broken
+
+    def _line(self, direction: Direction, frame: bytes, now: float) -> str:
+        if self._begun is None:
+            self._begun = now
+        self._last = max(self._last, now - self._begun)
+        event = self._decode(frame)
+        payload = getattr(self._schema.envelope.FromString(frame), "payload", None)
+        return line(entry(self._schema, direction, event, self._last, payload or b""))

@@ -1,0 +1,183 @@
+"""`python -m mockserver --session FILE` or `--broker`: a mock server as a process of its own.
+
+Reads the command line and starts. Imports little before it listens: the socket is there first, so
+that clients may call while the rest is being loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import console
+from .sockets import listen
+
+if TYPE_CHECKING:
+    import socket
+
+_DESCRIPTION = """\
+Serve a recorded session, or a simulated broker, to cTrader clients over TLS."""
+_EPILOG = """\
+when it listens, one line of JSON says where (and with --broker, who may log in):
+  {"host": "127.0.0.1", "port": 40123, "tls": true, "ca": "ca.pem", "session": "demo.session.jsonl"}
+
+exit status:
+  0    every client played the session to its end; the broker was stopped
+  1    a client diverged from the session, or left steps unplayed; the report is on standard error
+  2    the server could not start
+  128+ stopped by that signal before the session was over
+
+examples:
+  python -m mockserver --session demo.session.jsonl --ca ca.pem
+      serve it once, on a free port; clients trust ca.pem
+  python -m mockserver --session demo.session.jsonl --port 5035 --sessions 0 --speed real
+      serve it to everybody, as fast as it was recorded, until stopped
+  python -m mockserver --broker --port 5035 --ca ca.pem --seed 7
+      a broker with four accounts and prices of its own, until stopped
+  python -m mockserver --broker --scenario close-after-request
+      the same, but it hangs up on the first order; --scenario list shows what else can go wrong
+  python -m mockserver record --to my.session.jsonl --upstream demo.ctraderapi.com:5035
+      record a session: see python -m mockserver record --help
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mockserver",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--session", metavar="FILE", help="play this session (docs/sessions.md)")
+    add("--broker", action="store_true", help="simulate a broker")
+    add(
+        "--scenario",
+        metavar="NAME|FILE|list",
+        help="let something go wrong; list shows the names. Implies --broker without --session",
+    )
+    add("--seed", type=int, default=0, help="the seed of prices and of chance (default: 0)")
+    add("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
+    add(
+        "--port",
+        type=console.port,
+        default=0,
+        help="the port to listen on; 0, the default, a free one",
+    )
+    add("--ca", metavar="FILE", help="where to write the CA certificate that clients must trust")
+    add("--journal", metavar="FILE", help="append all that happens to this file, as JSON Lines")
+    add(
+        "--endpoint",
+        choices=("demo", "live", "both"),
+        default="both",
+        help="the accounts that the broker serves (default: both)",
+    )
+    add(
+        "--speed",
+        type=_pace,
+        default=0.0,
+        metavar="fast|real|N",
+        help="how to play a session: fast (the default) waits for nothing, real is as recorded, N "
+        "so many times faster",
+    )
+    times = parser.add_mutually_exclusive_group()
+    times.add_argument(
+        "--sessions",
+        type=console.count,
+        default=1,
+        metavar="N",
+        help="end when N clients have played the session (default: 1); 0: serve until stopped",
+    )
+    times.add_argument(
+        "--once", dest="sessions", action="store_const", const=1, help="the same as --sessions 1"
+    )
+    return parser
+
+
+def _pace(text: str) -> float:
+    """How long a second of the session takes."""
+    if text in ("fast", "real"):
+        return 0.0 if text == "fast" else 1.0
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected fast, real or a number above 0, got {text!r}")
+    return 1.0 / speed
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit status. Raises CannotStart."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.scenario == "list":
+        return _list_scenarios()
+    if options.session is not None and options.broker:
+        parser.error("argument --broker: not allowed with argument --session")
+    if options.session is None and not options.broker and options.scenario is None:
+        parser.error("one of the arguments --session --broker --scenario is required")
+    with ExitStack() as stack:
+        listening = stack.enter_context(_listen(options.host, options.port))
+        # All that is slow to import comes with this: clients may call meanwhile.
+        from . import running  # noqa: PLC0415
+
+        try:
+            return _serve(options, listening, running, stack)
+        except running.MockServerError as error:
+            raise console.CannotStart(str(error)) from None
+
+
+def _serve(
+    options: argparse.Namespace, listening: socket.socket, running: Any, stack: ExitStack
+) -> int:
+    host, port = listening.getsockname()[:2]
+    where = {"host": host, "port": port, "tls": True, "ca": options.ca}
+    served = running.Served(listening, running.Certificates([options.host]), console.tell)
+    if options.scenario is not None:
+        served.plan = running.scenario(options.scenario).plan(options.seed or None)
+        where["scenario"] = options.scenario
+    if options.journal is not None:
+        descriptor = console.append_to(options.journal, "the journal")
+        stack.callback(os.close, descriptor)
+        served.journal = partial(_write, descriptor)
+    session = None
+    if options.session is not None:
+        session = running.load(options.session, console.tell)
+    if options.ca is not None:
+        console.write(options.ca, served.certificates.ca, "the CA certificate")
+    if session is not None:
+        where["session"] = options.session
+        served.ready = lambda: console.announce(where)
+        return int(running.play(served, session, pace=options.speed, sessions=options.sessions))
+    live = {"demo": False, "live": True, "both": None}[options.endpoint]
+    box = running.box(options.seed, live)
+    where["broker"] = running.keys(box)
+    served.ready = lambda: console.announce(where)
+    return int(running.trade(served, box))
+
+
+def _write(descriptor: int, line: str) -> None:
+    """At once to the system: what was written outlives the process."""
+    os.write(descriptor, line.encode())
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return listen(host, port)
+    except OSError as error:
+        why = error.strerror or error
+        raise console.CannotStart(f"cannot listen on {host}, port {port}: {why}") from None
+
+
+def _list_scenarios() -> int:
+    from .faults.scenarios import SCENARIOS  # noqa: PLC0415 - slow to import
+
+    width = max(map(len, SCENARIOS))
+    for name, scenario in SCENARIOS.items():
+        console.say(f"{name:<{width}}  {scenario.note}")
+    return 0
