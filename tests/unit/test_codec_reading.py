@@ -101,6 +101,22 @@ def test_accepted(data: bytes, bid: int, path: str) -> None:
         assert oracle.agree(ProtoOASpotEvent, SPOT + data) == "accepted"
 
 
+@pytest.mark.parametrize("path", ["general", "straight-line"])
+@pytest.mark.parametrize("size", range(1, 12))
+def test_a_length_has_five_bytes_at_most(size: int, path: str) -> None:
+    length = b"\x02" if size == 1 else b"\x82" + b"\x80" * (size - 2) + b"\x00"
+    cases: list[tuple[type[Message], bytes]] = [
+        (ProtoMessage, b"\x08\x01\x12" + length + b"ab"),
+        (ProtoMessage, b"\x08\x01\x1a" + length + b"ab"),
+        (ProtoOADepthEvent, b"\x10\x01\x18\x02\x2a" + length + b"\x07\x08"),
+        (ProtoOASpotEvent, SPOT + b"\x32" + length + b"\x18\x05"),
+        (ProtoOASpotEvent, SPOT + b"\xfa\x7f" + length + b"ab"),
+    ]
+    with oracle.path(path):
+        for cls, data in cases:
+            assert oracle.agree(cls, data) == ("accepted" if size <= 5 else "refused")
+
+
 def test_a_missing_required_field_is_refused_by_its_name() -> None:
     """google.protobuf reads such bytes and says so in IsInitialized(): here it is an error."""
     for data, name in ((b"", "ctid_trader_account_id"), (b"\x10\x01", "symbol_id")):
