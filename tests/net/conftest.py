@@ -1,4 +1,4 @@
-"""The other end of a link, for tests that play the server by hand."""
+"""The other end of a link, played by a test by hand: on every wire, where it can be."""
 
 from __future__ import annotations
 
@@ -10,19 +10,58 @@ from typing import Any, Protocol
 import pytest
 import trio
 from trio.testing import memory_stream_pair
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from ctrader_typed import Api, Message, ProtoHeartbeatEvent, connect_over
+from ctrader_typed import PROTOBUF_TCP, Api, Message, ProtoHeartbeatEvent, Wire, connect_over
 from ctrader_typed.proto import SCHEMA
-from ctrader_typed.wire.connection import Connection
+from ctrader_typed.wire.connection import WIRES, Carrier, Connection
 from ctrader_typed.wire.envelope import Envelope, Received
+from ctrader_typed.wire.json import wrapped
+
+
+class Socket:
+    """The server's end of a WebSocket, with the names of a stream: each piece is a message."""
+
+    websocket: WebSocketConnection
+
+    def __init__(self, stream: trio.abc.Stream, wire: Wire) -> None:
+        self.stream = stream
+        self._text = wire.carrier is Carrier.TEXT
+
+    async def accept(self, nursery: trio.Nursery) -> None:
+        """Shake hands; what reads lives in the nursery."""
+        request = await wrap_server_stream(nursery, self.stream, max_message_size=1 << 26)
+        assert request.path == "/"
+        self.websocket = await request.accept()
+
+    async def send_all(self, data: bytes) -> None:
+        await self.websocket.send_message(data.decode(errors="replace") if self._text else data)
+
+    async def receive_some(self) -> bytes:
+        try:
+            message = await self.websocket.get_message()
+        except ConnectionClosed:
+            return b""
+        assert isinstance(message, str) is self._text
+        return message.encode() if isinstance(message, str) else message
+
+    async def aclose(self) -> None:
+        """With the farewell of WebSockets."""
+        await self.websocket.aclose()
+
+    async def send_eof(self) -> None:
+        """Nothing more comes: a WebSocket has no other way to say so."""
+        await self.aclose()
 
 
 class Peer:
     """A server without a mind of its own: it sends and receives what a test tells it to."""
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: Any, wire: Wire = PROTOBUF_TCP) -> None:
         self.stream = stream
-        self.wire = Connection(SCHEMA)
+        self.wire = Connection(SCHEMA, wire)
+        self._in_one_piece = wire.carrier is Carrier.BYTES
+        self._json = wire.carrier is Carrier.TEXT
         self._inbox: deque[Received] = deque()
 
     async def next(self) -> Envelope | None:
@@ -47,8 +86,21 @@ class Peer:
         return event.client_msg_id
 
     async def send(self, *messages: Message, to: str | None = None) -> None:
-        """Send messages, all in one piece, in answer to a request if `to` is its id."""
-        await self.stream.send_all(b"".join(self.wire.send(m, to) for m in messages))
+        """Send messages, in one piece if possible, in answer to a request if `to` is its id."""
+        frames = [self.wire.send(message, to) for message in messages]
+        for piece in [b"".join(frames)] if self._in_one_piece else frames:
+            await self.stream.send_all(piece)
+
+    async def send_payload(self, payload_type: int, payload: bytes, to: str | None = None) -> None:
+        """Send an envelope with any payload; on a JSON wire it is a string, and so undecodable."""
+        if self._json:
+            frame = wrapped(payload_type, payload.decode("latin-1"), to)
+        else:
+            envelope: Any = SCHEMA.envelope
+            frame = bytes(envelope(payload_type=payload_type, payload=payload, client_msg_id=to))
+            if self._in_one_piece:
+                frame = len(frame).to_bytes(4, "big") + frame
+        await self.stream.send_all(frame)
 
     async def answer(self, kind: type[Message], reply: Message) -> None:
         """Wait for a request of this type and answer it."""
@@ -66,14 +118,42 @@ class Play(Protocol):
     def __call__(self, **options: Any) -> AbstractAsyncContextManager[tuple[Api, Peer]]: ...
 
 
+@asynccontextmanager
+async def in_memory(wire: Wire, **options: Any) -> AsyncIterator[tuple[Api, Peer]]:
+    """A client and the peer that it is connected to."""
+    ours, theirs = memory_stream_pair()
+    if wire.carrier is Carrier.BYTES:
+        async with connect_over(ours, wire=wire, **options) as api:
+            yield api, Peer(theirs, wire)
+        return
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        socket = Socket(theirs, wire)
+        nursery.start_soon(socket.accept, nursery)
+        try:
+            async with connect_over(ours, wire=wire, **options) as api:
+                yield api, Peer(socket, wire)
+        except BaseException as error:  # noqa: BLE001 - raised again below, in no group
+            failure = error
+        nursery.cancel_scope.shield = True
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+@pytest.fixture(params=WIRES, ids=str)
+def wire(request: pytest.FixtureRequest) -> Wire:
+    """Each wire in turn."""
+    return request.param  # type: ignore[no-any-return]  # one of the params
+
+
 @pytest.fixture
-def play() -> Play:
-    """`async with play() as (api, peer)`: a client and the peer that it is connected to."""
+def play(wire: Wire) -> Play:
+    """`async with play() as (api, peer)`: a client and its peer, on each wire in turn."""
+    return lambda **options: in_memory(wire, **options)
 
-    @asynccontextmanager
-    async def in_memory(**options: Any) -> AsyncIterator[tuple[Api, Peer]]:
-        ours, theirs = memory_stream_pair()
-        async with connect_over(ours, **options) as api:
-            yield api, Peer(theirs)
 
-    return in_memory
+@pytest.fixture
+def play_tcp() -> Play:
+    """The same on protobuf over TCP alone, for tests that look at frames or bytes."""
+    return lambda **options: in_memory(PROTOBUF_TCP, **options)

@@ -81,8 +81,7 @@ def replies(message: Message) -> Fault:
 
 def payload(payload_type: int, data: bytes) -> Fault:
     async def fault(peer: Any, ident: str) -> None:
-        envelope = SCHEMA.envelope(payload_type=payload_type, payload=data, client_msg_id=ident)  # type: ignore[call-arg]  # any release
-        await peer.stream.send_all(frame(bytes(envelope)))
+        await peer.send_payload(payload_type, data, ident)
 
     return fault
 

@@ -89,12 +89,14 @@ async def test_an_answer_of_the_wrong_type_leaves_the_link_alone(play, autojump_
         assert await api.version() == VERSION
 
 
-async def test_an_answer_that_cannot_be_read_leaves_the_link_alone(play, autojump_clock) -> None:
+async def test_an_answer_that_cannot_be_read_leaves_the_link_alone(
+    play_tcp, autojump_clock
+) -> None:
     async def answer_badly(peer) -> None:
         ident = await peer.expect(ProtoOAVersionReq)
         await peer.stream.send_all(unknown_frame(2105, b"\x12\x05", ident.encode()))
 
-    async with play() as (api, peer), trio.open_nursery() as nursery:
+    async with play_tcp() as (api, peer), trio.open_nursery() as nursery:
         nursery.start_soon(answer_badly, peer)
         with pytest.raises(DecodeError, match="ProtoOAVersionRes"):
             await api.version()
@@ -116,14 +118,14 @@ async def test_a_request_made_while_handling_an_event(play, autojump_clock) -> N
         assert await anext(spots) == SPOT
 
 
-async def test_half_frames_however_slow(play, autojump_clock) -> None:
+async def test_half_frames_however_slow(play_tcp, autojump_clock) -> None:
     async def answer_byte_by_byte(peer) -> None:
         ident = await peer.expect(ProtoOAVersionReq)
         for byte in peer.wire.send(VERSION, ident):
             await peer.stream.send_all(bytes((byte,)))
             await trio.sleep(1)
 
-    async with play() as (api, peer), trio.open_nursery() as nursery:
+    async with play_tcp() as (api, peer), trio.open_nursery() as nursery:
         nursery.start_soon(answer_byte_by_byte, peer)
         assert await api.version() == VERSION
 
@@ -132,11 +134,11 @@ async def test_half_frames_however_slow(play, autojump_clock) -> None:
 
 
 async def test_unreadable_payloads_are_events_logged_once_by_number(
-    play, autojump_clock, caplog
+    play_tcp, autojump_clock, caplog
 ) -> None:
     secret = b"\x12\x0fnot-for-any-log"
     async with (
-        play() as (api, peer),
+        play_tcp() as (api, peer),
         api.events(UnknownPayload, BadPayload, ProtoOASpotEvent) as events,
     ):
         await peer.stream.send_all(
@@ -272,8 +274,8 @@ async def test_a_server_that_sends_only_heartbeats_keeps_its_link(play, autojump
     assert api is not None
 
 
-async def test_a_single_byte_is_a_sign_of_life(play, autojump_clock) -> None:
-    async with play() as (api, peer), trio.open_nursery() as nursery:
+async def test_a_single_byte_is_a_sign_of_life(play_tcp, autojump_clock) -> None:
+    async with play_tcp() as (api, peer), trio.open_nursery() as nursery:
         nursery.start_soon(peer.drain)
         start = trio.current_time()
         await trio.sleep(19)
@@ -349,8 +351,8 @@ async def test_what_was_never_written_was_not_delivered(autojump_clock) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 4, 6])
-async def test_the_stream_ends_inside_a_frame(play, autojump_clock, size: int) -> None:
-    async with play() as (api, peer), api.events(ProtoOASpotEvent) as spots:
+async def test_the_stream_ends_inside_a_frame(play_tcp, autojump_clock, size: int) -> None:
+    async with play_tcp() as (api, peer), api.events(ProtoOASpotEvent) as spots:
         await peer.stream.send_all(peer.wire.send(SPOT) + peer.wire.send(SPOT)[:size])
         await peer.stream.aclose()
         assert await anext(spots) == SPOT
@@ -360,10 +362,10 @@ async def test_the_stream_ends_inside_a_frame(play, autojump_clock, size: int) -
 
 @pytest.mark.parametrize("broken", [bytes(4), b"\xff\xff\xff\xff", b"\x00\x00\x00\x01\x08"])
 async def test_broken_frames_end_the_link_after_what_precedes_them(
-    play, autojump_clock, broken: bytes
+    play_tcp, autojump_clock, broken: bytes
 ) -> None:
     errors: list[ConnectionLost] = []
-    async with play() as (api, peer), trio.open_nursery() as nursery:
+    async with play_tcp() as (api, peer), trio.open_nursery() as nursery:
         nursery.start_soon(pending, api, errors)
         await peer.expect(ProtoOAVersionReq)
         async with api.events(ProtoOASpotEvent) as spots:
@@ -507,7 +509,7 @@ def test_whatever_arrives_a_request_ends_and_nothing_else_escapes(arriving: list
 )
 @pytest.mark.parametrize("payload_type", [50, 51, 2105, 2126, 2131, 2132, 2142, 2999, 65535])
 async def test_whatever_answers_a_request_ends_it(
-    play, autojump_clock, payload_type: int, reply: bytes
+    play_tcp, autojump_clock, payload_type: int, reply: bytes
 ) -> None:
     async def answer(peer) -> None:
         ident = await peer.expect(ProtoOAVersionReq)
@@ -515,7 +517,7 @@ async def test_whatever_answers_a_request_ends_it(
         data = bytes(envelope)
         await peer.stream.send_all(struct.pack("!I", len(data)) + data)
 
-    async with play() as (api, peer), trio.open_nursery() as nursery:
+    async with play_tcp() as (api, peer), trio.open_nursery() as nursery:
         nursery.start_soon(answer, peer)
         with trio.fail_after(5), contextlib.suppress(CTraderError):
             assert isinstance(await api.version(), ProtoOAVersionRes)

@@ -148,11 +148,11 @@ async def test_several_readers_share_a_stream(play, autojump_clock) -> None:
     assert sorted(event.bid for event in got) == [0, 1, 2]
 
 
-async def test_a_batch_wakes_its_reader_once(play, autojump_clock, monkeypatch) -> None:
+async def test_a_batch_wakes_its_reader_once(play_tcp, autojump_clock, monkeypatch) -> None:
     wakes = []
     wake = EventStream.wake
     monkeypatch.setattr(EventStream, "wake", lambda self: (wakes.append(self), wake(self)))
-    async with play() as (api, peer), api.events(ProtoOASpotEvent) as spots:
+    async with play_tcp() as (api, peer), api.events(ProtoOASpotEvent) as spots:
         await peer.send(*map(spot, range(1000)))
         assert await take(spots, 1000) == [spot(n) for n in range(1000)]
         assert wakes == [spots]

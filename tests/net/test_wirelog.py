@@ -30,9 +30,9 @@ def wire_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [re.sub(r"\[\S+\.", "[", record.getMessage()) for record in records]
 
 
-async def test_each_message_in_one_line(play, autojump_clock, caplog):
+async def test_each_message_in_one_line(play_tcp, autojump_clock, caplog):
     caplog.set_level(logging.DEBUG, WIRE)
-    async with play() as (api, peer), trio.open_nursery() as nursery:
+    async with play_tcp() as (api, peer), trio.open_nursery() as nursery:
         nursery.start_soon(peer.answer, ProtoOAVersionReq, ANSWER)
         await api.version()
         await peer.send(ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=2, bid=3))
