@@ -1,5 +1,4 @@
-"""From one asset to another: the chain of symbols between them and its rate. Knows the current
-prices, no account.
+"""From one asset to another: the chain of symbols and its rate. Knows prices, no account.
 
 The chain is the shortest there is; of several shortest ones that whose symbols have the lower ids,
 looking from the asset with the lower id. It never varies, and back is the same way as there.
@@ -17,9 +16,7 @@ from .prices import UNIT
 
 
 class NoConversion(ValueError):
-    """No chain of symbols leads from one asset to the other, or one of its symbols has no price
-    yet.
-    """
+    """No chain of symbols joins two assets, or one of its symbols has no price yet."""
 
 
 class Conversion:

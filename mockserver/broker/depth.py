@@ -31,9 +31,7 @@ Book = dict[int, Offer]
 
 
 def book(symbol: ProtoOASymbol, step: int, quote: Quote, time_ms: int) -> Book:
-    """The offers around a quote; `step` is the symbol's tick size. Empty while a side has no
-    price.
-    """
+    """The offers around a quote, none while a side has no price; `step` is the tick size."""
     if quote.bid is None or quote.ask is None:
         return {}
     offers: Book = {}
@@ -41,8 +39,8 @@ def book(symbol: ProtoOASymbol, step: int, quote: Quote, time_ms: int) -> Book:
         grid = step * _coarseness(best // step)
         price = best
         for _ in range(LEVELS):
-            number = price // step * 2 + is_bid
-            offers[number] = Offer(price, _size(symbol, number, time_ms), is_bid)
+            size = _size(symbol, price // step * 2 + is_bid, time_ms)
+            offers[price * 2 + is_bid] = Offer(price, size, is_bid)
             # The next multiple of the grid beyond this price.
             price = (-(-price // grid) - 1) * grid if is_bid else (price // grid + 1) * grid
             if price <= 0:
@@ -51,9 +49,7 @@ def book(symbol: ProtoOASymbol, step: int, quote: Quote, time_ms: int) -> Book:
 
 
 def difference(account_id: int, symbol_id: int, old: Book, new: Book) -> ProtoOADepthEvent | None:
-    """What turns one book into another: offers that are new or have another size, ids that are
-    gone.
-    """
+    """What turns one book into another: offers that are new or of another size, ids gone."""
     added = [
         ProtoOADepthQuote(
             id=number,
@@ -80,9 +76,9 @@ def _coarseness(points: int) -> int:
     return int(2 * 10 ** max(0, len(str(points)) - 6))
 
 
-def _size(symbol: ProtoOASymbol, number: int, time_ms: int) -> int:
+def _size(symbol: ProtoOASymbol, place: int, time_ms: int) -> int:
     """Between half a lot and some thirty, in whole steps of volume."""
-    change = (time_ms // _SIZE_LASTS + number) // 8
-    lots = (number * 2_654_435_761 + change * 40_503 >> 7) % 60 + 1
+    change = (time_ms // _SIZE_LASTS + place) // 8
+    lots = (place * 2_654_435_761 + change * 40_503 >> 7) % 60 + 1
     step = symbol.step_volume or 1
     return max(step, (symbol.lot_size or 100) * lots // 2 // step * step)

@@ -74,7 +74,7 @@ class History:
         first, wanted = self._bounds(request, to)
         found = self._back(request.symbol_id, period, first, to // MINUTE + 1, wanted + 1)
         has_more = len(found) > wanted
-        if has_more and self._quirks.short_pages:
+        if has_more and self._quirks.short_pages and wanted > 1:
             wanted -= 1
         return ProtoOAGetTrendbarsRes(
             ctid_trader_account_id=request.ctid_trader_account_id,

@@ -1,5 +1,4 @@
-"""How a bar falls apart: an hour into minutes, a minute into ticks, each time exactly. Knows no
-symbol, time zone or seed.
+"""How a bar falls apart: an hour into minutes, a minute into ticks, exactly. Knows no symbol.
 
 Prices here are whole points, the smallest steps of a symbol. The noise comes as bytes.
 """
@@ -18,8 +17,8 @@ MINUTE_NOISE = 7
 
 
 class Part(NamedTuple):
-    """A stretch of the path, in points: at first a quote `open`, at last `close`; `spread` is ask
-    less bid.
+    """A stretch of the path, in points; its bid goes from `open` to `close`, the ask is higher by
+    `spread`.
     """
 
     open: int
@@ -31,9 +30,7 @@ class Part(NamedTuple):
 
     @property
     def last_ask(self) -> int:
-        """The ask that a minute leaves behind; an odd volume ends with one change of the ask
-        alone.
-        """
+        """The ask that a minute leaves: an odd volume ends with a change of the ask alone."""
         return self.close + self.spread + (self.volume & 1)
 
 

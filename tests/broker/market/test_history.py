@@ -157,6 +157,8 @@ def test_short_pages_by_option(desk: MakeDesk) -> None:
     assert len(response.trendbar) == 499
     assert response.has_more
     assert minutes(response)[-1] == NOW // MINUTE - 1
+    (one,) = ours.ask(trendbars(count=1))
+    assert len(one.trendbar) == 1
     (whole,) = ours.ask(trendbars(Period.MN1, count=500))
     assert not whole.has_more
     assert minutes(whole)[0] == period_start(Period.MN1, SINCE // MINUTE)

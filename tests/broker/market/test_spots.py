@@ -443,6 +443,14 @@ def test_a_book_without_prices_is_empty(desk: MakeDesk, tick_list: MakeTicks) ->
     assert kinds == [ProtoOASpotEvent, ProtoOASpotEvent, ProtoOADepthEvent]
 
 
+def test_a_book_around_a_recorded_quote_off_the_grid(desk: MakeDesk) -> None:
+    ours = desk(TickList([Tick(41, NOW, 368_400_001, 368_400_999)]))
+    ours.ask(spots(41))
+    _, event = ours.ask(depth(41))
+    assert len({q.id for q in event.new_quotes}) == 20
+    assert event.new_quotes[0].bid == 368_400_001
+
+
 def test_a_book_near_zero_has_fewer_bids(desk: MakeDesk, tick_list: MakeTicks) -> None:
     ours = desk(tick_list([(0, 3, 4)]))
     ours.ask(spots(1))
