@@ -64,8 +64,8 @@ class MarketData:
     """Answers every request that is not about money, and tells subscribers of prices.
 
     Before each request `on_ticks` must have had every tick that the market's `advance` returned.
-    Errors come as ProtoOAErrorRes with the codes and texts of PROTOCOL.md; where no server was
-    seen to refuse, the code is the schema's nearest and the text our own.
+    Errors come as ProtoOAErrorRes with the codes and texts seen on live servers; where none was
+    seen, the code is the schema's nearest and the text our own.
     """
 
     def __init__(self, market: Market, quirks: Quirks | None = None) -> None:
