@@ -84,6 +84,7 @@ NEW_ORDER: dict[str, Any] = {
         "orderType": 1,
         "tradeSide": 1,
         "volume": 100_000,
+        "clientOrderId": "first",
     },
 }
 
@@ -98,6 +99,14 @@ def execution(kind: int, **more: Any) -> dict[str, Any]:
         "payload": payload,
     }
 
+
+ORDER = {
+    "orderId": 1,
+    "tradeData": {"symbolId": 1, "volume": 100_000, "tradeSide": 1},
+    "orderType": 1,
+    "clientOrderId": "first",
+    "positionId": 2,
+}
 
 DEAL = {
     "dealId": 3,
@@ -147,9 +156,11 @@ def test_connect_ask_listen(play: Any, capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.usefixtures("environment")
 def test_trade(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with play([*AUTH, NEW_ORDER, execution(2), execution(3, deal=DEAL)]):
+    accepted = execution(2, order={**ORDER, "orderStatus": 1})
+    filled = execution(3, order={**ORDER, "orderStatus": 2}, deal=DEAL)
+    with play([*AUTH, NEW_ORDER, accepted, filled]):
         run(TRADE)
-    assert capsys.readouterr().out == "filled at 1.08452\n"
+    assert capsys.readouterr().out == "filled at 1.08452 in 1 deal\n"
 
 
 @pytest.mark.usefixtures("environment")
@@ -166,7 +177,7 @@ def test_messages() -> None:
 @pytest.mark.usefixtures("environment")
 def test_offline(capsys: pytest.CaptureFixture[str]) -> None:
     run(OFFLINE)
-    assert capsys.readouterr().out == "the server speaks version 91\n"
+    assert capsys.readouterr().out == ("ACCEPTED, waiting for the price\nFILLED at 1.08392\n")
 
 
 def test_links_lead_somewhere() -> None:
