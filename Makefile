@@ -70,8 +70,11 @@ check: .venv/.dev ## Generated code current, formatted, linted, typed (mypy and 
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+MINUTES ?= 5
+
 .PHONY: fuzz
-fuzz: .venv/.dev ## Throw far more inputs at each entry point than the gate does
+fuzz: .venv/.dev ## Throw far more inputs at each entry point than the gate does; MINUTES=5 of them
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 	$(BIN)/python -m pytest -m fuzz --hypothesis-profile=fuzz --numprocesses=auto
 
 .PHONY: bench
