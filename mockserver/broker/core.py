@@ -1,7 +1,7 @@
-"""What stands between the protocol gate and the simulated broker: one pure interface, time as an argument.
+"""Between the protocol gate and the simulated broker: one pure interface, time as an argument.
 
-The gate authenticates, limits and routes; the core answers requests that may pass and pushes what happens.
-Neither knows of streams, clocks or tasks.
+The gate authenticates, limits and routes; the core answers requests that may pass and pushes what
+happens. Neither knows of streams, clocks or tasks.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from ctrader_typed.message import Message
 class Outgoing:
     """A message and who gets it.
 
-    `connection` gets it with `client_msg_id`. If `account_id` is set, every other connection that is authorised
-    for that account gets it too, without the id: so the requester's answer is everybody else's event.
+    `connection` gets it with `client_msg_id`. If `account_id` is set, every other connection
+    that is authorised for that account gets it too, without the id: so the requester's answer is
+    everybody else's event.
     """
 
     message: Message
@@ -28,7 +29,7 @@ class Outgoing:
 
 
 class Core(Protocol):
-    """The broker as the gate sees it. `now` is seconds on the server's own clock; connections are numbers."""
+    """The broker as the gate sees it: connections are numbers, `now` is the server's clock (s)."""
 
     def connected(self, connection: int, now: float) -> None:
         """A client has connected; it has no accounts and no subscriptions yet."""
