@@ -18,7 +18,6 @@ from trio_websocket import (
     WebSocketConnection,
     wrap_client_stream,
 )
-from wsproto.utilities import ProtocolError
 
 from ..errors import ConnectFailed, ConnectionLost, CTraderError, RemoteProtocolError
 from ..wire.connection import Carrier
@@ -81,7 +80,7 @@ class WebSocketTransport:
         reason = closed.reason or closed.name
         if closed.code == _TOO_BIG and str(MAX_FRAME) in reason:  # our own words, not the server's
             raise RemoteProtocolError(f"expected a message of 1 to {MAX_FRAME} bytes, got more")
-        raise ConnectionLost(f"the server closed the WebSocket: {closed.code} {reason}")
+        raise ConnectionLost(f"the WebSocket was closed: {closed.code} {reason}")
 
     async def send(self, data: bytes) -> None:
         """Send a message. Cancelled, it may have sent a part: only close the transport then."""
@@ -94,12 +93,12 @@ class WebSocketTransport:
     async def aclose(self) -> None:
         """Close with the farewell of WebSockets within a second, or else at once."""
         deadline = trio.current_time() + CLOSING_TIME
-        closed_before = suppress(ConnectionClosed, ProtocolError, trio.BrokenResourceError)
-        try:
-            with trio.CancelScope(shield=True, deadline=deadline), closed_before:
+        closed_before = suppress(ConnectionClosed, trio.BrokenResourceError)
+        with trio.CancelScope(shield=True):
+            with trio.CancelScope(deadline=deadline), closed_before:
                 await self._connection.aclose()
-        finally:
             await trio.aclose_forcefully(self._source)
+        self._source.stop()
 
 
 def _wrong_kind(message: str | bytes) -> RemoteProtocolError:
@@ -128,7 +127,7 @@ async def _read(
     try:
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as handshake:
-                source.at_end = handshake.cancel
+                source.at_end, source.stop = handshake.cancel, nursery.cancel_scope.cancel
                 connection = await wrap_client_stream(
                     nursery,
                     cast("trio.SocketStream", source),  # it says so and takes any stream
@@ -144,7 +143,7 @@ async def _read(
                 failure = ConnectFailed(f"{failed}: {source.end}")
     except* ConnectionRejected as rejected:
         failure = ConnectFailed(f"{failed}: it answered with HTTP status {_status(rejected)}")
-    except* (ConnectionClosed, ProtocolError):
+    except* Exception:  # noqa: BLE001 - it lets through whatever the libraries below it raise
         failure = ConnectFailed(f"{failed}: it does not speak WebSocket on this port")
         await trio.aclose_forcefully(source)
     if failure is not None and not stands:
@@ -164,6 +163,9 @@ class _Source(trio.abc.Stream):
         self._stream = stream
         self.end: CTraderError | None = None
         self.at_end: Callable[[], object] = _nothing
+        """Called when it ends."""
+        self.stop: Callable[[], object] = _nothing
+        """Ends what reads from it."""
 
     def _note(self, end: CTraderError) -> None:
         if self.end is None:
@@ -197,4 +199,4 @@ class _Source(trio.abc.Stream):
 
 
 def _nothing() -> None:
-    """There is nobody yet to tell."""
+    """There is nobody yet."""
