@@ -27,12 +27,12 @@ define make_environment
 	@touch $@
 endef
 
-run_tests = $(1)/bin/python -m pytest --hypothesis-profile=gate --numprocesses=auto
+run_tests = $(1)/bin/python -m pytest --hypothesis-profile=gate --numprocesses=auto -m "not conformance"
 
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-6s %s\n' "$$name" "$$text"; done
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 .PHONY: demo
 demo: .venv/.demo ## Trade against the mock server: log in, watch quotes, buy, see the position
@@ -40,7 +40,7 @@ demo: .venv/.demo ## Trade against the mock server: log in, watch quotes, buy, s
 
 .PHONY: test
 test: .venv/.dev ## Everything that the gate runs: the checks, then the tests on each Python 3.11 to 3.13 found here
-	@$(MAKE) --no-print-directory --keep-going check pytest $(OTHERS:%=pytest-%)
+	@$(MAKE) --no-print-directory --keep-going check pytest conformance $(OTHERS:%=pytest-%)
 	@echo
 	@echo "The checks and the tests are green on Python $(strip $(MAIN) $(OTHERS))."
 	$(if $(ABSENT),@echo "This machine has no Python $(ABSENT) to try.")
@@ -70,6 +70,10 @@ check: .venv/.dev ## Generated code current, formatted, linted, typed (mypy and 
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+.PHONY: conformance
+conformance: .venv/.dev .venv-official/.installed .venv-layer/.installed ## Let clients that others wrote trade on the mock server
+	$(BIN)/python -m pytest -m conformance tests/conformance
+
 MINUTES ?= 5
 
 .PHONY: fuzz
@@ -94,3 +98,18 @@ clean: ## Remove the environments, caches and build output
 
 .venv-%/.dev: pyproject.toml
 	$(call make_environment,$(call python_of,$*),.venv-$*,test)
+
+# Clients that others wrote, each in an environment without us.
+
+.venv-official/.installed: tests/conformance/requirements.txt | .venv/.dev
+	@echo "$(@D): installing the official SDK"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --requirement $<
+	@touch $@
+
+.venv-layer/.installed: tests/conformance/ctrader_layer/package.json
+	@if node --version >/dev/null 2>&1 && npm --version >/dev/null 2>&1; then \
+		echo "$(@D): installing cTrader Layer" && mkdir -p $(@D) && cp $< $(@D) && \
+		npm install --prefix $(@D) --silent --ignore-scripts --no-audit --no-fund --no-package-lock && \
+		touch $@; \
+	else echo "This machine has no Node with npm: without the client that needs it."; fi
