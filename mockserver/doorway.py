@@ -5,6 +5,7 @@ Knows no behaviour: a stream that stands is handed over.
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,7 @@ import trio
 from .behaviour import Doorkeeper, Entrance
 from .certificates import Certificates
 from .line import Limits
-from .parting import Lingering, reset
+from .parting import Lingering, drop, reset
 from .sockets import listen
 
 Admit = Callable[[trio.abc.Stream, str], Awaitable[None]]
@@ -60,7 +61,7 @@ class Doorway:
             while True:
                 listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
                 async with trio.open_nursery() as door:
-                    door.start_soon(_serve, meet, listener, inside)
+                    door.start_soon(_accept, listener, meet, inside)
                     await self._shutting.park()
                     door.cancel_scope.cancel()
                 await trio.sleep(self._shut_for)
@@ -74,7 +75,7 @@ class Doorway:
         if entrance is not Entrance.OPEN and self._context is None:
             entrance = Entrance.RESET  # without TLS there is no other way to be unfriendly
         if self._inside >= self._limits.connections:
-            await trio.aclose_forcefully(stream)
+            await drop(stream)
             self._refused(f"{self._limits.connections} connections are open already")
             return
         self._inside += 1
@@ -87,7 +88,7 @@ class Doorway:
                 await admit(secured, "tls-tcp")
         finally:
             self._inside -= 1
-            await trio.aclose_forcefully(stream)
+            await drop(stream)
 
     async def _handshake(
         self, stream: trio.SocketStream, entrance: Entrance
@@ -136,9 +137,27 @@ class Doorway:
 _UNFRIENDLY = (Entrance.RESET, Entrance.SILENCE, Entrance.GARBAGE, Entrance.HANG_UP)
 
 
-async def _serve(
-    meet: Callable[[trio.SocketStream], Awaitable[None]],
+_OVERLOADED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_BREATH = 0.1  # seconds until a system without descriptors or memory is asked again
+
+
+async def _accept(
     listener: trio.SocketListener,
+    meet: Callable[[trio.SocketStream], Awaitable[None]],
     inside: trio.Nursery,
 ) -> None:
-    await trio.serve_listeners(meet, [listener], handler_nursery=inside)
+    """Start a task for whoever calls.
+
+    Not trio's own loop: it closes streams in a way that a cancellation can put in the place of an
+    exception, and a bug in a behaviour would be lost.
+    """
+    async with listener:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                if error.errno not in _OVERLOADED:
+                    raise
+                await trio.sleep(_BREATH)
+            else:
+                inside.start_soon(meet, stream)

@@ -47,7 +47,7 @@ class Lingering(trio.abc.Stream):
                 while await self._socket.receive_some():
                     pass
         finally:
-            await trio.aclose_forcefully(self._socket)
+            await drop(self._socket)
 
 
 def reset(stream: trio.abc.Stream) -> None:
@@ -56,6 +56,12 @@ def reset(stream: trio.abc.Stream) -> None:
         stream = cast("trio.SSLStream[trio.abc.Stream]", stream).transport_stream
     if isinstance(stream, Lingering):
         stream.reset()
+
+
+async def drop(stream: trio.abc.AsyncResource) -> None:
+    """Close at once, also when cancelled: so it never puts a Cancelled in an exception's place."""
+    with trio.CancelScope(shield=True):
+        await trio.aclose_forcefully(stream)
 
 
 async def part(stream: trio.abc.Stream) -> None:

@@ -1,26 +1,27 @@
 """Payloads as a session file writes them: cTrader's JSON, with markers where a value is not known.
 
-`<any>` and `<redacted>` stand for a field, a whole list or an item of one. `<request:field>` in
-what the server sends takes a field of the request that it answers. Knows no file and no connection.
+`<any>` and `<redacted>` stand for a field, a whole list or an item of one; `templates` has those
+whose value is found when it is sent. Knows no file and no connection.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import count
 from typing import Any, TypeGuard, cast
 
 from ctrader_typed.codec.fields import Field
 from ctrader_typed.errors import DecodeError
 from ctrader_typed.message import Message
 
+from .templates import FIRST_FRESH, Made, fresh_name, is_template, request_field, since_now
+
 ANY = "<any>"
 """Whatever comes, nothing included."""
 REDACTED = "<redacted>"
 """What was removed when it was written down: any value, but there must be one."""
-
-_FROM_REQUEST = re.compile(r"<request:([A-Za-z0-9_.]+)>")
 
 Payload = Mapping[str, Any]
 
@@ -28,12 +29,6 @@ Payload = Mapping[str, Any]
 def is_marker(value: object) -> bool:
     """Whether this stands for a value that is not known, or not to be told."""
     return isinstance(value, str) and value in (ANY, REDACTED)
-
-
-def request_field(value: object) -> str | None:
-    """The path that `<request:path>` names; None for any other value."""
-    found = _FROM_REQUEST.fullmatch(value) if isinstance(value, str) else None
-    return None if found is None else found[1]
 
 
 def as_object(value: object) -> dict[str, Any] | None:
@@ -82,7 +77,7 @@ def normal(cls: type[Message], payload: Payload) -> dict[str, Any]:
 
 
 def _stands_in(value: object) -> bool:
-    return is_marker(value) or request_field(value) is not None
+    return is_marker(value) or is_template(value)
 
 
 def _normal_value(cls: type[Message], f: Field, given: Any) -> Any:
@@ -100,11 +95,10 @@ def _normal_value(cls: type[Message], f: Field, given: Any) -> Any:
     return value[0] if f.repeated else value
 
 
-def request_fields(payload: Any) -> list[str]:
-    """Every path that a `<request:path>` somewhere in this payload names."""
+def templates(payload: Any) -> list[str]:
+    """Every template somewhere in this payload."""
     inside = [*(as_object(payload) or {}).values(), *(as_list(payload) or [])]
-    path = request_field(payload)
-    return [path] if path is not None else [p for value in inside for p in request_fields(value)]
+    return [payload] if is_template(payload) else [t for value in inside for t in templates(value)]
 
 
 def plain_field(cls: type[Message], path: str) -> Field | None:
@@ -130,14 +124,37 @@ def example(path: str, f: Field) -> dict[str, Any]:
 # --- as they are sent --------------------------------------------------------------------------
 
 
-def fill(cls: type[Message], payload: Payload, request: Payload) -> Message:
+def fill(
+    cls: type[Message], payload: Payload, request: Payload, made: Made | None = None
+) -> Message:
     """The message that a normal payload describes, sent in answer to `request`.
 
-    `<request:path>` takes that field of the request. Where it is absent there, and for the other
-    markers, a string is sent as the marker's text, another field left out, or 0 if it is required.
-    DecodeError if the result is no message.
+    Templates take their value from the request, from what was `made` up, and from the time. Where
+    a field is absent in the request, and for the markers, a string is sent as the text that stands
+    there, another field left out, or 0 if it is required. DecodeError if the result is no message.
     """
-    return cls.from_dict(_filled(cls, payload, request))
+    made = Made(count(FIRST_FRESH)) if made is None else made
+    return cls.from_dict(_filled(cls, payload, _Source(request, made)))
+
+
+def known(cls: type[Message], payload: Payload, fresh: Mapping[str, int]) -> Payload:
+    """The payload of a client's message with the fresh numbers that were sent before it."""
+    if not any(fresh_name(each) in fresh for each in templates(payload)):
+        return payload
+    fields = {f.key: f for f in cls.message_fields}
+    return {key: _known_value(cls, fields[key], value, fresh) for key, value in payload.items()}
+
+
+def _known_value(cls: type[Message], f: Field, value: Any, fresh: Mapping[str, int]) -> Any:
+    items, inner = as_list(value), as_object(value)
+    if items is not None:
+        return [_known_value(cls, f, item, fresh) for item in items]
+    if inner is not None:
+        return known(cls.class_of(f), inner, fresh)
+    number = fresh.get(fresh_name(value) or "")
+    if number is None:
+        return value
+    return str(number) if f.kind == "string" else number
 
 
 def look_up(payload: Payload, path: str) -> Any:
@@ -149,24 +166,45 @@ def look_up(payload: Payload, path: str) -> Any:
     return value
 
 
-def _filled(cls: type[Message], payload: Payload, request: Payload) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where templates take their values from."""
+
+    request: Payload
+    made: Made
+
+    def value(self, f: Field, given: object) -> Any:
+        """The value that a template stands for in this field; None for none."""
+        path, name, offset = request_field(given), fresh_name(given), since_now(given)
+        if path is not None:
+            return look_up(self.request, path)
+        if name is not None:
+            value = self.made.number(name)
+        elif offset is not None:
+            value = self.made.now_ms + offset
+            value = value // 60_000 if f.key.endswith("InMinutes") else value
+        else:
+            return None
+        return str(value) if f.kind == "string" else value
+
+
+def _filled(cls: type[Message], payload: Payload, source: _Source) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for f in cls.message_fields:
         given = payload.get(f.key)
         items = as_list(given) if f.repeated else None
         if items is None:
-            value = _filled_value(cls, f, given, request)
+            value = _filled_value(cls, f, given, source)
         else:
-            filled = (_filled_value(cls, f, item, request) for item in items)
+            filled = (_filled_value(cls, f, item, source) for item in items)
             value = [item for item in filled if item is not None]
         if value is not None:
             result[f.key] = value
     return result
 
 
-def _filled_value(cls: type[Message], f: Field, value: Any, request: Payload) -> Any:
-    path = request_field(value)
-    found = None if path is None else look_up(request, path)
+def _filled_value(cls: type[Message], f: Field, value: Any, source: _Source) -> Any:
+    found = source.value(f, value)
     if found is not None:
         return found
     if _stands_in(value):
@@ -174,4 +212,4 @@ def _filled_value(cls: type[Message], f: Field, value: Any, request: Payload) ->
             return [value] if f.repeated else value
         return None if not f.required else False if f.kind == "bool" else 0
     inner = as_object(value) if f.kind == "message" else None
-    return value if inner is None else _filled(cls.class_of(f), inner, request)
+    return value if inner is None else _filled(cls.class_of(f), inner, source)

@@ -22,7 +22,8 @@ from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
 
 from .errors import SessionError, StaleSession
-from .payloads import as_list, as_object, example, fill, normal, plain_field, request_fields
+from .payloads import as_list, as_object, example, fill, normal, plain_field, templates
+from .templates import fresh_name, request_field, since_now
 
 FORMAT = 1
 """The version of the format that is written, and the newest that is read."""
@@ -33,6 +34,15 @@ class Direction(StrEnum):
 
     CLIENT = "client"
     SERVER = "server"
+
+
+class Order(StrEnum):
+    """In which order the client's messages must come."""
+
+    STRICT = "strict"
+    """As they are recorded."""
+    ANY = "any"
+    """Any: each is answered as it was when it was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class Session:
     name: str
     schema: Schema
     records: tuple[Record, ...]
+    order: Order = Order.STRICT
 
     @property
     def expects(self) -> bool:
@@ -108,7 +119,7 @@ def read_session(lines: Iterable[str], schema: Schema, name: str = "<session>") 
         raise SessionError(f"{name} has no messages")
     if reader.stale is not None:
         warnings.warn(f"{name} {reader.stale}", StaleSession, stacklevel=2)
-    return Session(name, schema, tuple(reader.records))
+    return Session(name, schema, tuple(reader.records), reader.order)
 
 
 def header(schema: Schema, **more: Any) -> str:
@@ -123,9 +134,11 @@ class _Reader:
     def __init__(self, schema: Schema) -> None:
         self.records: list[Record] = []
         self.stale: str | None = None
+        self.order = Order.STRICT
         self._schema = schema
         self._ignore: frozenset[str] = frozenset()
         self._requests: dict[str, Record] = {}  # the latest with each clientMsgId
+        self._fresh: set[str] = set()  # the names of fresh numbers that the server has sent
 
     def take(self, number: int, line: str) -> None:
         try:
@@ -149,6 +162,10 @@ class _Reader:
         if version != FORMAT:
             raise DecodeError(f"format {version} is not known; expected {FORMAT}")
         self._ignore = _names(entry)
+        order = _take(entry, "order", str, Order.STRICT)
+        if order not in tuple(Order):
+            raise DecodeError(f"'order': expected 'strict' or 'any', got {order!r}")
+        self.order = Order(order)
         recorded = as_object(entry.pop("schema", {}))
         if recorded is None:
             raise DecodeError("'schema': expected an object with 'release' and 'digest'")
@@ -181,7 +198,7 @@ class _Reader:
             wire=wire,
             ignore=self._ignore | _names(entry),
         )
-        self._check_markers(record)
+        self._check_templates(record)
         self.records.append(record)
         if record.by_client and record.client_msg_id is not None:
             self._requests[record.client_msg_id] = record
@@ -201,13 +218,20 @@ class _Reader:
             raise DecodeError(f"{name} has payload type {number}, not {payload_type}")
         return number, named
 
-    def _check_markers(self, record: Record) -> None:
-        """What the server is to send must be possible to make; only it may quote a request."""
-        paths = request_fields(record.payload)
+    def _check_templates(self, record: Record) -> None:
+        """Each must have a value when its time comes, and the messages be possible to make."""
+        found = templates(record.payload)
+        names = {name for name in map(fresh_name, found) if name is not None}
+        paths = [path for path in map(request_field, found) if path is not None]
         if record.by_client:
             if paths:
                 raise DecodeError("only what the server sends can quote a request")
+            if any(since_now(each) is not None for each in found):
+                raise DecodeError('only what the server sends can tell the time; write "<any>"')
+            for name in sorted(names - self._fresh):
+                raise DecodeError(f"<fresh:{name}>: no message of the server before it has made it")
             return
+        self._fresh |= names
         request = self._requests.get(record.client_msg_id or "")
         quoted: list[dict[str, Any]] = [{}]
         for path in paths:

@@ -11,8 +11,7 @@ import trio
 from ctrader_typed.schema import Schema
 
 from .errors import MockServerError
-from .line import Limits
-from .parting import Lingering
+from .parting import drop
 from .recording import Direction
 from .scribe import Scribe
 
@@ -46,7 +45,7 @@ class Upstream:
         try:
             await secured.do_handshake()
         except BaseException as error:
-            await trio.aclose_forcefully(tcp)
+            await drop(tcp)
             if isinstance(error, trio.BrokenResourceError):
                 why = error.__cause__ or error
                 raise UpstreamFailed(f"no TLS with {where}: {why}") from None
@@ -78,8 +77,3 @@ async def relay(
         nursery.start_soon(pass_on, client, server, Direction.CLIENT)
         nursery.start_soon(pass_on, server, client, Direction.SERVER)
     return scribe
-
-
-def lingering(stream: trio.SocketStream) -> Lingering:
-    """The socket, closed so that the other side gets what was sent last."""
-    return Lingering(stream, Limits().farewell)

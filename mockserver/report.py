@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .matching import Difference
-from .recording import Record
-from .script import Candidate, Divergence, Outcome
+from .outcome import Candidate, Divergence, Outcome
+from .recording import Order, Record
 
 _LISTED = 8
 

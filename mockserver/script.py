@@ -1,17 +1,17 @@
 """A recorded session as a server: it expects the client's messages and sends the rest.
 
-Strict: the client's messages must come in the recorded order, each as recorded. They may come
-sooner than the server's; those are sent in their order, at their time. Heartbeats are no steps. The
-first message that does not fit ends the conversation; `Outcome` says what happened. A behaviour, so
-pure.
+The client's messages must come as recorded, in the recorded order or in any; heartbeats are no
+steps. The first message that does not fit ends the conversation, unless somebody else takes what
+the session lacks; `Outcome` says what happened. A behaviour, so pure.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from itertools import count
+from typing import Any, Protocol
 
 from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
@@ -27,13 +27,19 @@ from .behaviour import (
     SendPayload,
     UnknownPayload,
 )
+from .course import course, requests
 from .errors import SessionDiverged
 from .matching import Difference, differences
-from .payloads import Payload, fill
-from .recording import Record, Session
+from .outcome import Candidate, Divergence, Outcome
+from .payloads import Payload, fill, known
+from .recording import Order, Record, Session
+from .templates import FIRST_FRESH, Made
 
 HEARTBEAT = 51
 """The payload type of ProtoHeartbeatEvent: it means nothing in any conversation."""
+
+STEP = math.inf
+"""The pace at which nothing is sent before it is released."""
 
 _IDLE = 10.0  # seconds without a message after which the server sends a heartbeat
 _LINGER = 2.0  # seconds that a client may stay when all is played, before the server hangs up
@@ -42,78 +48,93 @@ _BATCH = 1000  # steps played at once: the engine decides when there is room for
 _CANDIDATES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A step that what came may have been meant for."""
+class Beyond(Protocol):
+    """Who takes what the session lacks. Its answers reach the client without the script."""
 
-    record: Record
-    played: bool
-    differences: tuple[Difference, ...]
+    failed: str | None
+    """Why it no longer does."""
 
+    def replayed(self, event: Envelope) -> None:
+        """The session has answered this one."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Divergence:
-    """Where a client left the session: what was expected, None for nothing more, and what came."""
+    def take(self, event: Event) -> None:
+        """The session lacks this one."""
+        ...
 
-    expected: Record | None
-    came: str
-    differences: tuple[Difference, ...]
-    candidates: tuple[Candidate, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How far a session was played on one connection, and what went wrong, if anything did."""
-
-    session: Session
-    caller: int
-    played: int
-    steps: int
-    heard: int
-    divergence: Divergence | None
-    unplayed: tuple[Record, ...]
-    ended: bool
-
-    @property
-    def begun(self) -> bool:
-        """Whether the client said anything that is to the point, or need not say anything."""
-        return self.heard > 0 or self.divergence is not None or not self.session.expects
-
-    @property
-    def good(self) -> bool:
-        """Whether the client did all that the session says, and nothing else."""
-        return self.divergence is None and not self.unplayed
+    def close(self) -> None:
+        """The client is gone."""
+        ...
 
 
 class Replay:
     """Plays a session to everybody who calls, from its first line: give it to `mock_server`.
 
     `pace` is how many seconds of the server's clock a second of the session takes: 1 as recorded,
-    0.1 ten times as fast, 0 without waiting.
+    0.1 ten times as fast, 0 without waiting; with `STEP` each message of the server waits until it
+    is released. `order` is the session's unless it is given. `epoch` is the Unix time in seconds
+    at zero of the server's clock, for templates: the present unless it is given.
     """
 
-    def __init__(self, session: Session, *, pace: float = 0.0) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        pace: float = 0.0,
+        order: Order | str | None = None,
+        epoch: float | None = None,
+    ) -> None:
         self.session = session
         self._pace = pace
-        self._scripts: dict[int, Script] = {}
+        self._order = session.order if order is None else Order(order)
+        self._epoch = time.time() if epoch is None else epoch
+        self._numbers = count(FIRST_FRESH)
+        self._scripts: dict[int, tuple[Script, Caller]] = {}
 
     def __call__(self, caller: Caller) -> Script:
         """The behaviour of a connection."""
-        script = Script(self.session, pace=self._pace, caller=caller.number)
-        self._scripts[caller.number] = script
+        return self.play(caller, self.session, self._order)
+
+    def play(
+        self, caller: Caller, session: Session, order: Order, beyond: Beyond | None = None
+    ) -> Script:
+        """The behaviour of a connection on which this session is played."""
+        script = Script(
+            session,
+            pace=self._pace,
+            caller=caller.number,
+            order=order,
+            made=Made(self._numbers),
+            epoch=self._epoch,
+            beyond=beyond,
+        )
+        self._scripts[caller.number] = (script, caller)
         if len(self._scripts) > _REMEMBERED:
             del self._scripts[next(iter(self._scripts))]
         return script
 
+    def release(self, messages: int = 1) -> None:
+        """Let the next so many messages of the server go, on each connection that stands.
+
+        RuntimeError if no connection does, or none is played step by step.
+        """
+        standing = [each for each in self._scripts.values() if not each[0].outcome.ended]
+        if self._pace != STEP or not standing:
+            why = "nobody is connected" if self._pace == STEP else "the pace is not STEP"
+            raise RuntimeError(f"{self.session.name}: nothing to release: {why}")
+        for script, caller in standing:
+            script.release(messages)
+            caller.push(())
+
     def outcome(self, caller: int) -> Outcome | None:
         """How it stands on that connection; None if it is not known or long forgotten."""
-        script = self._scripts.get(caller)
-        return None if script is None else script.outcome
+        found = self._scripts.get(caller)
+        return None if found is None else found[0].outcome
 
     @property
     def outcomes(self) -> list[Outcome]:
         """How it stands on each connection on which something was played; the last thousand."""
-        outcomes = (script.outcome for script in self._scripts.values())
+        outcomes = (script.outcome for script, _ in self._scripts.values())
         return [outcome for outcome in outcomes if outcome.begun]
 
     def check(self) -> None:
@@ -131,49 +152,68 @@ class Replay:
 class Script:
     """The session on one connection."""
 
-    def __init__(self, session: Session, *, pace: float = 0.0, caller: int = 1) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        pace: float = 0.0,
+        caller: int = 1,
+        order: Order = Order.STRICT,
+        made: Made | None = None,
+        epoch: float = 0.0,
+        beyond: Beyond | None = None,
+    ) -> None:
         self._session = session
-        self._steps = [r for r in session.records if not (r.by_client and _is_heartbeat(r))]
-        self._expected = deque(r for r in self._steps if r.by_client)
-        self._pace = pace
         self._caller = caller
-        self._next = 0  # the step to play
-        self._heard = 0  # client messages that fitted, whether their step has been played or not
-        self._waiting: deque[Envelope | UnknownPayload] = deque()
-        self._requests: dict[str, tuple[str | None, Payload]] = {}  # by the file's clientMsgId
+        self._order = order
+        self._made = Made(count(FIRST_FRESH)) if made is None else made
+        self._epoch = epoch
+        self._beyond = beyond
+        self._steps = [r for r in session.records if not (r.by_client and _is_heartbeat(r))]
+        self._requests = requests(self._steps)
+        self._course = course(order, self._steps, 0.0 if pace == STEP else pace)
+        self._stepwise = pace == STEP
+        self._released: float = 0 if pace == STEP else math.inf
+        self._came: dict[int, tuple[str | None, Payload]] = {}  # what the client sent, by line
+        self._added = 0
         self._spoke = 0.0  # when the server last sent anything
-        self._due = 0.0  # when the step before the next one was due
         self._leave_at: float | None = None
         self._divergence: Divergence | None = None
         self._closed = False
+
+    def release(self, messages: int) -> None:
+        """Let so many more messages go."""
+        self._released += messages
 
     # --- the behaviour ----------------------------------------------------------------------------
 
     def opened(self, now: float) -> Iterable[Action]:
         """Send what comes before the client's first message."""
-        self._due = self._spoke = now
+        self._spoke = now
+        self._course.began(now)
         return self._play(now)
 
     def received(self, event: Event, now: float) -> Iterable[Action]:
-        """Match the message with the next one that is expected, and go on."""
+        """Match the message with those that are expected, and go on."""
         if self._divergence is not None or _payload_type(self._session.schema, event) == HEARTBEAT:
             return
-        expected = self._expected[0] if self._expected else None
-        found = _mismatch(expected, event)
-        if found is None and not isinstance(event, BadPayload):
-            self._expected.popleft()
-            self._heard += 1
-            self._waiting.append(event)
+        step = next((each for each in self._course.expected if self._fits(each, event)), None)
+        if step is not None:
+            self._note(step, event)
+            self._course.came(step, now)
             yield from self._play(now)
+        elif self._beyond is not None:
+            self._added += 1
+            self._beyond.take(event)
         else:
-            self._divergence = self._diverged(expected, event, tuple(found or ()))
-            yield from self._refuse(event, expected)
+            self._divergence = self._diverged(event)
+            yield from self._refuse(event, self._divergence)
 
     def wake_at(self) -> float | None:
         """When the next message is due, or a heartbeat, or it is time to hang up."""
         if self._divergence is not None:
             return None
-        at = self._step_at()
+        at = self._next_at()
         idle = self._spoke + _IDLE
         return idle if at is None else min(at, idle)
 
@@ -181,7 +221,7 @@ class Script:
         """Send what is due, or a heartbeat: after a long silence a client would give up."""
         if self._leave_at is not None and now >= self._leave_at:
             return [Close("the session is over")]
-        at = self._step_at()
+        at = self._next_at()
         if at is None or at > now:
             self._spoke = now
             return [Send(self._heartbeat())]
@@ -190,115 +230,118 @@ class Script:
     def closed(self, now: float) -> None:
         """The client is gone: what is not played yet never will be."""
         self._closed = True
+        if self._beyond is not None:
+            self._beyond.close()
 
     @property
     def outcome(self) -> Outcome:
         """How it stands."""
-        left = self._steps[self._next :]
+        left = self._course.left
+        unheard = {step.line for step in self._course.expected}
         return Outcome(
             session=self._session,
             caller=self._caller,
-            played=self._next,
+            played=len(self._steps) - len(left),
             steps=len(self._steps),
-            heard=self._heard,
+            heard=len(self._came),
             divergence=self._divergence,
             unplayed=tuple(r for r in left if not _is_heartbeat(r)),
             ended=self._closed,
+            added=None if self._beyond is None else self._added,
+            stepwise=self._stepwise and not any(step.line in unheard for step in left[:1]),
+            failed=None if self._beyond is None else self._beyond.failed,
         )
 
     # --- playing ----------------------------------------------------------------------------------
 
-    def _step_at(self) -> float | None:
+    def _next_at(self) -> float | None:
         """When the next step can be played, as far as time decides it."""
-        if self._next == len(self._steps):
+        if self._leave_at is not None:
             return self._leave_at
-        step = self._steps[self._next]
-        if step.by_client:
-            return self._due if self._waiting else None
-        return self._due_at(step)
-
-    def _due_at(self, step: Record) -> float:
-        before = self._steps[self._next - 1].t if self._next else step.t
-        return self._due + (step.t - before) * self._pace
+        return self._course.due() if self._released > 0 else None
 
     def _play(self, now: float) -> Iterator[Action]:
         """Play the steps whose time has come."""
+        self._made.now_ms = round((self._epoch + now) * 1000)
         for _ in range(_BATCH):
-            if self._next == len(self._steps):
-                return
-            step = self._steps[self._next]
-            if step.by_client:
-                if not self._waiting:
-                    return
-                self._note(step, self._waiting.popleft())
-                self._due = now
-            else:
-                due = self._due_at(step)
-                if due > now:
-                    return
-                yield self._sent(step)
-                self._due, self._spoke = due, now
-            self._next += 1
-            if self._next == len(self._steps):
-                self._leave_at = now + _LINGER
+            due = self._course.due()
+            if due is None or due > now or self._released <= 0:
+                break
+            self._released -= 1
+            self._spoke = now
+            yield self._sent(self._course.take(now))
+        if self._leave_at is None and self._beyond is None and not self._course.left:
+            self._leave_at = now + _LINGER
 
     def _heartbeat(self) -> Message:
         return self._session.schema.by_payload_type[HEARTBEAT]()
 
-    def _note(self, step: Record, event: Envelope | UnknownPayload) -> None:
-        """Remember a request for the replies that carry its clientMsgId in the file."""
-        if step.client_msg_id is not None:
-            payload = event.message.to_dict() if isinstance(event, Envelope) else {}
-            self._requests[step.client_msg_id] = (event.client_msg_id, payload)
+    def _note(self, step: Record, event: Event) -> None:
+        """Remember a request for the replies to it."""
+        payload = event.message.to_dict() if isinstance(event, Envelope) else {}
+        self._came[step.line] = (event.client_msg_id, payload)
+        if self._beyond is not None and isinstance(event, Envelope):
+            self._beyond.replayed(event)
 
     def _sent(self, step: Record) -> Action:
-        actual, request = self._requests.get(step.client_msg_id or "", (step.client_msg_id, {}))
+        asked = self._requests.get(step.line)
+        actual, request = (step.client_msg_id, {}) if asked is None else self._came[asked.line]
         if step.cls is None or step.wire is not None:
             return SendPayload(step.payload_type, step.wire or b"", actual)
-        return Send(fill(step.cls, step.payload, request), actual)
+        return Send(fill(step.cls, step.payload, request, self._made), actual)
 
     # --- when the client does something else ------------------------------------------------------
 
-    def _refuse(self, event: Event, expected: Record | None) -> Iterator[Action]:
+    def _fits(self, step: Record, event: Event) -> bool:
+        return not isinstance(event, BadPayload) and self._mismatch(step, event) is None
+
+    def _mismatch(self, step: Record, event: Event) -> list[Difference] | None:
+        """How an event differs from a step; None if it does not, empty if nothing compares."""
+        if isinstance(event, BadPayload):
+            return []
+        if isinstance(event, UnknownPayload):
+            same = event.payload_type == step.payload_type
+            return None if same and event.payload == (step.wire or event.payload) else []
+        message: Message = event.message
+        if step.cls is not type(message):
+            return []
+        payload = known(step.cls, step.payload, self._made.fresh)
+        return differences(step.cls, payload, message, step.ignore) or None
+
+    def _refuse(self, event: Event, divergence: Divergence) -> Iterator[Action]:
         """Tell the client, so that it need not wait for an answer in vain."""
         error: Any = self._session.schema.by_name.get("ProtoOAErrorRes")
         if error is not None:
-            wanted = "nothing more" if expected is None else expected.name
+            wanted = "nothing more" if divergence.expected is None else divergence.expected.name
             text = f"The session {self._session.name} expected {wanted} here"
+            if self._order is Order.ANY:
+                text = f"The session {self._session.name} has no answer to this"
             yield Send(error(error_code="INVALID_REQUEST", description=text), event.client_msg_id)
         yield Close("the client diverged from the session")
 
-    def _diverged(
-        self, expected: Record | None, event: Event, found: tuple[Difference, ...]
-    ) -> Divergence:
-        candidates: list[Candidate] = []
-        if isinstance(event, Envelope):
-            open_lines = {r.line for r in self._expected}
-            for record in self._steps:
-                if (
-                    record.by_client
-                    and record is not expected
-                    and record.cls is type(event.message)
-                ):
-                    other = _mismatch(record, event)
-                    played = record.line not in open_lines
-                    candidates.append(Candidate(record, played, tuple(other or ())))
-        candidates.sort(key=lambda each: (len(each.differences), each.played))
-        came = _name(self._session.schema, event)
-        return Divergence(expected, came, found, tuple(candidates[:_CANDIDATES]))
+    def _diverged(self, event: Event) -> Divergence:
+        name = _name(self._session.schema, event)
+        open_steps = self._course.expected
+        nearest = self._candidates(event)
+        if self._order is Order.STRICT:
+            expected = open_steps[0] if open_steps else None
+            found = [] if expected is None else self._mismatch(expected, event) or []
+        else:
+            near = next((each for each in nearest if not each.played), None)
+            expected, found = (None, []) if near is None else (near.record, list(near.differences))
+        others = tuple(each for each in nearest if each.record is not expected)[:_CANDIDATES]
+        waiting = tuple(step.name for step in open_steps)
+        return Divergence(expected, name, tuple(found), others, self._order, waiting)
 
-
-def _mismatch(expected: Record | None, event: Event) -> list[Difference] | None:
-    """How an event differs from a record; None if it does not, empty if there is no comparison."""
-    if expected is None or isinstance(event, BadPayload):
-        return []
-    if isinstance(event, UnknownPayload):
-        same = event.payload_type == expected.payload_type
-        return None if same and event.payload == (expected.wire or event.payload) else []
-    message: Message = event.message
-    if expected.cls is not type(message):
-        return []
-    return differences(type(message), expected.payload, message, expected.ignore) or None
+    def _candidates(self, event: Event) -> list[Candidate]:
+        """The steps of the kind that came, the nearest first."""
+        if not isinstance(event, Envelope):
+            return []
+        same = [r for r in self._steps if r.by_client and r.cls is type(event.message)]
+        found = [
+            Candidate(r, r.line in self._came, tuple(self._mismatch(r, event) or ())) for r in same
+        ]
+        return sorted(found, key=lambda each: (len(each.differences), each.played))
 
 
 def _is_heartbeat(record: Record) -> bool:

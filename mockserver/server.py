@@ -25,7 +25,7 @@ from .certificates import Certificates
 from .doorway import Doorway
 from .faults.disturbed import Faulty
 from .line import SOON, Limits, Line
-from .parting import part, reset
+from .parting import drop, part, reset
 from .sockets import listen
 from .witness import Witness
 
@@ -235,7 +235,7 @@ class MockServer(Witness):
                     await part(stream)
         finally:
             self._over_with(number, reason)
-            await trio.aclose_forcefully(stream)
+            await drop(stream)
 
     def _shut_door(self, seconds: float) -> None:
         if self._doorway is not None:

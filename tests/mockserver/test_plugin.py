@@ -93,7 +93,8 @@ def test_an_exception_of_a_behaviour_or_at_the_start_comes_out():
     def serve() -> None:
         with (
             ThreadedServer(behaviours, tls=False) as server,
-            socket.create_connection(server.address, timeout=10) as client,suppress(OSError)
+            socket.create_connection(server.address, timeout=10) as client,
+            suppress(OSError),
         ):
             client.recv(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -527,6 +528,36 @@ async def test_more_connections_than_allowed_are_hung_up_on(talker, dial):
     assert Ended(None, "2 connections are open already") in server.ended
 
 
+async def test_a_system_without_descriptors_is_waited_for(talker, dial, monkeypatch):
+    accept = trio.SocketListener.accept
+    failures = [OSError(errno.EMFILE, "too many"), OSError(errno.ENOBUFS, "no memory")]
+
+    async def failing(listener: trio.SocketListener) -> trio.SocketStream:
+        if failures:
+            raise failures.pop()
+        return await accept(listener)
+
+    monkeypatch.setattr(trio.SocketListener, "accept", failing)
+    async with mock_server(always(Echo()), tls=False) as server:
+        client = talker(await dial(server))
+        assert await client.ask(ProtoOAVersionReq()) == ProtoOAVersionRes(version="91")
+    assert not failures
+
+
+async def test_any_other_error_of_accepting_ends_the_server(monkeypatch):
+    async def failing(listener: trio.SocketListener) -> trio.SocketStream:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(trio.SocketListener, "accept", failing)
+
+    async def serve() -> None:
+        async with mock_server(always(Echo()), tls=False):
+            await trio.sleep_forever()
+
+    with pytest.raises(OSError, match="broken"):
+        await serve()
+
+
 # --- the end -----------------------------------------------------------------------------------
 
 
@@ -563,6 +594,22 @@ async def test_closed_is_told_once_whoever_ends_it(talker, autojump_clock):
         await server.wait_ended()
     assert [kind for kind, _ in echo.times] == ["opened", "received", "closed"]
     assert list(server.ended) == [Ended(1, "the client closed the connection")]
+
+
+async def test_a_bug_is_not_lost_when_the_block_ends_at_the_same_moment(dial):
+    class Bug(Exception):
+        pass
+
+    def behaviours(caller: Caller) -> Echo:
+        raise Bug
+
+    async def serve() -> None:
+        async with mock_server(behaviours, tls=False) as server:
+            await drained(await dial(server))  # the bug has just happened
+
+    for _ in range(50):
+        with pytest.raises(Bug):
+            await serve()
 
 
 async def test_a_bug_in_a_behaviour_ends_the_server_with_that_very_exception(
