@@ -92,6 +92,20 @@ class AuthError(ServerError):
     """The application, the account or the token is not (or no longer) authorised."""
 
 
+class NotRouted(ServerError):
+    """The server has no way to an account: it is of the other environment, or its broker is away.
+
+    Demo and live are separate systems; `is_live` of the account says to which it belongs. An account
+    for play money can be a live one.
+    """
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()}; the account is probably of the other environment (connect to "
+            '"live" instead of "demo", or the other way round), or its broker is in maintenance'
+        )
+
+
 class RateLimited(ServerError):
     """Too many requests.
 

@@ -11,6 +11,7 @@ from ..advice import Category, codes, meant
 from ..errors import (
     AuthError,
     CTraderError,
+    NotRouted,
     OrderError,
     RateLimited,
     ServerError,
@@ -32,6 +33,7 @@ AUTH_CODES = codes(Category.AUTHORISATION)
 ALREADY_AUTHORISED = frozenset(("ALREADY_LOGGED_IN", "CH_CLIENT_ALREADY_AUTHENTICATED"))
 """Codes that refuse an authorisation because it is in force: as good as success."""
 
+_NO_ROUTE = "CANT_ROUTE_REQUEST"
 _REJECTED = frozenset(("ORDER_REJECTED", "ORDER_CANCEL_REJECTED"))
 
 
@@ -47,24 +49,28 @@ def judge(
     kind = type(reply.message)
     trading = expected is roles.execution
     if kind in roles.refusals or (trading and kind is roles.order_error):
-        return _refusal(request, message, message.error_code, trading)
+        return _refusal(roles, request, message, message.error_code, trading)
     if kind is not expected:
         return UnexpectedReply(request, message, expected.__name__)
     if trading and message.execution_type.name in _REJECTED:
         code = message.error_code
         return _refusal(
-            request, message, message.execution_type.name if code is None else code, trading
+            roles, request, message, message.execution_type.name if code is None else code, trading
         )
     return reply.message
 
 
-def _refusal(request: Message, reply: Message, code: str, trading: bool) -> ServerError:
+def _refusal(
+    roles: Roles, request: Message, reply: Message, code: str, trading: bool
+) -> ServerError:
     description: str | None = getattr(reply, "description", None)
     if code in RATE_CODES:
         retry_after: int | None = getattr(reply, "retry_after", None)
         return RateLimited(code, description, request, reply, retry_after)
     if meant(code, description) in AUTH_CODES:
         return AuthError(code, description, request, reply)
+    if code == _NO_ROUTE and type(request) is roles.account_auth:
+        return NotRouted(code, description, request, reply)
     if trading:
         order_id = _id(reply, "order", request)
         position_id = _id(reply, "position", request)

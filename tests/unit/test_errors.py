@@ -17,6 +17,7 @@ from ctrader_typed import (
     JournalInUse,
     LocalProtocolError,
     NotFilled,
+    NotRouted,
     NotSent,
     OrderError,
     OutcomeUnknown,
@@ -52,6 +53,12 @@ EVERY = [
     (
         AuthError("CH_ACCESS_TOKEN_INVALID", "Invalid access token", REQUEST, REPLY),
         "ProtoOAAccountAuthReq was refused: CH_ACCESS_TOKEN_INVALID: Invalid access token",
+    ),
+    (
+        NotRouted("CANT_ROUTE_REQUEST", None, REQUEST, REPLY),
+        "ProtoOAAccountAuthReq was refused: CANT_ROUTE_REQUEST; the account is probably of the other "
+        'environment (connect to "live" instead of "demo", or the other way round), or its broker is '
+        "in maintenance",
     ),
     (
         RateLimited("BLOCKED_PAYLOAD_TYPE", "slow down", REQUEST, REPLY, 3),
