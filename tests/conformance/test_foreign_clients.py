@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -259,8 +260,14 @@ def test_its_bars_are_ours(session: Session) -> None:
 def test_its_ticks_are_ours(session: Session) -> None:
     (seen,) = session.messages(ProtoOAGetTickDataRes)
     ours = session.ours[ProtoOAGetTickDataRes]
-    assert len(seen.tick_data) > 10
     assert seen.tick_data == ours.tick_data
+    times = list(accumulate(tick.timestamp for tick in seen.tick_data))
+    assert START >= times[0] > times[-1] >= START - 60_000
+    assert times == sorted(times, reverse=True)
+    prices = list(accumulate(tick.tick for tick in seen.tick_data))
+    bar = session.messages(ProtoOAGetTrendbarsRes)[0].trendbar[-1]  # of the same minute
+    assert (min(prices), max(prices)) == (bar.low, bar.low + bar.delta_high)
+    assert (prices[-1], prices[0]) == (bar.low + bar.delta_open, bar.low + bar.delta_close)
     assert seen.has_more is ours.has_more is False
 
 
