@@ -35,7 +35,7 @@ class Course(Protocol):
         ...
 
     def due(self) -> float | None:
-        """When the server's next step is due; None while it is the client's turn, and at the end."""
+        """When the server's next step is due; None at the end, and if it is the client's turn."""
         ...
 
     def take(self, now: float) -> Record:
@@ -142,7 +142,9 @@ class AsAsked:
         self._plan(step, now)
 
     def _plan(self, step: Record | None, now: float) -> None:
-        begun = self._steps[0].t if step is None and self._steps else 0.0 if step is None else step.t
+        begun = (
+            self._steps[0].t if step is None and self._steps else 0.0 if step is None else step.t
+        )
         for each in self._with.get(None if step is None else step.line, ()):
             heapq.heappush(self._queue, (now + (each.t - begun) * self._pace, each.line))
 

@@ -22,6 +22,8 @@ def report(outcome: Outcome, ended: str = "") -> str:
 def _lines(outcome: Outcome, ended: str) -> Iterator[str]:
     name = outcome.session.name
     played = f"{outcome.played} of {_count(outcome.steps, 'step')} played"
+    if outcome.added:
+        played += f", {_count(outcome.added, 'message')} of the client passed on"
     divergence = outcome.divergence
     if divergence is not None:
         yield f"{name}: the client diverged from the session, {played}."
@@ -29,11 +31,16 @@ def _lines(outcome: Outcome, ended: str) -> Iterator[str]:
         yield from _divergence(divergence)
         if outcome.unplayed:
             yield ""
+    elif outcome.failed is not None:
+        yield f"{name}: the session could not go on, {played}: {outcome.failed}."
+    elif outcome.added is not None:
+        yield f"{name}: {played}."
+        return
     elif outcome.unplayed:
         why = f" ({ended})" if ended else ""
         yield f"{name}: the session broke off{why}, {played}."
         yield ""
-        yield from _waited_for(outcome.unplayed[0])
+        yield from _waited_for(outcome.unplayed[0], outcome.stepwise)
         yield ""
     else:
         yield f"{name}: {played}."
@@ -43,6 +50,18 @@ def _lines(outcome: Outcome, ended: str) -> Iterator[str]:
 
 
 def _divergence(divergence: Divergence) -> Iterator[str]:
+    yield from (_unexpected if divergence.order is Order.STRICT else _unmatched)(divergence)
+    if divergence.candidates:
+        yield ""
+        yield f"Other steps of the session with {divergence.candidates[0].record.name}:"
+        yield from map(_candidate, divergence.candidates)
+    yield ""
+    yield "What to do:"
+    yield from _advice(divergence)
+
+
+def _unexpected(divergence: Divergence) -> Iterator[str]:
+    """In a strict session one step can come, and it did not."""
     expected = divergence.expected
     if expected is None:
         yield f"Nothing more was expected, and {divergence.came} came."
@@ -53,13 +72,22 @@ def _divergence(divergence: Divergence) -> Iterator[str]:
         yield from _table(divergence.differences)
     else:
         yield f"{_where(expected)} was expected, and {divergence.came} came."
-    if divergence.candidates:
+
+
+def _unmatched(divergence: Divergence) -> Iterator[str]:
+    """In any order each step that is still to come can, and none did."""
+    nearest = divergence.expected
+    if nearest is not None:
+        fields = _count(len(divergence.differences), "field")
+        yield f"{divergence.came} came, and fits no step that is still to come."
+        yield f"The nearest, line {nearest.line}, differs in {fields}:"
         yield ""
-        yield f"Other steps of the session with {divergence.candidates[0].record.name}:"
-        yield from map(_candidate, divergence.candidates)
-    yield ""
-    yield "What to do:"
-    yield from _advice(divergence)
+        yield from _table(divergence.differences)
+    elif divergence.waiting:
+        waiting = ", ".join(dict.fromkeys(divergence.waiting))
+        yield f"{divergence.came} came, and only this is still to come: {waiting}."
+    else:
+        yield f"Nothing more was expected, and {divergence.came} came."
 
 
 def _table(differences: Sequence[Difference]) -> Iterator[str]:
@@ -80,7 +108,13 @@ def _candidate(candidate: Candidate) -> str:
 def _advice(divergence: Divergence) -> Iterator[str]:
     expected = divergence.expected
     same = next((each for each in divergence.candidates if not each.differences), None)
-    if same is not None and not same.played and expected is not None:
+    if divergence.order is Order.ANY and same is None:
+        if expected is not None:
+            yield f"  If the client is right, correct line {expected.line}: for a field that is"
+            yield '  different every time write "<any>" as its value, or name it in "ignore".'
+        yield "  What is new can be added to the session: play it with --record-mode new_episodes"
+        yield "  and an --upstream that answers it."
+    elif same is not None and not same.played and expected is not None:
         yield f"  The client went on to line {same.record.line} and left out line {expected.line}:"
         yield "  let it send that first, or take it out of the session."
     elif same is not None:
@@ -97,9 +131,11 @@ def _advice(divergence: Divergence) -> Iterator[str]:
         yield "  with what it now does."
 
 
-def _waited_for(record: Record) -> Iterator[str]:
+def _waited_for(record: Record, stepwise: bool) -> Iterator[str]:
     if record.by_client:
         yield f"{_where(record)} was expected, and nothing came."
+    elif stepwise:
+        yield f"{_where(record)} was not released before the connection ended."
     else:
         yield f"{_where(record)} was not due yet when the connection ended. If the client"
         yield "need not wait for it, play the session faster or end it earlier."

@@ -46,6 +46,7 @@ _LINGER = 2.0  # seconds that a client may stay when all is played, before the s
 _REMEMBERED = 1000
 _BATCH = 1000  # steps played at once: the engine decides when there is room for more
 _CANDIDATES = 3
+_NOTHING: Payload = {}
 
 
 class Beyond(Protocol):
@@ -237,7 +238,6 @@ class Script:
     def outcome(self) -> Outcome:
         """How it stands."""
         left = self._course.left
-        unheard = {step.line for step in self._course.expected}
         return Outcome(
             session=self._session,
             caller=self._caller,
@@ -248,7 +248,7 @@ class Script:
             unplayed=tuple(r for r in left if not _is_heartbeat(r)),
             ended=self._closed,
             added=None if self._beyond is None else self._added,
-            stepwise=self._stepwise and not any(step.line in unheard for step in left[:1]),
+            stepwise=self._stepwise,
             failed=None if self._beyond is None else self._beyond.failed,
         )
 
@@ -284,8 +284,9 @@ class Script:
             self._beyond.replayed(event)
 
     def _sent(self, step: Record) -> Action:
-        asked = self._requests.get(step.line)
-        actual, request = (step.client_msg_id, {}) if asked is None else self._came[asked.line]
+        actual, request = step.client_msg_id, _NOTHING
+        if (asked := self._requests.get(step.line)) is not None:
+            actual, request = self._came[asked.line]
         if step.cls is None or step.wire is not None:
             return SendPayload(step.payload_type, step.wire or b"", actual)
         return Send(fill(step.cls, step.payload, request, self._made), actual)

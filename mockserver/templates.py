@@ -17,6 +17,9 @@ FIRST_FRESH = 900_000_001
 """Fresh numbers begin here: out of the way of those that brokers use, and 32 bits are enough."""
 
 
+_SOME_DAY = 1_700_000_000_000
+
+
 def request_field(value: object) -> str | None:
     """The path that `<request:path>` names; None for any other value."""
     return _named(_REQUEST, value)
@@ -52,7 +55,7 @@ def _named(pattern: re.Pattern[str], value: object) -> str | None:
 class Made:
     """What was made up on one connection. `now_ms` is the time, in ms since the Unix epoch."""
 
-    def __init__(self, numbers: Iterator[int], now_ms: int = 0) -> None:
+    def __init__(self, numbers: Iterator[int], now_ms: int = _SOME_DAY) -> None:
         self.now_ms = now_ms
         self.fresh: dict[str, int] = {}
         """The fresh numbers by name."""
