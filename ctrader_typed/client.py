@@ -154,7 +154,6 @@ class Client:
             await self._authorise(
                 roles.account_auth(ctid_trader_account_id=account, access_token=access_token)
             )
-            self._orders.authorised(account)
             log.info("account %d authorised", account)
 
     async def _authorise(self, request: Request[Any]) -> None:

@@ -184,4 +184,4 @@ class Desk:
         self.book.receive(received)
 
     def lose(self, *unwritten: Fate) -> None:
-        self.book.link_lost(frozenset(unwritten))
+        self.book.link_lost("the connection broke", frozenset(unwritten))

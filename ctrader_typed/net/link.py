@@ -144,6 +144,7 @@ class Link:
         self._wirelog.received(received)
         self._orders.receive(received)
         batch = self._exchange.receive(received, trio.current_time())
+        self._orders.answered(batch.settled)
         self._wake(batch.settled)
         self._subscriptions.publish(batch.events)
         for payload in batch.unreadable:

@@ -23,8 +23,6 @@ from ..wire.lives import OrderStatus
 class Connections:
     """What handles have to know of the client's connections."""
 
-    lost: str | None = None
-    """Why the last one ended."""
     closed: str | None = None
     """Why there will be no other one, once that is so."""
 
@@ -192,20 +190,17 @@ class Order:
         if status is OrderStatus.REJECTED and error is not None:
             raise copy.copy(error)
         if status is OrderStatus.NOT_SENT:
-            raise NotSent(self._connections.lost or "it was taken back before it was written")
+            raise NotSent(self._fate.reason)
         if status is OrderStatus.UNKNOWN:
             self._raise_unknown()
 
     def _raise_unknown(self) -> NoReturn:
-        error = self.error
-        reason = self._connections.lost or "an earlier process left it"
-        if error is not None:
-            reason = f"the answer leaves it open: {error}"
+        reason = self._fate.reason
         if self._fate.checks >= CHECKS:
             reason = f"the server was asked {CHECKS} times and does not show it"
         unknown = OutcomeUnknown(reason, self.request)
         unknown.order = self
-        raise unknown from error
+        raise unknown from self.error
 
     # --- for Orders and OrderEvents ---
 

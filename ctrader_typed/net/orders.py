@@ -5,9 +5,9 @@ an `Orders` and runs connections calls, in this order for each connection:
 
 - `connected(submit, withdraw)`: plain, when trading requests may be queued on it. `submit` queues
   one, or raises ConnectionLost; `withdraw` takes one back that is still queued.
-- `receive(received)`: plain, for all that comes in, in order, before anybody who waits for an
-  answer runs. By a ProtoOAAccountAuthRes it learns that an account can be asked about; where the
-  server says instead that the account was authorised before, call `authorised(account)`.
+- `receive(received)` and then `answered(tickets)`: plain, for all that comes in, in order, and for
+  the requests that it settles, before anybody who waits for an answer runs. By these it learns
+  which accounts have a session and can be asked about.
 - `restored(ask)`: a task beside the connection's own ones; it asks the server about what is in
   doubt. `ask` sends a request and waits for its answer. It ends when it is cancelled, when `ask`
   raises ConnectionLost, or with `link_lost`.
@@ -26,7 +26,7 @@ from typing import Any
 
 import trio
 
-from ..errors import ConnectionLost, CTraderError, LocalProtocolError, NotSent
+from ..errors import ConnectionLost, CTraderError, LocalProtocolError, NotSent, ServerError
 from ..journal import Journal, OpenOrder
 from ..message import Message, Request
 from ..schema import Schema
@@ -37,6 +37,8 @@ from ..wire.fate import Fate
 from ..wire.inquiry import check
 from ..wire.lives import OrderStatus
 from ..wire.orders import Minter
+from ..wire.roles import Roles
+from ..wire.verdict import ALREADY_AUTHORISED
 from .order import Connections, Order
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,8 @@ its way when it is first asked about, and histories were seen to lag."""
 
 REMEMBERED = 1_000
 """Settled orders that can still be found by their key; who holds a handle keeps it anyway."""
+
+CANCELLED = "it was cancelled before it was written"
 
 Ask = Callable[[Request[Any]], Awaitable[Message]]
 Submit = Callable[[Request[Any]], Ticket]
@@ -65,6 +69,7 @@ class Orders:
         self._submit: Submit = _nowhere
         self._withdraw: Withdraw = _withdrawn
         self._one_at_a_time = trio.CapacityLimiter(1)
+        self._account_auth = Roles(schema).account_auth
         self._book = Book(schema, Minter(secrets.token_hex(12)))
         self._handles: dict[Fate, Order] = {}
         self._settled: OrderedDict[str, Order] = OrderedDict()
@@ -112,17 +117,18 @@ class Orders:
             # An fsync takes from 1 ms to seconds: in a thread it holds up nobody else.
             await trio.to_thread.run_sync(self._journal.opened, entry, limiter=self._one_at_a_time)
         except OSError as error:
-            self._discard(fate)
-            raise NotSent(f"the journal cannot be written: {error}") from error
-        except BaseException:  # cancelled before it began
-            self._discard(fate)
+            reason = f"the journal cannot be written: {error}"
+            self._discard(fate, reason)
+            raise NotSent(reason) from error
+        except BaseException:
+            self._discard(fate, CANCELLED)
             raise
 
     async def _send(self, fate: Fate) -> None:
         try:
             ticket = self._submit(fate.request)
         except CTraderError as error:
-            self._discard(fate)
+            self._discard(fate, str(error))
             await trio.lowlevel.checkpoint()  # who tries again and again must not stop the world
             if isinstance(error, ConnectionLost):
                 raise NotSent(error.reason) from error
@@ -137,11 +143,11 @@ class Orders:
             ticket = self._tickets.get(order.fate)
             if ticket is not None and ticket.state is State.QUEUED:
                 self._withdraw(ticket)
-                self._discard(order.fate)
+                self._discard(order.fate, CANCELLED)
             raise
 
-    def _discard(self, fate: Fate) -> None:
-        self._book.discard(fate)
+    def _discard(self, fate: Fate, reason: str) -> None:
+        self._book.discard(fate, reason)
         self._publish()
 
     def _adopt(self, left: OpenOrder) -> None:
@@ -164,26 +170,33 @@ class Orders:
     def receive(self, received: Iterable[Received]) -> None:
         """Something came in."""
         book = self._book
-        authorised = len(book.authorised)
+        sessions = book.sessions
         book.receive(received)
-        if len(book.authorised) > authorised:
+        if book.sessions > sessions:
             self._doubts.set()
         if book.changed:
             self._publish()
 
-    def authorised(self, account: int) -> None:
-        """An account has its session on this connection: what is in doubt there can be asked."""
-        self._book.authorised.add(account)
-        self._doubts.set()
+    def answered(self, tickets: Iterable[Ticket]) -> None:
+        """These requests were answered: an account that was authorised before is so now, too."""
+        for ticket in tickets:
+            error = ticket.settled_as
+            if (
+                type(ticket.request) is self._account_auth
+                and isinstance(error, ServerError)
+                and error.code in ALREADY_AUTHORISED
+            ):
+                request: Any = ticket.request
+                self._book.authorised(request.ctid_trader_account_id)
+                self._doubts.set()
 
     def link_lost(self, reason: str) -> None:
         """The connection has ended: tell everybody who waits what that means for them, at once."""
-        self._connections.lost = reason
         self._submit = _nowhere
         self._connection += 1
         self._doubts.set()
         unwritten = frozenset(fate for fate in self._handles if self._unwritten(fate))
-        self._book.link_lost(unwritten)
+        self._book.link_lost(reason, unwritten)
         self._publish()
 
     def _unwritten(self, fate: Fate) -> bool:

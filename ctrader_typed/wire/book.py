@@ -16,10 +16,11 @@ from ..message import Message, Request
 from ..proto import ProtoOAExecutionEvent, ProtoOAOrder
 from ..schema import Schema
 from .envelope import Envelope, Received
-from .fate import Fate, is_protective
+from .fate import Fate
 from .lives import OrderStatus
 from .orders import Kind, Minter, kinds, with_client_order_id
 from .roles import TradingRoles
+from .shown import is_protective
 from .verdict import judge
 
 KEPT = 10_000
@@ -38,8 +39,8 @@ class Book:
         """What has moved since somebody took it out of here, in order."""
         self.server_time: dict[int, int] = {}
         """The latest time of the server's clock that was seen of an account, in ms."""
-        self.authorised: set[int] = set()
-        """The accounts that have a session on the connection, and can be asked about."""
+        self.sessions = 0
+        """How many sessions of accounts have begun, on all connections."""
         self._kinds = kinds(self.roles)
         self._minter = minter
         self._fates: dict[str, Fate] = {}
@@ -51,11 +52,15 @@ class Book:
         self._names: dict[Fate, list[str]] = {}
         self._places: dict[Fate, list[tuple[int, int]]] = {}
         self._taken: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._authorised: set[int] = set()
         session = self.roles.session
         self._readers: Mapping[type[Message], Callable[[Any, str | None], None]] = {
             session.execution: self._execution,
             session.order_error: self._error,
-            schema.responses[session.account_auth]: self._authorised,
+            schema.responses[session.account_auth]: self._session_began,
+            self.roles.account_disconnect: self._session_ended,
+            self.roles.token_invalidated: self._sessions_ended,
+            self.roles.client_disconnect: self._all_sessions_ended,
             **dict.fromkeys(session.refusals, self._error),
         }
 
@@ -83,9 +88,9 @@ class Book:
         self._by_message[client_msg_id] = fate
         self._names.setdefault(fate, []).append(client_msg_id)
 
-    def discard(self, fate: Fate) -> None:
+    def discard(self, fate: Fate, reason: str) -> None:
         """It was taken back before a byte of it was written."""
-        fate.discard()
+        fate.discard(reason)
         self._touch(fate)
 
     def adopt(
@@ -104,17 +109,33 @@ class Book:
         self._touch(fate)
         return fate
 
-    def link_lost(self, unwritten: Container[Fate]) -> None:
+    def link_lost(self, reason: str, unwritten: Container[Fate]) -> None:
         """The connection has ended: what was not answered, and what was not over, is in doubt."""
         for fate in tuple(self._fates.values()):
             if fate in unwritten:
-                fate.discard()
+                fate.discard(reason)
             else:
-                fate.lose()
+                fate.lose(reason)
             self._touch(fate)
         self._by_message.clear()
         self._names.clear()
-        self.authorised.clear()
+        self._authorised.clear()
+
+    def authorised(self, account: int) -> None:
+        """An account has a session on the connection: its events come, and it can be asked for."""
+        self._authorised.add(account)
+        self.sessions += 1
+
+    def session_lost(self, account: int) -> None:
+        """It has none any more, though the connection stands: events may have been missed.
+
+        What was not answered yet will be.
+        """
+        self._authorised.discard(account)
+        for fate in tuple(self._fates.values()):
+            if fate.account_id == account and fate.status is not OrderStatus.WRITING:
+                fate.lose("the account's session was lost")
+                self._touch(fate)
 
     def _add(self, fate: Fate) -> None:
         if fate.kind is Kind.OPEN and fate.client_order_id is not None:
@@ -188,9 +209,19 @@ class Book:
                 fate.doubt()
                 self._touch(fate)
 
-    def _authorised(self, message: Any, client_msg_id: str | None) -> None:
-        account: int = message.ctid_trader_account_id
-        self.authorised.add(account)
+    def _session_began(self, message: Any, client_msg_id: str | None) -> None:
+        self.authorised(message.ctid_trader_account_id)
+
+    def _session_ended(self, message: Any, client_msg_id: str | None) -> None:
+        self.session_lost(message.ctid_trader_account_id)
+
+    def _sessions_ended(self, message: Any, client_msg_id: str | None) -> None:
+        for account in message.ctid_trader_account_ids:
+            self.session_lost(account)
+
+    def _all_sessions_ended(self, message: Any, client_msg_id: str | None) -> None:
+        for account in tuple(self._authorised):
+            self.session_lost(account)
 
     def _unreadable(self, value: Received, client_msg_id: str | None) -> None:
         fate = self._by_message[client_msg_id or ""]
@@ -289,7 +320,7 @@ class Book:
         for fate in self._ended.values():
             if fate.account_id not in asked:
                 open_ones[fate.account_id] = None
-        return [account for account in open_ones if account in self.authorised]
+        return [account for account in open_ones if account in self._authorised]
 
     def in_doubt(self, account: int) -> list[Fate]:
         """The requests whose outcome is to be asked, the oldest first."""

@@ -5,7 +5,6 @@ Pure. Knows neither how messages find their way here (that is `book`) nor how to
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from ..proto import (
     ProtoOAExecutionEvent,
     ProtoOAOrder,
     ProtoOAOrderStatus,
-    ProtoOAOrderType,
     ProtoOAPosition,
     ProtoOAPositionStatus,
 )
-from .lives import ENDED, EXECUTIONS, LIVES, NO_NEWS, SNAPSHOTS, Happening, OrderStatus
+from .lives import ENDED, EXECUTIONS, LIVES, SNAPSHOTS, Happening, OrderStatus
 from .orders import Kind
+from .shown import age, closed, executed, is_protective, part_filled
 
 CHECKS = 5
 """How often the server is asked what has become of a request before it is reported as unknown."""
@@ -84,7 +83,9 @@ class Fate:
         self.protection: ProtoOAOrder | None = None
         """The protective order of the position that this order opened."""
         self.error: CTraderError | None = None
-        """Why it was rejected, or what made its outcome doubtful."""
+        """Why it was rejected, or the answer that made its outcome doubtful."""
+        self.reason = "the answer leaves it open"
+        """Why its outcome is unknown, or why it was not sent, in words."""
         self.suspect = False
         """Something was said of the order that only asking can explain."""
         self.checks = 0
@@ -163,7 +164,7 @@ class Fate:
     @property
     def filled_volume(self) -> int:
         """What is filled of it, in 0.01 of a unit."""
-        return max(0 if self.order is None else _executed(self.order), self._dealt)
+        return max(0 if self.order is None else executed(self.order), self._dealt)
 
     @property
     def remaining_volume(self) -> int:
@@ -227,7 +228,7 @@ class Fate:
         if happening is Happening.REJECT and living and not reply:
             self.doubt()  # an amendment of it was rejected, or the order itself: who knows
             return None
-        return _part_filled(order, happening)
+        return part_filled(order, happening)
 
     def beside(self, event: ProtoOAExecutionEvent) -> None:
         """An execution event of another order of the same position. It never moves the status."""
@@ -243,22 +244,25 @@ class Fate:
     def refuse(self, error: CTraderError, *, doubtful: bool) -> None:
         """An error message answers it; a doubtful one does not say that nothing was done."""
         if self._move(Happening.DOUBT if doubtful else Happening.REJECT):
-            self.error = error
+            self.error, self.reason = error, f"the answer leaves it open: {error}"
             self._record(None, ())
 
-    def lose(self) -> None:
-        """The link was lost after it was written."""
-        if self._move(Happening.DOUBT):
-            self._record(None, ())
+    def lose(self, reason: str) -> None:
+        """The link, or the account's session on it, was lost after it was written."""
+        self._step(Happening.DOUBT, reason)
 
-    def discard(self) -> None:
+    def discard(self, reason: str) -> None:
         """Not one byte of it left."""
-        if self._move(Happening.DISCARD):
+        self._step(Happening.DISCARD, reason)
+
+    def _step(self, happening: Happening, reason: str) -> None:
+        if self._move(happening):
+            self.reason, self.error = reason, None
             self._record(None, ())
 
     def reopen(self, order_id: int | None, position_id: int | None) -> None:
         """It was sent by an earlier process, of which this is left."""
-        self.status = OrderStatus.UNKNOWN
+        self.status, self.reason = OrderStatus.UNKNOWN, "an earlier process left it"
         self.order_id = self.order_id if order_id is None else order_id
         self.position_id = self.position_id if position_id is None else position_id
 
@@ -281,11 +285,11 @@ class Fate:
         if not self.in_doubt:
             return
         new = self._absorb(order, deals)
-        if _executed(order) > self._dealt and self.checks < CHECKS - 1:
+        if executed(order) > self._dealt and self.checks < CHECKS - 1:
             return
         happening = SNAPSHOTS.get(order.order_status)
         if happening is not None:
-            self.conclude(_part_filled(order, happening), error, new)
+            self.conclude(part_filled(order, happening), error, new)
 
     def conclude(
         self,
@@ -321,7 +325,7 @@ class Fate:
         if position is not None:
             self._see(position)
         elif self.position is not None and self.ended:
-            self.position = _closed(self.position)
+            self.position = closed(self.position)
         if protection is not None and self.kind is Kind.OPEN:
             self.protection = protection
         if self.settled and not before:
@@ -352,7 +356,7 @@ class Fate:
         self.order_id = order.order_id
         if order.position_id is not None:
             self.position_id = order.position_id
-        if self.order is None or _age(order) >= _age(self.order):
+        if self.order is None or age(order) >= age(self.order):
             self.order = order
         new = tuple(
             deal
@@ -365,36 +369,3 @@ class Fate:
     def _see(self, position: ProtoOAPosition) -> None:
         if position.position_id == self.position_id:
             self.position = position
-
-
-def _closed(position: ProtoOAPosition) -> ProtoOAPosition:
-    """A position that the server no longer lists among the open ones."""
-    position = copy.copy(position)
-    position.position_status = ProtoOAPositionStatus.POSITION_STATUS_CLOSED
-    position.trade_data = copy.copy(position.trade_data)
-    position.trade_data.volume = 0
-    return position
-
-
-def is_protective(order: ProtoOAOrder) -> bool:
-    """Whether the server keeps this order for the levels of a position."""
-    return order.order_type == ProtoOAOrderType.STOP_LOSS_TAKE_PROFIT
-
-
-def _part_filled(order: ProtoOAOrder, happening: Happening) -> Happening:
-    """A living order that shows a filled part has been filled in part, whatever else is said."""
-    living = happening in NO_NEWS
-    return Happening.FILL_PART if living and _executed(order) > 0 else happening
-
-
-def _executed(order: ProtoOAOrder) -> int:
-    if order.executed_volume is not None:
-        return order.executed_volume
-    filled = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_FILLED
-    return order.trade_data.volume if filled else 0
-
-
-def _age(order: ProtoOAOrder) -> tuple[int, int]:
-    """Orders later in their life compare greater: an ended one shows no smaller filled part."""
-    updated = order.utc_last_update_timestamp
-    return (_executed(order), 0 if updated is None else updated)

@@ -19,10 +19,11 @@ from ..errors import OrderError
 from ..message import Message, Request
 from ..proto import ProtoOAOrder, ProtoOAOrderStatus, ProtoOAPosition
 from .book import Book
-from .fate import Fate, is_protective
+from .fate import Fate
 from .in_force import amended, protected
 from .lives import Happening
 from .orders import Kind
+from .shown import is_protective
 
 DAY = 86_400_000
 """Milliseconds by which our clock and the server's may differ before an order is not found."""

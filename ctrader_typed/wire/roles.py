@@ -64,3 +64,9 @@ class TradingRoles:
         """The orders of a stretch of time."""
         self.orders_of_position = called("ProtoOAOrderListByPositionIdReq")
         self.deals_of_position = called("ProtoOADealListByPositionIdReq")
+        self.account_disconnect: type[Message] = called("ProtoOAAccountDisconnectEvent")
+        """An account's session has ended, and the connection has not."""
+        self.token_invalidated: type[Message] = called("ProtoOAAccountsTokenInvalidatedEvent")
+        """So have those of all accounts of a token."""
+        self.client_disconnect: type[Message] = called("ProtoOAClientDisconnectEvent")
+        """So have all of the application's."""

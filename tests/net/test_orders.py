@@ -22,7 +22,10 @@ from ctrader_typed import (
     OrderError,
     OutcomeUnknown,
     ProtoOAAccountAuthRes,
+    ProtoOAAccountDisconnectEvent,
+    ProtoOAAccountsTokenInvalidatedEvent,
     ProtoOACancelOrderReq,
+    ProtoOAClientDisconnectEvent,
     ProtoOAErrorRes,
     ProtoOAOrderDetailsReq,
     ProtoOAOrderDetailsRes,
@@ -109,7 +112,7 @@ class Line:
         assert self.exchange is not None
         received = [Envelope(message, client_msg_id) for message in messages]
         self.orders.receive(received)
-        self.exchange.receive(received, trio.current_time())
+        self.orders.answered(self.exchange.receive(received, trio.current_time()).settled)
 
     def lose(self, reason: str = "the connection broke") -> None:
         assert self.exchange is not None
@@ -473,9 +476,44 @@ async def test_an_account_that_is_not_authorised_is_not_asked_about(line, nurser
     line.answers = reconcile(
         pending=order_like(order, order_status=ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED)
     )
-    line.orders.authorised(ACCOUNT)
+    line.receive(ProtoOAAccountAuthRes(ctid_trader_account_id=ACCOUNT))
     assert await order.resolved() is OrderStatus.ACCEPTED
     nursery.cancel_scope.cancel()
+
+
+LOSSES = [
+    ProtoOAAccountDisconnectEvent(ctid_trader_account_id=ACCOUNT),
+    ProtoOAAccountsTokenInvalidatedEvent(ctid_trader_account_ids=[1, ACCOUNT]),
+    ProtoOAClientDisconnectEvent(),
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+async def test_a_session_lost_and_found_on_a_connection_that_stands(line, nursery, loss) -> None:
+    """What happened in between was told to nobody. What was just sent will be answered."""
+    line.receive(ProtoOAAccountAuthRes(ctid_trader_account_id=ACCOUNT))
+    waits = await line.place(nursery, new_order(order_type=LIMIT), execution(ACCEPTED))
+    nursery.start_soon(line.orders.restored, line.ask)
+    nursery.start_soon(line.orders.place, new_order(client_order_id="mine"))
+    await wait_all_tasks_blocked()
+    line.write()
+    line.receive(loss)
+    assert waits.status is OrderStatus.UNKNOWN
+    assert line.orders.find("mine").status is OrderStatus.WRITING
+    with pytest.raises(OutcomeUnknown, match="the account's session was lost"):
+        await waits.filled()
+    assert line.asked == []
+    line.reply(execution(ACCEPTED, order_id=8))
+    line.answers = details(order_status=ProtoOAOrderStatus.ORDER_STATUS_FILLED)
+    line.receive(ProtoOAAccountAuthRes(ctid_trader_account_id=ACCOUNT))
+    assert await waits.resolved() is OrderStatus.FILLED
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_session_of_another_account_is_another_matter(line, nursery) -> None:
+    waits = await line.place(nursery, new_order(order_type=LIMIT), execution(ACCEPTED))
+    line.receive(ProtoOAAccountDisconnectEvent(ctid_trader_account_id=1))
+    assert waits.status is OrderStatus.ACCEPTED
 
 
 def order_like(handle: Order, order_status: ProtoOAOrderStatus, **fields: Any) -> Any:

@@ -113,7 +113,7 @@ class Fates(RuleBasedStateMachine):
         assert self.link is not None
         self.broker.disconnected(self.link, self.session.now / 1000)
         self.link = None
-        self.book.link_lost(unwritten)
+        self.book.link_lost("the connection broke", unwritten)
 
     # --- our requests ---
 

@@ -55,7 +55,7 @@ def test_an_id_of_an_order_that_lives_is_refused() -> None:
     with pytest.raises(LocalProtocolError, match="'mine' belongs to an order that is still"):
         book.open(new_order(client_order_id="mine"), NOW)
     book.open(new_order(client_order_id="mine", ctid_trader_account_id=2), NOW)
-    book.discard(first)
+    book.discard(first, "it was taken back")
     book.open(new_order(client_order_id="mine"), NOW)
 
 
