@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
+from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.message import Message
 from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
 
@@ -22,6 +23,7 @@ __all__ = [
     "BehaviourFactory",
     "Caller",
     "Close",
+    "Critic",
     "Doorkeeper",
     "Entrance",
     "Envelope",
@@ -130,6 +132,15 @@ class Behaviour(Protocol):
 
     def closed(self, now: float) -> None:
         """The connection is gone, whoever ended it. Called once, last."""
+        ...
+
+
+@runtime_checkable
+class Critic(Protocol):
+    """A behaviour with a last word for a client that does not keep to a wire of text."""
+
+    def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
+        """What came is no envelope. After these actions the connection is closed."""
         ...
 
 

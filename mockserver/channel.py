@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.message import Message, Request
 from ctrader_typed.proto import (
     SCHEMA,
@@ -38,6 +39,7 @@ _UNCOUNTED = frozenset({ProtoOAApplicationAuthReq, ProtoOAAccountAuthReq})
 """What is outside the rate limits, heartbeats apart."""
 
 _TRADE = ProtoOAClientPermissionScope.SCOPE_TRADE
+_MISSING_IN_JSON = re.compile(r"missing required fields: .*")
 _MISSING = re.compile(r"required field (\w+) \(\d+\) is missing")
 
 
@@ -76,6 +78,11 @@ class Channel:
         if actions:
             self._spoke = now
         return actions
+
+    def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
+        """Say what is wrong with the JSON, and where."""
+        self.gate.now = now
+        return [Send(ProtoOAErrorRes(error_code="INVALID_REQUEST", description=str(error)))]
 
     def wake_at(self) -> float | None:
         """When it has been silent for too long, on either side."""
@@ -185,6 +192,9 @@ def _request(event: Event) -> Message:
 
 
 def _complaint(event: BadPayload) -> str:
+    in_json = _MISSING_IN_JSON.search(str(event.error))
+    if in_json is not None:
+        return f"Message {in_json[0]}"
     missing = _MISSING.search(str(event.error))
     if missing is None:
         return str(event.error)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from ctrader_typed import codec
+from ctrader_typed.errors import DecodeError
 from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
-from ctrader_typed.wire.connection import PROTOBUF_TCP
+from ctrader_typed.wire import json
+from ctrader_typed.wire.connection import PROTOBUF_TCP, Carrier, Wire
 
 from .behaviour import Send, SendPayload
 
 
-def frame(schema: Schema, action: Send | SendPayload) -> bytes:
+def frame(schema: Schema, action: Send | SendPayload, wire: Wire = PROTOBUF_TCP) -> bytes:
     """The whole frame of what is to be sent.
 
     Raises EncodeError or LocalProtocolError for a message that cannot be written.
@@ -22,8 +25,24 @@ def frame(schema: Schema, action: Send | SendPayload) -> bytes:
         payload = codec.encode(action.message)
     else:
         payload_type, payload = action.payload_type, action.payload
+    if wire.carrier is Carrier.TEXT:
+        shown = _shown(schema, payload_type, payload)
+        return wire.frame(json.wrapped(payload_type, shown, action.client_msg_id))
     envelope: Any = schema.envelope
     outer: Message = envelope(
         payload_type=payload_type, payload=payload, client_msg_id=action.client_msg_id
     )
-    return PROTOBUF_TCP.frame(codec.encode(outer))
+    return wire.frame(codec.encode(outer))
+
+
+def _shown(schema: Schema, payload_type: int, payload: bytes) -> object:
+    """A payload's bytes in JSON: an object if they are such a message, or else their base64."""
+    cls = schema.by_payload_type.get(payload_type)
+    try:
+        return (
+            base64.b64encode(payload).decode()
+            if cls is None
+            else codec.decode(cls, payload).to_dict()
+        )
+    except DecodeError:
+        return base64.b64encode(payload).decode()

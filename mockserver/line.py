@@ -15,12 +15,13 @@ import trio
 
 from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.schema import Schema
-from ctrader_typed.wire.connection import Connection
+from ctrader_typed.wire.connection import Carrier, Connection, Wire
 
 from .behaviour import (
     Action,
     Behaviour,
     Close,
+    Critic,
     Reset,
     Send,
     SendPayload,
@@ -65,6 +66,7 @@ class Line:
         stream: trio.abc.Stream,
         *,
         schema: Schema,
+        wire: Wire,
         limits: Limits,
         now: Callable[[], float],
         shut_door: Callable[[float], None],
@@ -73,6 +75,9 @@ class Line:
     ) -> None:
         self._stream = stream
         self._schema = schema
+        self._wire = wire
+        # On a WebSocket each piece is a message: they must not run together.
+        self._chunk = _CHUNK if wire.carrier is Carrier.BYTES else 0
         self._limits = limits
         self._now = now
         self._shut_door = shut_door
@@ -81,7 +86,7 @@ class Line:
         self._shape: Shape | None = None
         self.reset = False
         """Whether the connection is to be reset instead of closed."""
-        self._connection = Connection(schema)
+        self._connection = Connection(schema, wire)
         self._outbox = Outbox(limits.comfortable, limits.unsent)
         self._alarm = trio.lowlevel.ParkingLot()
         self._planned: float | None = None
@@ -127,7 +132,7 @@ class Line:
                 case Send(message, client_msg_id):
                     put(self._connection.send(message, client_msg_id))
                 case SendPayload():
-                    put(frame(self._schema, action))
+                    put(frame(self._schema, action, self._wire))
                 case SendRaw(data):
                     put(data)
                 case Close(reason):
@@ -162,6 +167,9 @@ class Line:
                         self._outbox.abandon(_broke(error))
                         return
                     data = b""
+                except RemoteProtocolError as error:
+                    self._object(behaviour, error)
+                    return
             if data is None:
                 self._outbox.close(f"no whole frame within {self._limits.frame:g} seconds")
                 return
@@ -174,7 +182,7 @@ class Line:
         try:
             events = self._connection.receive_data(data)
         except RemoteProtocolError as error:
-            self._outbox.close(f"the client broke the protocol: {error}")
+            self._object(behaviour, error)
             return False
         for event in events:
             if self._outbox.closing is None:
@@ -188,6 +196,12 @@ class Line:
         if behaviour.wake_at() != self._planned:
             self._alarm.unpark_all()
         return bool(events)
+
+    def _object(self, behaviour: Behaviour, error: RemoteProtocolError) -> None:
+        """The client broke the protocol. Where text is spoken, it is told how."""
+        if isinstance(behaviour, Critic) and self._wire.carrier is Carrier.TEXT:
+            self.perform(behaviour.broken(error, self._now()))
+        self._outbox.close(f"the client broke the protocol: {error}")
 
     async def _wake(self, behaviour: Behaviour) -> None:
         """Call the behaviour when it wanted to be called."""
@@ -205,7 +219,7 @@ class Line:
     async def _write(self) -> None:
         """Send what is put in the outbox."""
         while True:
-            data = await self._outbox.take(_CHUNK)
+            data = await self._outbox.take(self._chunk)
             with trio.move_on_after(self._limits.stalled) as patience:
                 try:
                     await self._send(data)
@@ -218,8 +232,12 @@ class Line:
             self._outbox.sent(len(data))
 
     async def _send(self, data: bytes) -> None:
-        """All at once, or in the slices that were asked for."""
+        """All at once, or in the slices that were asked for; a message whole, but as slowly."""
         if self._shape is None:
+            await self._stream.send_all(data)
+            return
+        if self._wire.carrier is not Carrier.BYTES:
+            await trio.sleep(self._shape.pause * (len(data) // self._shape.size))
             await self._stream.send_all(data)
             return
         for start in range(0, len(data), self._shape.size):

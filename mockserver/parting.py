@@ -16,6 +16,13 @@ import trio
 _QUIET = 0.05  # seconds without a byte: the client is not in the middle of a sentence
 
 
+_NO_PARTING = (
+    trio.BrokenResourceError,
+    trio.BusyResourceError,  # somebody else is on it still: the reader of a WebSocket
+    trio.ClosedResourceError,
+)
+
+
 class Lingering(trio.abc.Stream):
     """A socket that is closed in that way. TLS, on top of it, first says goodbye in its own."""
 
@@ -42,7 +49,7 @@ class Lingering(trio.abc.Stream):
     async def aclose(self) -> None:
         """Hang up, and wait up to `patience` seconds for the client to do so; cancelled, do not."""
         try:
-            with trio.move_on_after(self._patience), contextlib.suppress(trio.BrokenResourceError):
+            with trio.move_on_after(self._patience), contextlib.suppress(*_NO_PARTING):
                 await self._socket.send_eof()
                 while await self._socket.receive_some():
                     pass

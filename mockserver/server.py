@@ -11,17 +11,20 @@ import math
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import trio
 
 from ctrader_typed.schema import Schema
+from ctrader_typed.wire.connection import Carrier
 
 from .behaviour import BehaviourFactory, Caller, Doorkeeper, World
 from .certificates import Certificates
+from .doors import Door, door
 from .doorway import Doorway
 from .faults.disturbed import Faulty
 from .line import SOON, Limits, Line
@@ -46,9 +49,10 @@ async def mock_server(
     host: str = "127.0.0.1",
     port: int | None = 0,
     tls: bool = True,
+    wires: Iterable[str] | None = None,
     limits: Limits | None = None,
     certificates: Certificates | None = None,
-    listening: socket.socket | None = None,
+    listening: socket.socket | Mapping[str, socket.socket] | None = None,
     faults: Plan | None = None,
     journal: Callable[[str], object] | None = None,
 ) -> AsyncGenerator[MockServer, None]:
@@ -56,19 +60,25 @@ async def mock_server(
 
     It listens on one address, port 0 being a free one, with a certificate made on the spot unless
     it is given; or with `port=None` on none, for `memory_client` alone. A socket that listens
-    already may be handed over instead. `schema` is release 91 unless said otherwise.
+    already may be handed over instead, or several by the names of their wires.
+
+    `wires` opens several doors to the same server, the first on `port` and the others on free ones:
+    "tls" and "tcp" (protobuf), "wss" and "ws" (protobuf over WebSocket), "json-wss" and "json-ws".
+    Without it the one door is "tls", or "tcp" with `tls=False`. `schema` is release 91 unless said
+    otherwise.
 
     Leaving the block hangs up on everybody. Raises OSError if it cannot listen, MissingExtra if a
     certificate cannot be made; an exception from the block or from a behaviour comes out as it is.
     """
-    if listening is None and port is not None:
-        listening = listen(host, port)
-    if listening is not None and tls and certificates is None:
+    if wires is None:
+        wires = ("tls",) if tls else ("tcp",)
+    doors = _doors(list(wires), host, port, listening)
+    if certificates is None and any(each.tls for each in doors):
         certificates = Certificates([host])
     schema = schema or _release()
     if faults is not None:
         behaviours = Faulty(behaviours, faults, schema)
-    server = MockServer(behaviours, schema, limits or Limits(), listening, certificates, journal)
+    server = MockServer(behaviours, schema, limits or Limits(), doors, certificates, journal)
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -99,7 +109,7 @@ class MockServer(Witness):
         behaviours: BehaviourFactory,
         schema: Schema,
         limits: Limits,
-        listening: socket.socket | None,
+        doors: Mapping[Door, socket.socket],
         certificates: Certificates | None,
         journal: Callable[[str], object] | None,
     ) -> None:
@@ -109,29 +119,37 @@ class MockServer(Witness):
         self._limits = limits
         self._certificates = certificates
         keeper: object = behaviours
-        self._doorway: Doorway | None = None
-        if listening is not None:
-            self._doorway = Doorway(
+        self._doorways = {
+            each: Doorway(
                 listening,
-                certificates,
+                certificates if each.tls else None,
                 keeper if isinstance(keeper, Doorkeeper) else None,
                 limits,
                 self._refused,
             )
+            for each, listening in doors.items()
+        }
         self._started = trio.current_time()
         self._numbers = itertools.count(1)
         self._over = 0
-        self._callers, self._calls = trio.open_memory_channel[trio.abc.Stream](limits.connections)
+        self._callers, self._calls = trio.open_memory_channel[tuple[trio.abc.Stream, Door]](
+            limits.connections
+        )
         self._hung_up = trio.lowlevel.ParkingLot()
         self.ended: deque[Ended] = deque(maxlen=_REMEMBERED)
         """The connections that are over, oldest first; the last thousand of them."""
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that it listens on; RuntimeError if it serves memory streams only."""
-        if self._doorway is None:
-            raise RuntimeError("this server listens nowhere: it was started with port=None")
-        return self._doorway.address
+        """Host and port of its (first) door; RuntimeError if it serves memory streams only."""
+        for doorway in self._doorways.values():
+            return doorway.address
+        raise RuntimeError("this server listens nowhere: it was started with port=None")
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Host and port of each door, by the name of its wire."""
+        return {each.name: doorway.address for each, doorway in self._doorways.items()}
 
     @property
     def ca(self) -> bytes:
@@ -148,15 +166,16 @@ class MockServer(Witness):
             raise RuntimeError("this server has no certificate: it serves without TLS")
         return self._certificates
 
-    def memory_client(self) -> trio.abc.HalfCloseableStream:
+    def memory_client(self, wire: str = "tcp") -> trio.abc.HalfCloseableStream:
         """Connect through memory: the client's end of a new connection, without TLS, on any clock.
 
-        What either side sends is buffered without bound.
+        `wire` is "tcp", "ws" or "json-ws": of a WebSocket the handshake is still to be
+        made. What either side sends is buffered without bound.
         """
         from trio.testing import memory_stream_pair  # noqa: PLC0415 - only tests come this way
 
         ours, theirs = memory_stream_pair()
-        self._callers.send_nowait(ours)
+        self._callers.send_nowait((ours, door(wire)))
         return theirs
 
     @property
@@ -186,13 +205,13 @@ class MockServer(Witness):
     async def serve(self) -> None:
         """Answer whoever calls, until cancelled."""
         async with trio.open_nursery() as nursery:
-            if self._doorway is not None:
-                nursery.start_soon(self._doorway.receive, self._attend)
+            for each, doorway in self._doorways.items():
+                nursery.start_soon(doorway.receive, partial(self._attend, each))
             world: object = self.behaviours
             if isinstance(world, World):
                 nursery.start_soon(self._turn, world)
-            async for stream in self._calls:
-                nursery.start_soon(self._attend, stream, "memory")
+            async for stream, called in self._calls:
+                nursery.start_soon(self._attend, called, stream, "memory")
 
     async def _turn(self, world: World) -> None:
         """Give the world its turns when it wants them."""
@@ -212,12 +231,34 @@ class MockServer(Witness):
                 with trio.move_on_after(math.inf if at is None else at - now):
                     await alarm.park()
 
-    async def _attend(self, stream: trio.abc.Stream, wire: str) -> None:
+    async def _attend(self, entered: Door, stream: trio.abc.Stream, wire: str) -> None:
         """One client whose connection stands, from the first byte to the last."""
+        if entered.wire.carrier is Carrier.BYTES:
+            await self._serve(entered, stream, stream, wire)
+            return
+        from .websocket import accepted  # noqa: PLC0415 - slow to import, and most never need it
+
+        text = entered.wire.carrier is Carrier.TEXT
+        patience = self._limits.handshake
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(drop, stream)
+            messages = await stack.enter_async_context(
+                accepted(stream, text=text, patience=patience)
+            )
+            if messages is None:
+                self._refused(f"no WebSocket handshake within {patience:g} seconds")
+            else:
+                await self._serve(entered, messages, stream, entered.name)
+
+    async def _serve(
+        self, entered: Door, carrier: trio.abc.Stream, stream: trio.abc.Stream, wire: str
+    ) -> None:
+        """Talk over `carrier`, which is the stream or a WebSocket on it."""
         number = next(self._numbers)
         line = Line(
-            stream,
+            carrier,
             schema=self._schema,
+            wire=entered.wire,
             limits=self._limits,
             now=self.now,
             shut_door=self._shut_door,
@@ -232,14 +273,14 @@ class MockServer(Witness):
                 reset(stream)
             elif not line.cut_off:
                 with trio.move_on_after(self._limits.farewell):
-                    await part(stream)
+                    await (part(stream) if carrier is stream else carrier.aclose())
         finally:
             self._over_with(number, reason)
             await drop(stream)
 
     def _shut_door(self, seconds: float) -> None:
-        if self._doorway is not None:
-            self._doorway.shut(seconds)
+        for doorway in self._doorways.values():
+            doorway.shut(seconds)
 
     def _refused(self, reason: str) -> None:
         self._over_with(None, reason)
@@ -248,6 +289,31 @@ class MockServer(Witness):
         self.ended.append(Ended(number, reason))
         self._over += 1
         self._hung_up.unpark_all()
+
+
+def _doors(
+    wires: list[str],
+    host: str,
+    port: int | None,
+    listening: socket.socket | Mapping[str, socket.socket] | None,
+) -> dict[Door, socket.socket]:
+    """A listening socket for each door; ValueError for one that there is not."""
+    doors = [door(name) for name in wires]
+    if isinstance(listening, socket.socket):
+        return {doors[0]: listening}
+    if listening is not None:
+        return {door(name): each for name, each in listening.items()}
+    if port is None:
+        return {}
+    sockets: dict[Door, socket.socket] = {}
+    try:
+        for each in doors:
+            sockets[each] = listen(host, 0 if sockets else port)
+    except BaseException:
+        for opened in sockets.values():
+            opened.close()
+        raise
+    return sockets
 
 
 def _bare(error: BaseException) -> BaseException:

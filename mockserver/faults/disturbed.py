@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
 
@@ -18,6 +19,7 @@ from ..behaviour import (
     BehaviourFactory,
     Caller,
     Close,
+    Critic,
     Entrance,
     Envelope,
     Event,
@@ -81,6 +83,13 @@ class Disturbed:
         """A message of the client's, on its way to the behaviour."""
         self._clock.now = now
         return self._through(Direction.CLIENT, event)
+
+    def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
+        """What came is no message."""
+        self._clock.now = now
+        if not isinstance(self._inner, Critic):
+            return []
+        return self._send(self._inner.broken(error, now))
 
     def wake_at(self) -> float | None:
         """When something late is due, or the behaviour wants its turn; muted, it has none."""

@@ -1,0 +1,123 @@
+"""The server's end of a WebSocket, as a stream each of whose pieces is a whole message.
+
+Knows nothing of what is in them. Importing it brings trio-websocket, which takes its time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from ctrader_typed.errors import RemoteProtocolError
+from ctrader_typed.wire.framing import MAX_FRAME
+
+from .parting import drop
+
+_CHUNK = 64 * 1024
+_TOO_BIG = 1009
+
+
+@asynccontextmanager
+async def accepted(
+    stream: trio.abc.Stream, *, text: bool, patience: float
+) -> AsyncGenerator[Messages | None, None]:
+    """Shake hands on an open stream, and be a WebSocket while the block runs.
+
+    None if the client does not within `patience` seconds. The stream is the caller's to close.
+    """
+    async with trio.open_nursery() as nursery:
+        messages: Messages | None = None
+        with trio.move_on_after(patience):
+            messages = Messages(await nursery.start(_read, stream), text=text)
+        yield messages
+        nursery.cancel_scope.cancel()
+
+
+async def _read(stream: trio.abc.Stream, task_status: trio.TaskStatus[WebSocketConnection]) -> None:
+    """Where the library's reader lives. Whatever it trips over is the end of this client only."""
+    started = False
+    try:
+        async with trio.open_nursery() as nursery:
+            request = await wrap_server_stream(
+                nursery, _Lent(stream), max_message_size=MAX_FRAME, receive_buffer_size=_CHUNK
+            )
+            connection = await request.accept()
+            started = True
+            task_status.started(connection)
+    except* Exception:  # noqa: BLE001 - it lets through what the libraries below it raise
+        await drop(stream)
+    if not started:
+        await trio.sleep_forever()  # until patience ends
+
+
+class _Lent(trio.abc.Stream):
+    """A stream that closes at once: both tasks that the library has on it may want to at a time.
+
+    The farewell of WebSockets has said before that nothing more comes.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        return await self._stream.receive_some(max_bytes)
+
+    async def aclose(self) -> None:
+        await drop(self._stream)
+
+
+class Messages(trio.abc.Stream):
+    """What a line reads from and writes to: a message at a time, text as UTF-8."""
+
+    def __init__(self, connection: WebSocketConnection, *, text: bool) -> None:
+        self._connection = connection
+        self._text = text
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Send one message; what is no UTF-8 goes out mangled where text is spoken."""
+        message = bytes(data)
+        try:
+            await self._connection.send_message(
+                message.decode(errors="replace") if self._text else message
+            )
+        except ConnectionClosed as error:
+            raise trio.BrokenResourceError("the WebSocket is closed") from error
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Nothing is known: it does not wait."""
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """The next message, however long; `b""` when the client has gone, with a farewell or not.
+
+        Raises RemoteProtocolError for a message of the wrong kind, too long, or empty.
+        """
+        try:
+            message = await self._connection.get_message()
+        except ConnectionClosed:
+            closed = self._connection.closed
+            if closed is not None and closed.code == _TOO_BIG:
+                raise RemoteProtocolError(
+                    f"expected a message of 1 to {MAX_FRAME} bytes, got more"
+                ) from None
+            return b""
+        if isinstance(message, str) is not self._text:
+            expected, got = ("text", "binary") if self._text else ("binary", "text")
+            raise RemoteProtocolError(f"expected {expected} messages, got a {got} one")
+        if not message:
+            raise RemoteProtocolError("expected a message of 1 byte or more, got an empty one")
+        return message.encode() if isinstance(message, str) else message
+
+    async def aclose(self) -> None:
+        """Say farewell, and wait for the client's."""
+        with suppress(trio.BrokenResourceError, ConnectionClosed):
+            await self._connection.aclose()
