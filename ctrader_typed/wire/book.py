@@ -152,15 +152,14 @@ class Book:
 
     def receive(self, received: Iterable[Received]) -> None:
         """Let what came in move what it concerns; `changed` then has what moved."""
+        readers = self._readers
         for value in received:
-            if isinstance(value, Envelope):
-                reader = self._readers.get(type(value.message))
-                if reader is not None:
-                    reader(value.message, value.client_msg_id)
-                elif value.client_msg_id in self._by_message:
-                    self._unreadable(value, value.client_msg_id)
-            elif value.client_msg_id in self._by_message:
-                self._unreadable(value, value.client_msg_id)
+            client_msg_id = value.client_msg_id
+            read = readers.get(type(value.message)) if isinstance(value, Envelope) else None
+            if read is not None and isinstance(value, Envelope):
+                read(value.message, client_msg_id)
+            elif client_msg_id is not None and client_msg_id in self._by_message:
+                self._unreadable(value, client_msg_id)
 
     def _execution(self, event: ProtoOAExecutionEvent, client_msg_id: str | None) -> None:
         account, order = event.ctid_trader_account_id, event.order
@@ -223,8 +222,8 @@ class Book:
         for account in tuple(self._authorised):
             self.session_lost(account)
 
-    def _unreadable(self, value: Received, client_msg_id: str | None) -> None:
-        fate = self._by_message[client_msg_id or ""]
+    def _unreadable(self, value: Received, client_msg_id: str) -> None:
+        fate = self._by_message[client_msg_id]
         error = self._judged(fate, value)
         assert error is not None, "what is neither an event nor a refusal amounts to an error"
         fate.refuse(error, doubtful=True)
