@@ -195,10 +195,7 @@ class Order:
             self._raise_unknown()
 
     def _raise_unknown(self) -> NoReturn:
-        reason = self._fate.reason
-        if self._fate.checks >= CHECKS:
-            reason = f"the server was asked {CHECKS} times and does not show it"
-        unknown = OutcomeUnknown(reason, self.request)
+        unknown = OutcomeUnknown(self._fate.reason, self.request)
         unknown.order = self
         raise unknown from self.error
 

@@ -91,6 +91,20 @@ class Orders:
                 return order
         return None
 
+    def forget(self, order: Order) -> None:
+        """Follow an order no longer, here and in the journal: for one that stays unknown.
+
+        Whoever waits for it is told OutcomeUnknown, unless its status is known.
+        """
+        fate = order.fate
+        self._book.forget(fate)
+        fate.give_up("it is not followed any more")
+        self._handles.pop(fate, None)
+        self._tickets.pop(fate, None)
+        if self._journal is not None:
+            self._journal.ended(fate.key, fate.status.name)
+        order.wake()
+
     # --- placing ---
 
     async def place(self, request: Request[Any]) -> Order:
@@ -103,7 +117,8 @@ class Orders:
         """
         fate = self._book.open(request, _now())
         order = self._handles[fate] = Order(self._connections, fate)
-        await self._write_down(fate)
+        if self._submit is not _nowhere:  # else `_send` says so, and the journal need not know
+            await self._write_down(fate)
         if fate.status is OrderStatus.WRITING:  # the link may have gone meanwhile
             await self._send(fate)
         await self._accepted(order)

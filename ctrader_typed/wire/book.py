@@ -109,6 +109,12 @@ class Book:
         self._touch(fate)
         return fate
 
+    def forget(self, fate: Fate) -> None:
+        """Follow it no longer, whatever becomes of it."""
+        self._fates.pop(fate.key, None)
+        self._ended.pop(fate.key, None)
+        self._forget(fate)
+
     def link_lost(self, reason: str, unwritten: Container[Fate]) -> None:
         """The connection has ended: what was not answered, and what was not over, is in doubt."""
         for fate in tuple(self._fates.values()):

@@ -260,6 +260,11 @@ class Fate:
             self.reason, self.error = reason, None
             self._record(None, ())
 
+    def give_up(self, reason: str) -> None:
+        """It is not followed any more: if it has not ended, nobody will know."""
+        self._step(Happening.DOUBT, reason)
+        self.checks, self.suspect = CHECKS, False
+
     def reopen(self, order_id: int | None, position_id: int | None) -> None:
         """It was sent by an earlier process, of which this is left."""
         self.status, self.reason = OrderStatus.UNKNOWN, "an earlier process left it"
@@ -308,6 +313,7 @@ class Fate:
         self.checks += 1
         if self.checks >= CHECKS:
             self.suspect = False
+            self.reason = f"the server was asked {CHECKS} times and does not show it"
 
     def doubt(self) -> None:
         """Something was said of its order that does not say enough: the server is to be asked."""

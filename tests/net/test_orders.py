@@ -436,7 +436,8 @@ async def unknown(line: Line) -> Order:
     """An order that was written, and whose link was then lost."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(line.orders.place, new_order(client_order_id="mine"))
-        await wait_all_tasks_blocked()
+        while not line.tickets:  # a journal's thread blocks no task
+            await trio.lowlevel.checkpoint()
         line.write()
         nursery.cancel_scope.cancel()
     line.lose()
@@ -644,7 +645,54 @@ async def test_settled_orders_are_forgotten_in_the_end(line: Line, nursery: trio
     assert not line.orders._tickets
 
 
+async def test_an_order_that_stays_unknown_can_be_forgotten(tmp_path, nursery) -> None:
+    with Journal(tmp_path / "orders") as journal:
+        line = Line(journal)
+        order = await unknown(line)
+        raised = []
+
+        async def wait() -> None:
+            with pytest.raises(OutcomeUnknown):
+                await order.resolved()
+            raised.append(order)
+
+        nursery.start_soon(wait)
+        await wait_all_tasks_blocked()
+        line.orders.forget(order)
+        await wait_all_tasks_blocked()
+        assert raised == [order]
+        assert (list(line.orders), line.orders.find("mine")) == ([], None)
+        assert journal.open_orders() == []
+        line.orders.forget(order)
+        line.up()
+        late = execution(ACCEPTED, client_order_id="mine", opened=None)
+        line.receive(late)
+        assert order.status is OrderStatus.UNKNOWN
+        again = line.orders._book.open(new_order(client_order_id="mine"), 0)
+        assert again is not order.fate
+
+
+async def test_one_that_lives_can_be_forgotten_too(line: Line, nursery: trio.Nursery) -> None:
+    order = await line.place(nursery, new_order(order_type=LIMIT), execution(ACCEPTED))
+    line.orders.forget(order)
+    with pytest.raises(OutcomeUnknown, match="not followed any more"):
+        await order.filled()
+    with pytest.raises(OutcomeUnknown):
+        await order.resolved()
+
+
 # --- the journal ---
+
+
+async def test_without_a_connection_nothing_is_written_down(tmp_path: Path) -> None:
+    path = tmp_path / "orders"
+    with Journal(path) as journal:
+        line = Line(journal)
+        line.lose()
+        size = path.stat().st_size
+        with pytest.raises(NotSent):
+            await line.orders.place(new_order())
+        assert path.stat().st_size == size
 
 
 async def test_a_request_is_on_the_disk_before_it_is_queued(tmp_path, monkeypatch, nursery) -> None:
