@@ -25,6 +25,10 @@ class StaleSession(UserWarning):
     """A session was recorded with another release of the schema than the one it is played with."""
 
 
+class TornSession(UserWarning):
+    """The last line of a session breaks off: its recorder was killed. The rest can be played."""
+
+
 class ScenarioError(MockServerError):
     """There is no such scenario, or its file cannot be read; the text says what is wrong."""
 

@@ -23,6 +23,7 @@ from .certificates import Certificates
 from .doorway import Doorway
 from .errors import MissingExtra
 from .line import Limits
+from .recording import nth_file
 from .relay import Upstream, UpstreamFailed, relay
 from .sockets import listen
 
@@ -120,7 +121,7 @@ async def _record(
                 nonlocal number, status
                 number += 1
                 try:
-                    await _attend(client, _numbered(options.to, number), upstream)
+                    await _attend(client, nth_file(options.to, number), upstream)
                 except (UpstreamFailed, OSError) as error:
                     console.tell(f"mockserver: {error}")
                     status = 1
@@ -157,12 +158,3 @@ async def _attend(client: trio.abc.Stream, path: Path, upstream: Upstream) -> No
 def _write(descriptor: int, line: str) -> None:
     """At once to the system: what was written outlives the process."""
     os.write(descriptor, line.encode())
-
-
-def _numbered(path: str, number: int) -> Path:
-    """The file for the nth connection."""
-    first = Path(path)
-    if number == 1:
-        return first
-    suffixes = "".join(first.suffixes)
-    return first.with_name(f"{first.name.removesuffix(suffixes)}-{number}{suffixes}")

@@ -21,7 +21,7 @@ from ctrader_typed.errors import DecodeError
 from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
 
-from .errors import SessionError, StaleSession
+from .errors import SessionError, StaleSession, TornSession
 from .payloads import as_list, as_object, example, fill, normal, plain_field, templates
 from .templates import fresh_name, request_field, since_now
 
@@ -94,7 +94,7 @@ def load_session(path: str | Path, schema: Schema) -> Session:
     """Read a session file.
 
     Raises SessionError if it cannot be read or is not one; warns with StaleSession if it was
-    recorded with another schema.
+    recorded with another schema, and with TornSession if its last line breaks off.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -102,7 +102,30 @@ def load_session(path: str | Path, schema: Schema) -> Session:
         raise SessionError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise SessionError(f"{path} is not UTF-8 text: {error}") from None
-    return read_session(text.split("\n"), schema, str(path))
+    lines = whole_lines(text)
+    if any(torn.strip() for torn in text.split("\n")[len(lines) :]):
+        torn = f"{path}, line {len(lines) + 1} was not written to its end, and is left out"
+        warnings.warn(torn, TornSession, stacklevel=2)
+    return read_session(lines, schema, str(path))
+
+
+def whole_lines(text: str) -> list[str]:
+    """The lines of a session file, without a last one that breaks off: its writer was killed."""
+    *lines, last = text.split("\n")
+    try:
+        json.loads(last)
+    except ValueError:
+        return lines
+    return [*lines, last]
+
+
+def nth_file(path: str | Path, number: int) -> Path:
+    """The file for the nth connection: `s.jsonl`, then `s-2.jsonl`, …"""
+    first = Path(path)
+    if number == 1:
+        return first
+    suffixes = "".join(first.suffixes)
+    return first.with_name(f"{first.name.removesuffix(suffixes)}-{number}{suffixes}")
 
 
 def read_session(lines: Iterable[str], schema: Schema, name: str = "<session>") -> Session:

@@ -87,14 +87,14 @@ class Replay:
     ) -> None:
         self.session = session
         self._pace = pace
-        self._order = session.order if order is None else Order(order)
+        self.order = session.order if order is None else Order(order)
         self._epoch = time.time() if epoch is None else epoch
         self._numbers = count(FIRST_FRESH)
         self._scripts: dict[int, tuple[Script, Caller]] = {}
 
     def __call__(self, caller: Caller) -> Script:
         """The behaviour of a connection."""
-        return self.play(caller, self.session, self._order)
+        return self.play(caller, self.session, self.order)
 
     def play(
         self, caller: Caller, session: Session, order: Order, beyond: Beyond | None = None
