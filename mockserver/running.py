@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import socket
 import warnings
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,10 +46,13 @@ _GOOD, _DIVERGED, _STOPPED = 0, 1, 128
 
 @dataclass
 class Served:
-    """What serves whatever is served: `ready` is called when it does, `tell` with news of it."""
+    """What serves whatever is served, at a socket for each wire.
 
-    listening: socket.socket
-    certificates: Certificates
+    `ready` is called when it does, `tell` with news of it.
+    """
+
+    listening: Mapping[str, socket.socket]
+    certificates: Certificates | None
     tell: Callable[[str], None]
     ready: Callable[[], None] = lambda: None
     plan: Plan | None = None

@@ -14,13 +14,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import console
-from .sockets import listen
+from .sockets import WIRES, listen
 
 if TYPE_CHECKING:
     import socket
 
 _DESCRIPTION = """\
-Serve a recorded session, or a simulated broker, to cTrader clients over TLS."""
+Serve a recorded session, or a simulated broker, to cTrader clients: over TLS, unless --wire says
+otherwise."""
 _EPILOG = """\
 when it listens, one line of JSON says where (and with --broker, who may log in):
   {"host": "127.0.0.1", "port": 40123, "tls": true, "ca": "ca.pem", "session": "demo.session.jsonl"}
@@ -38,6 +39,8 @@ examples:
       serve it to everybody, as fast as it was recorded, until stopped
   python -m mockserver --broker --port 5035 --ca ca.pem --seed 7
       a broker with four accounts and prices of its own, until stopped
+  python -m mockserver --broker --wire tls:5035 --wire json-wss:5036 --wire tcp
+      the same on three wires at once; the ready line has the address of each in "wires"
   python -m mockserver --broker --scenario close-after-request
       the same, but it hangs up on the first order; --scenario list shows what else can go wrong
   python -m mockserver record --to my.session.jsonl --upstream demo.ctraderapi.com:5035
@@ -67,6 +70,16 @@ def _parser() -> argparse.ArgumentParser:
         type=console.port,
         default=0,
         help="the port to listen on; 0, the default, a free one",
+    )
+    add(
+        "--wire",
+        dest="wires",
+        action="append",
+        type=_wire,
+        metavar="NAME[:PORT]",
+        help="how clients may speak, several times for several at once: "
+        + ", ".join(f"{name} ({what})" for name, what in WIRES.items())
+        + "; the first is on --port, others on free ones unless said here (default: tls)",
     )
     add("--ca", metavar="FILE", help="where to write the CA certificate that clients must trust")
     add("--journal", metavar="FILE", help="append all that happens to this file, as JSON Lines")
@@ -98,6 +111,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _wire(text: str) -> tuple[str, int | None]:
+    """The name of a wire, and the port for it if there is one."""
+    name, colon, number = text.partition(":")
+    if name not in WIRES:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(WIRES)}, got {name!r}")
+    return name, console.port(number) if colon else None
+
+
 def _pace(text: str) -> float:
     """How long a second of the session takes."""
     if text in ("fast", "real"):
@@ -122,7 +143,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.session is None and not options.broker and options.scenario is None:
         parser.error("one of the arguments --session --broker --scenario is required")
     with ExitStack() as stack:
-        listening = stack.enter_context(_listen(options.host, options.port))
+        listening = _listen_all(options, parser, stack)
         # All that is slow to import comes with this: clients may call meanwhile.
         from . import running  # noqa: PLC0415
 
@@ -133,11 +154,19 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _serve(
-    options: argparse.Namespace, listening: socket.socket, running: Any, stack: ExitStack
+    options: argparse.Namespace,
+    listening: dict[str, socket.socket],
+    running: Any,
+    stack: ExitStack,
 ) -> int:
-    host, port = listening.getsockname()[:2]
-    where = {"host": host, "port": port, "tls": True, "ca": options.ca}
-    served = running.Served(listening, running.Certificates([options.host]), console.tell)
+    wires = {name: _address(each) for name, each in listening.items()}
+    first = next(iter(wires))
+    secure = any(name in _SECURE for name in wires)
+    where = {**wires[first], "tls": first in _SECURE, "ca": options.ca}
+    if options.wires is not None:
+        where["wires"] = wires
+    certificates = running.Certificates([options.host]) if secure else None
+    served = running.Served(listening, certificates, console.tell)
     if options.scenario is not None:
         served.plan = running.scenario(options.scenario).plan(options.seed or None)
         where["scenario"] = options.scenario
@@ -148,7 +177,7 @@ def _serve(
     session = None
     if options.session is not None:
         session = running.load(options.session, console.tell)
-    if options.ca is not None:
+    if options.ca is not None and served.certificates is not None:
         console.write(options.ca, served.certificates.ca, "the CA certificate")
     if session is not None:
         where["session"] = options.session
@@ -164,6 +193,29 @@ def _serve(
 def _write(descriptor: int, line: str) -> None:
     """At once to the system: what was written outlives the process."""
     os.write(descriptor, line.encode())
+
+
+_SECURE = ("tls", "wss", "json-wss")
+
+
+def _address(listening: socket.socket) -> dict[str, Any]:
+    host, port = listening.getsockname()[:2]
+    return {"host": host, "port": port}
+
+
+def _listen_all(
+    options: argparse.Namespace, parser: argparse.ArgumentParser, stack: ExitStack
+) -> dict[str, socket.socket]:
+    """A socket for each wire, the first on --port unless it has a port of its own."""
+    listening: dict[str, socket.socket] = {}
+    usual = options.port
+    for name, port in options.wires or [("tls", None)]:
+        if name in listening:
+            parser.error(f"argument --wire: {name} twice")
+        chosen = usual if port is None else port
+        listening[name] = stack.enter_context(_listen(options.host, chosen))
+        usual = 0
+    return listening
 
 
 def _listen(host: str, port: int) -> socket.socket:
