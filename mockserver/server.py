@@ -15,13 +15,14 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import trio
 
 from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import Carrier
 
+from .bare import bare
 from .behaviour import BehaviourFactory, Caller, Doorkeeper, World
 from .certificates import Certificates
 from .doors import Door, door
@@ -88,7 +89,7 @@ async def mock_server(
             finally:
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        error = _bare(group)
+        error = bare(group)
     if error is not None:
         raise error
 
@@ -314,15 +315,6 @@ def _doors(
             opened.close()
         raise
     return sockets
-
-
-def _bare(error: BaseException) -> BaseException:
-    """The exception inside nurseries' groups of one; a group of several stays a group."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    group = cast("BaseExceptionGroup[BaseException]", error)
-    inside = list(group.exceptions)
-    return _bare(inside[0]) if len(inside) == 1 else group
 
 
 def _release() -> Schema:
