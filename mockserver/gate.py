@@ -113,11 +113,7 @@ class Gate:
 
     def wake_at(self) -> float | None:
         """When the core is due, or a token runs out; nothing happens while nobody is connected."""
-        times = [grant.expires_at for grant in self._grants()]
-        core = self.core.wake_at() if self.channels else None
-        if core is not None:
-            times.append(core)
-        self._planned = min(times, default=None)
+        self._planned = self._due()
         return self._planned
 
     def wake(self, now: float) -> None:
@@ -127,6 +123,13 @@ class Gate:
         for grant in {id(grant): grant for grant in self._grants()}.values():
             if grant.expired(now):
                 self.invalidate(grant, "The access token has expired")
+
+    def _due(self) -> float | None:
+        times = [grant.expires_at for grant in self._grants()]
+        core = self.core.wake_at() if self.channels else None
+        if core is not None:
+            times.append(core)
+        return min(times, default=None)
 
     def _grants(self) -> Iterator[Grant]:
         for channel in self.channels.values():
@@ -149,13 +152,16 @@ class Gate:
         """Put a request to the core; returns what the channel gets. Others are told theirs."""
         outgoing = self.core.received(channel.number, request, client_msg_id, self.now)
         own = self.deliver(outgoing, channel)
-        self.replan()
+        self._wanted_by(self.core.wake_at())
         return own
 
     def replan(self) -> None:
-        """What was planned may have changed."""
-        planned = self._planned
-        if self.wake_at() != planned:
+        """Something may be due earlier than was planned."""
+        self._wanted_by(self._due())
+
+    def _wanted_by(self, at: float | None) -> None:
+        """The engine asks again by itself when the time comes that it was told last."""
+        if at is not None and (self._planned is None or at < self._planned):
             self._nudge()
 
     def deliver(self, outgoing: Iterable[Outgoing], asking: Channel | None = None) -> list[Action]:

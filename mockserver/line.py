@@ -157,25 +157,31 @@ class Line:
         """Bytes from the client, until it ends or breaks the protocol."""
         begun = math.inf  # when the frame that is under way began
         while self._outbox.closing is None:
-            data = None
-            with trio.move_on_at(begun + self._limits.frame):
-                try:
-                    data = bytes(await self._stream.receive_some(_CHUNK))
-                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    # Many a client closes its socket without a word of TLS: an end like any other.
-                    if not isinstance(error.__cause__, ssl.SSLEOFError):
-                        self._outbox.abandon(_broke(error))
-                        return
-                    data = b""
-                except RemoteProtocolError as error:
-                    self._object(behaviour, error)
+            try:
+                data = await self._more(begun)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                # Many a client closes its socket without a word of TLS: an end like any other.
+                if not isinstance(error.__cause__, ssl.SSLEOFError):
+                    self._outbox.abandon(_broke(error))
                     return
+                data = b""
+            except RemoteProtocolError as error:
+                self._object(behaviour, error)
+                return
             if data is None:
                 self._outbox.close(f"no whole frame within {self._limits.frame:g} seconds")
                 return
             whole = self._receive(behaviour, data)
             begun = math.inf if whole else min(begun, trio.current_time())
             await self._outbox.room()
+
+    async def _more(self, begun: float) -> bytes | None:
+        """The next bytes; None if they come too late for the frame that began then."""
+        if begun == math.inf:  # by far the most often, and a cancel scope is not free
+            return bytes(await self._stream.receive_some(_CHUNK))
+        with trio.move_on_at(begun + self._limits.frame):
+            return bytes(await self._stream.receive_some(_CHUNK))
+        return None
 
     def _receive(self, behaviour: Behaviour, data: bytes) -> bool:
         """Give the behaviour what these bytes complete; whether they completed anything."""
@@ -193,7 +199,9 @@ class Line:
             self._outbox.close(f"the client broke the protocol: {self._connection.broken}")
         elif data == b"":
             self._outbox.close("the client closed the connection")
-        if behaviour.wake_at() != self._planned:
+        at = behaviour.wake_at()
+        # Later than planned, as after every message, needs no alarm: it is asked again by then.
+        if at is not None and (self._planned is None or at < self._planned):
             self._alarm.unpark_all()
         return bool(events)
 
