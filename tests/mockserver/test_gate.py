@@ -640,3 +640,14 @@ def test_the_engine_is_told_when_what_is_planned_has_changed(box):
     assert (box.wake_at(), len(nudges)) == (planned, told)
     box.broker.set_price("EURUSD", 1.2)
     assert len(nudges) == told + 1
+
+
+def test_the_engine_is_not_told_of_what_is_due_later_than_planned(box):
+    nudges: list[None] = []
+    box.started(lambda: nudges.append(None))
+    client = Client(box).login(HEDGED)
+    planned, told = box.wake_at(), len(nudges)
+    client.now = planned + 60.0  # the prices of a minute have passed by then
+    client.ask(ProtoOASymbolsListReq(ctid_trader_account_id=HEDGED))
+    assert len(nudges) == told
+    assert box.wake_at() > planned
