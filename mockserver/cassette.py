@@ -48,7 +48,7 @@ class NoUpstream(MockServerError):
 
 
 class Cassette(Replay):
-    """Plays and records the file at `path`: give it to `mock_server`, and run `serve` beside it.
+    """Plays and records the file at `path`: give it to `mock_server`, inside `passing_on`.
 
     The nth connection is recorded in the nth file (`s.jsonl`, `s-2.jsonl`, …), and played from it;
     where nothing is recorded and it has no file of its own, from the first. `order` is the
@@ -126,6 +126,22 @@ class Cassette(Replay):
         self._passages.close()
 
 
+@asynccontextmanager
+async def passing_on(cassette: Cassette) -> AsyncGenerator[None, None]:
+    """Let it pass on what it has to while the block runs, and a little longer."""
+    error: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cassette.serve)
+            yield
+            cassette.finish()
+            nursery.cancel_scope.deadline = trio.current_time() + _PATIENCE
+    except BaseExceptionGroup as group:
+        error = bare(group)
+    if error is not None:
+        raise error
+
+
 class _Writer:
     """Appends lines to a session file, each at once to the system. It is opened by the first."""
 
@@ -192,16 +208,6 @@ async def mock_session(
 
         schema = SCHEMA
     cassette = Cassette(path, schema, record_mode, upstream=upstream, order=order, pace=pace)
-    error: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(cassette.serve)
-            async with mock_server(cassette, schema=schema, **options) as server:
-                yield server
-            cassette.finish()
-            nursery.cancel_scope.deadline = trio.current_time() + _PATIENCE
-    except BaseExceptionGroup as group:
-        error = bare(group)
-    if error is not None:
-        raise error
+    async with passing_on(cassette), mock_server(cassette, schema=schema, **options) as server:
+        yield server
     cassette.check()

@@ -9,7 +9,6 @@ import argparse
 import os
 import signal
 import socket
-import ssl
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ import trio
 
 from ctrader_typed.proto import SCHEMA
 
-from . import console
+from . import console, session_arguments
 from .certificates import Certificates
 from .doorway import Doorway
 from .errors import MissingExtra
@@ -52,9 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--to", metavar="FILE", required=True, help="the session file to write")
-    add("--upstream", metavar="HOST:PORT", type=_address, required=True, help="the server")
-    add("--upstream-ca", metavar="FILE", help="the CA that the server's certificate is verified by")
-    add("--upstream-plain", action="store_true", help="the server speaks without TLS")
+    session_arguments.add_upstream(parser, required=True)
     add("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     add("--port", type=console.port, default=0, help="the port to listen on; 0, the default: free")
     add("--plain", action="store_true", help="serve clients without TLS")
@@ -63,20 +60,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _address(text: str) -> tuple[str, int]:
-    host, colon, number = text.rpartition(":")
-    if not colon or not host or not number.isdecimal() or not 0 < int(number) < 65536:
-        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
-    return host.strip("[]"), int(number)
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit status. Raises CannotStart."""
     options = _parser().parse_args(arguments)
     if Path(options.to).exists():
         raise console.CannotStart(f"{options.to} is there already: record to another file")
-    host, port = options.upstream
-    upstream = Upstream(host, port, _trust(options))
+    upstream = session_arguments.upstream(options)
+    assert upstream is not None  # argparse has seen to it
     try:
         listening = listen(options.host, options.port)
     except OSError as error:
@@ -91,15 +81,6 @@ def run(arguments: Sequence[str]) -> int:
         if options.ca is not None and certificates is not None:
             console.write(options.ca, certificates.ca, "the CA certificate")
         return trio.run(_record, options, listening, certificates, upstream)
-
-
-def _trust(options: argparse.Namespace) -> ssl.SSLContext | None:
-    if options.upstream_plain:
-        return None
-    try:
-        return ssl.create_default_context(cafile=options.upstream_ca)
-    except (OSError, ssl.SSLError) as error:
-        raise console.CannotStart(f"cannot use {options.upstream_ca} as a CA: {error}") from None
 
 
 async def _record(

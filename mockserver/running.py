@@ -5,12 +5,15 @@ The part of `python -m mockserver` that needs a loop. Prints nothing itself.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import socket
 import warnings
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import trio
@@ -19,14 +22,15 @@ from ctrader_typed.proto import SCHEMA
 
 from .behaviour import BehaviourFactory
 from .box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Box
+from .cassette import Cassette, passing_on
 from .certificates import Certificates
 from .errors import MockServerError
 from .faults.files import scenario
 from .faults.plan import Plan
 from .gate import Etiquette
-from .recording import Session, load_session
+from .passage import Reachable
 from .report import report
-from .script import Replay
+from .script import STEP, NothingToRelease, Replay
 from .server import MockServer, mock_server
 
 __all__ = [
@@ -34,8 +38,8 @@ __all__ = [
     "MockServerError",
     "Served",
     "box",
+    "cassette",
     "keys",
-    "load",
     "play",
     "scenario",
     "trade",
@@ -59,14 +63,24 @@ class Served:
     journal: Callable[[str], object] | None = None
 
 
-def load(path: str, tell: Callable[[str], None]) -> Session:
-    """The session in this file; what is doubtful about it goes to `tell`. Raises SessionError."""
+def cassette(options: Any, upstream: Reachable | None, tell: Callable[[str], None]) -> Cassette:
+    """What plays the session that the arguments name; what is doubtful about it goes to `tell`.
+
+    Raises SessionError, NoUpstream.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        session = load_session(path, SCHEMA)
+        found = Cassette(
+            options.session,
+            SCHEMA,
+            options.record_mode,
+            upstream=upstream,
+            order=options.order,
+            pace=options.speed,
+        )
     for warning in caught:
         tell(f"mockserver: warning: {warning.message}")
-    return session
+    return found
 
 
 def box(seed: int, live: bool | None) -> Box:
@@ -85,9 +99,9 @@ def keys(box: Box) -> dict[str, Any]:
     }
 
 
-def play(served: Served, session: Session, *, pace: float, sessions: int) -> int:
+def play(served: Served, cassette: Cassette, sessions: int) -> int:
     """Serve until `sessions` clients have played, 0 for no end; returns the exit status."""
-    return trio.run(_play, served, Replay(session, pace=pace), sessions)
+    return trio.run(_play, served, cassette, sessions)
 
 
 def trade(served: Served, box: Box) -> int:
@@ -95,16 +109,32 @@ def trade(served: Served, box: Box) -> int:
     return trio.run(_trade, served, box)
 
 
-async def _play(served: Served, replay: Replay, sessions: int) -> int:
-    tally = _Tally(replay, served.tell)
-    async with _running(served, replay) as (server, stopped):
+async def _play(served: Served, cassette: Cassette, sessions: int) -> int:
+    tally = _Tally(cassette, served.tell)
+    async with (
+        passing_on(cassette),
+        _running(served, cassette) as (server, stopped),
+        trio.open_nursery() as nursery,
+    ):
+        if cassette.pace == STEP:
+            nursery.start_soon(_release, cassette)
         while sessions == 0 or tally.played < sessions:
             await server.wait_ended(tally.over + 1)
             tally.take(server)
+        nursery.cancel_scope.cancel()
     tally.take(server)
     if stopped and sessions:
         return _STOPPED + stopped[0]
     return _GOOD if tally.good else _DIVERGED
+
+
+async def _release(cassette: Cassette) -> None:
+    """Let a message go for each line on standard input, until there are no more."""
+    # Not through sys.stdin: a thread that waits in it would hold up the end of the process.
+    read = partial(os.read, 0, 4096)
+    while lines := await trio.to_thread.run_sync(read, abandon_on_cancel=True):
+        with contextlib.suppress(NothingToRelease):
+            cassette.release(lines.count(b"\n"))
 
 
 async def _trade(served: Served, box: Box) -> int:

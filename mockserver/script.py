@@ -28,7 +28,7 @@ from .behaviour import (
     UnknownPayload,
 )
 from .course import course, requests
-from .errors import SessionDiverged
+from .errors import MockServerError, SessionDiverged
 from .matching import Difference, differences
 from .outcome import Candidate, Divergence, Outcome
 from .payloads import Payload, fill, known
@@ -47,6 +47,10 @@ _REMEMBERED = 1000
 _BATCH = 1000  # steps played at once: the engine decides when there is room for more
 _CANDIDATES = 3
 _NOTHING: Payload = {}
+
+
+class NothingToRelease(MockServerError, RuntimeError):
+    """Nobody is connected, or the session is not played step by step."""
 
 
 class Beyond(Protocol):
@@ -86,7 +90,7 @@ class Replay:
         epoch: float | None = None,
     ) -> None:
         self.session = session
-        self._pace = pace
+        self.pace = pace
         self.order = session.order if order is None else Order(order)
         self._epoch = time.time() if epoch is None else epoch
         self._numbers = count(FIRST_FRESH)
@@ -102,7 +106,7 @@ class Replay:
         """The behaviour of a connection on which this session is played."""
         script = Script(
             session,
-            pace=self._pace,
+            pace=self.pace,
             caller=caller.number,
             order=order,
             made=Made(self._numbers),
@@ -117,12 +121,12 @@ class Replay:
     def release(self, messages: int = 1) -> None:
         """Let the next so many messages of the server go, on each connection that stands.
 
-        RuntimeError if no connection does, or none is played step by step.
+        Raises NothingToRelease if no connection does, or none is played step by step.
         """
         standing = [each for each in self._scripts.values() if not each[0].outcome.ended]
-        if self._pace != STEP or not standing:
-            why = "nobody is connected" if self._pace == STEP else "the pace is not STEP"
-            raise RuntimeError(f"{self.session.name}: nothing to release: {why}")
+        if self.pace != STEP or not standing:
+            why = "nobody is connected" if self.pace == STEP else "the pace is not STEP"
+            raise NothingToRelease(f"{self.session.name}: nothing to release: {why}")
         for script, caller in standing:
             script.release(messages)
             caller.push(())

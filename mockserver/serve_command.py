@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import console
+from . import console, session_arguments
 from .sockets import WIRES, listen
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ examples:
       serve it once, on a free port; clients trust ca.pem
   python -m mockserver --session demo.session.jsonl --port 5035 --sessions 0 --speed real
       serve it to everybody, as fast as it was recorded, until stopped
+  python -m mockserver --session s.jsonl --record-mode new_episodes --upstream localhost:5035
+      serve it, and let that server answer what it lacks: this is appended
   python -m mockserver --broker --port 5035 --ca ca.pem --seed 7
       a broker with four accounts and prices of its own, until stopped
   python -m mockserver --broker --wire tls:5035 --wire json-wss:5036 --wire tcp
@@ -89,14 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         default="both",
         help="the accounts that the broker serves (default: both)",
     )
-    add(
-        "--speed",
-        type=_pace,
-        default=0.0,
-        metavar="fast|real|N",
-        help="how to play a session: fast (the default) waits for nothing, real is as recorded, N "
-        "so many times faster",
-    )
+    session_arguments.add_playing(parser)
     times = parser.add_mutually_exclusive_group()
     times.add_argument(
         "--sessions",
@@ -117,19 +112,6 @@ def _wire(text: str) -> tuple[str, int | None]:
     if name not in WIRES:
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(WIRES)}, got {name!r}")
     return name, console.port(number) if colon else None
-
-
-def _pace(text: str) -> float:
-    """How long a second of the session takes."""
-    if text in ("fast", "real"):
-        return 0.0 if text == "fast" else 1.0
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0.0 < speed < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected fast, real or a number above 0, got {text!r}")
-    return 1.0 / speed
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -174,15 +156,15 @@ def _serve(
         descriptor = console.append_to(options.journal, "the journal")
         stack.callback(os.close, descriptor)
         served.journal = partial(_write, descriptor)
-    session = None
+    replay = None
     if options.session is not None:
-        session = running.load(options.session, console.tell)
+        replay = running.cassette(options, session_arguments.upstream(options), console.tell)
     if options.ca is not None and served.certificates is not None:
         console.write(options.ca, served.certificates.ca, "the CA certificate")
-    if session is not None:
+    if replay is not None:
         where["session"] = options.session
         served.ready = lambda: console.announce(where)
-        return int(running.play(served, session, pace=options.speed, sessions=options.sessions))
+        return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
     box = running.box(options.seed, live)
     where["broker"] = running.keys(box)

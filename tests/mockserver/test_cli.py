@@ -333,8 +333,8 @@ WRONG = {
     "no session": ((), "--session"),
     "a bad port": (("--port", "70000"), "expected a port, 0 to 65535, got '70000'"),
     "a bad count": (("--sessions", "-1"), "expected a number, 0 for no end, got '-1'"),
-    "no speed": (("--speed", "slow"), "expected fast, real or a number above 0, got 'slow'"),
-    "speed 0": (("--speed", "0"), "expected fast, real or a number above 0, got '0'"),
+    "no speed": (("--speed", "slow"), "expected fast, real, step or a number above 0, got 'slow'"),
+    "speed 0": (("--speed", "0"), "expected fast, real, step or a number above 0, got '0'"),
     "once and often": (("--once", "--sessions", "2"), "not allowed with"),
 }
 

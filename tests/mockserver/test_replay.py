@@ -23,7 +23,7 @@ from mockserver.behaviour import Action, Close, Envelope, Send, UnknownPayload
 from mockserver.errors import SessionDiverged, SessionError
 from mockserver.recording import Order, Session, read_session
 from mockserver.report import report
-from mockserver.script import STEP, Replay, Script
+from mockserver.script import STEP, NothingToRelease, Replay, Script
 from mockserver.server import mock_server
 from mockserver.templates import FIRST_FRESH
 
@@ -346,7 +346,9 @@ def test_an_unknown_amend_keeps_its_own_value():
 async def test_the_test_releases_each_message_of_the_server(autojump_clock):
     steps = session(ask(1, "1"), answer("1"), spot(1), spot(2), spot(3))
     replay = Replay(steps, pace=STEP)
-    with pytest.raises(RuntimeError, match=r"s\.jsonl: nothing to release: nobody is connected"):
+    with pytest.raises(
+        NothingToRelease, match=r"s\.jsonl: nothing to release: nobody is connected"
+    ):
         replay.release()
     async with mock_server(replay, port=None) as server:
         async with (
@@ -373,5 +375,5 @@ async def test_the_test_releases_each_message_of_the_server(autojump_clock):
         await server.wait_ended()
     with pytest.raises(SessionDiverged, match=r"ProtoOASpotEvent \(line 5\) was not released bef"):
         replay.check()
-    with pytest.raises(RuntimeError, match="the pace is not STEP"):
+    with pytest.raises(NothingToRelease, match="the pace is not STEP"):
         Replay(steps).release()
