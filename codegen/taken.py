@@ -65,8 +65,11 @@ METHODS_TAKEN = frozenset(
         "float",
         "int",
         "limits",
+        "orders",
+        "place",
         "request",
         "schema",
+        "statistics",
         "str",
     }
 )

@@ -20,6 +20,7 @@ from .errors import (
     OrderError,
     OutcomeUnknown,
     RateLimited,
+    ReconnectAbandoned,
     RefreshLost,
     RemoteProtocolError,
     ServerError,
@@ -40,12 +41,17 @@ from .wire.envelope import BadPayload, UnknownPayload
 from .wire.fate import Fill, OrderEvent
 from .wire.limits import NO_LIMITS, Limits, RateLimits
 from .wire.lives import OrderStatus
+from .wire.notices import Gap, NotRestored
+from .wire.overflow import conflate, conflate_spots
+from .wire.reconnect import NO_RECONNECT, Reconnect
+from .wire.statistics import Latency, Statistics, StreamStatistics
 
 __version__ = "0.1.0"  # as in pyproject.toml: a test compares them
 
 __all__ = [
     "JSON_WEBSOCKET",
     "NO_LIMITS",
+    "NO_RECONNECT",
     "PROTOBUF_TCP",
     "PROTOBUF_WEBSOCKET",
     "SCHEMA",
@@ -63,12 +69,15 @@ __all__ = [
     "EncodeError",
     "EventStream",
     "Fill",
+    "Gap",
     "Journal",
     "JournalInUse",
+    "Latency",
     "Limits",
     "LocalProtocolError",
     "Message",
     "NotFilled",
+    "NotRestored",
     "NotRouted",
     "NotSent",
     "OpenOrder",
@@ -80,16 +89,22 @@ __all__ = [
     "OutcomeUnknown",
     "RateLimited",
     "RateLimits",
+    "Reconnect",
+    "ReconnectAbandoned",
     "RefreshLost",
     "RemoteProtocolError",
     "Request",
     "ServerError",
     "SlowSubscriber",
+    "Statistics",
+    "StreamStatistics",
     "TokenRefused",
     "TokenStoreError",
     "UnexpectedReply",
     "UnknownPayload",
     "Wire",
+    "conflate",
+    "conflate_spots",
     "connect",
     "connect_over",
 ]

@@ -95,8 +95,8 @@ class AuthError(ServerError):
 class NotRouted(ServerError):
     """The server has no way to an account: it is of the other environment, or its broker is away.
 
-    Demo and live are separate systems; `is_live` of the account says to which it belongs. An account
-    for play money can be a live one.
+    Demo and live are separate systems; `is_live` of the account says to which it belongs. An
+    account for play money can be a live one.
     """
 
     def __str__(self) -> str:
@@ -228,6 +228,14 @@ class ConnectionLost(CTraderError, OSError):
         if not self.maybe_delivered:
             return self.reason
         return f"{self.reason}; the request was sent and may have been carried out"
+
+
+class ReconnectAbandoned(ConnectionLost):
+    """The connection was lost and no other one will follow; the cause is chained.
+
+    Either as many attempts failed as were allowed, or the server refused what no attempt can mend:
+    a wrong client secret, a revoked token.
+    """
 
 
 class SlowSubscriber(CTraderError):

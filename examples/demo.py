@@ -22,6 +22,7 @@ import trio
 
 from ctrader_typed import (
     Api,
+    Gap,
     ProtoOADeal,
     ProtoOAExecutionEvent,
     ProtoOAExecutionType,
@@ -173,7 +174,8 @@ async def watch(api: Api, symbols: dict[int, tuple[str, ProtoOASymbol]]) -> None
         await api.subscribe_spots(ctid_trader_account_id=ACCOUNT, symbol_id=list(symbols))
         with trio.move_on_after(WATCH_SECONDS):
             async for spot in spots:
-                say(quotes.update(spot))
+                if not isinstance(spot, Gap):
+                    say(quotes.update(spot))
 
 
 async def buy(api: Api, symbol: ProtoOASymbol) -> ProtoOADeal:
@@ -190,6 +192,8 @@ async def buy(api: Api, symbol: ProtoOASymbol) -> ProtoOADeal:
             client_order_id="demo-1",
         )
         async for event in executions:
+            if isinstance(event, Gap):
+                continue
             say(f"  {event.execution_type}{'  (by the server)' if event.is_server_event else ''}")
             if event.execution_type is ProtoOAExecutionType.ORDER_FILLED and event.deal is not None:
                 return event.deal

@@ -9,16 +9,23 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import trio
 
-from ..errors import ConnectionLost, CTraderError, RateLimited, RemoteProtocolError
+from ..errors import (
+    ConnectionLost,
+    CTraderError,
+    RateLimited,
+    ReconnectAbandoned,
+    RemoteProtocolError,
+)
 from ..message import Message, Request
 from ..schema import Schema
 from ..wire.connection import Connection, Wire
 from ..wire.envelope import BadPayload, Received, UnknownPayload
-from ..wire.exchange import Exchange, Ticket
+from ..wire.exchange import Answered, Event, Exchange, Ticket
 from ..wire.limits import Limits, RateLimits
 from ..wire.pulse import Beat, Pulse
 from ..wire.roles import Roles
@@ -29,11 +36,16 @@ from .wirelog import WireLog
 
 R = TypeVar("R", bound=Message)
 
+Watch = Callable[[list[Answered], list[Event]], None]
+
 log = logging.getLogger(__name__)
 
 
 class Link:
-    """A connection from the moment its transport is open to its end."""
+    """A connection from the moment its transport is open to its end.
+
+    `watch` sees each batch, answers and events, before anybody who waits for them runs.
+    """
 
     def __init__(
         self,
@@ -46,6 +58,7 @@ class Link:
         heartbeat_interval: float,
         silence_limit: float,
         limits: RateLimits,
+        watch: Watch | None = None,
     ) -> None:
         roles = Roles(schema)
         self._transport = transport
@@ -63,6 +76,11 @@ class Link:
         self._writer = trio.lowlevel.ParkingLot()
         self._waiting: dict[Ticket, trio.lowlevel.Task] = {}
         self._reported: set[int] = set()
+        self._watch = watch
+        self.heard_at = trio.current_time()
+        """When the last byte came in, or the end."""
+        self.ended: str | None = None
+        """Why nothing goes through it any more; None while it does."""
 
     def limits(self) -> Limits:
         """What waits, is blocked, and may still leave."""
@@ -109,32 +127,37 @@ class Link:
         answer: R = ticket.result()
         return answer
 
-    async def run(self) -> None:
-        """Work until the connection ends, by itself or by being cancelled, and close the transport.
+    async def run(self, *beside: Callable[[], Awaitable[object]]) -> CTraderError:
+        """Work until the connection ends, or until cancelled, and close the transport.
 
-        Whoever waits is told at once; returns within two seconds, however the peer behaves.
+        What is `beside` runs for as long, and may end it with ConnectionLost. Whoever waits is told
+        at once. Returns why it ended, or is cancelled, in two seconds, however the peer behaves.
         """
-        reason = "the connection was closed by this client"
+        end: CTraderError = ConnectionLost("the connection was closed by this client")
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read)
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._keep_alive)
                 nursery.start_soon(self._orders.restored, self.request)
+                for task in beside:
+                    nursery.start_soon(task)
         except* (ConnectionLost, RemoteProtocolError) as ended:
-            reason = str(ended.exceptions[0])
+            end = _gravest(ended)
         finally:
+            self.ended = reason = str(end)
             log.info("link ended: %s", reason)
             self._wake(self._exchange.lose(reason))
             self._orders.link_lost(reason)
-            self._subscriptions.end(reason)
             await self._transport.aclose()
+        return end
 
     async def _read(self) -> None:
         connection = self._connection
         while connection.broken is None:
             data = await self._transport.receive()
-            self._pulse.heard(trio.current_time())
+            self.heard_at = trio.current_time()
+            self._pulse.heard(self.heard_at)
             self._dispatch(connection.receive_data(data))
             if data == b"":
                 raise ConnectionLost("the server closed the connection")
@@ -145,6 +168,8 @@ class Link:
         self._orders.receive(received)
         batch = self._exchange.receive(received, trio.current_time())
         self._orders.answered(batch.settled)
+        if self._watch is not None:
+            self._watch(batch.answered, batch.events)
         self._wake(batch.settled)
         self._subscriptions.publish(batch.events)
         for payload in batch.unreadable:
@@ -200,3 +225,17 @@ class Link:
                 self._writer.unpark_all()
             elif beat is Beat.SILENT:
                 raise ConnectionLost(f"no byte from the server for {self._silence_limit:g} s")
+
+
+def _gravest(group: BaseExceptionGroup[CTraderError]) -> CTraderError:
+    """Of all that happened at once: what forbids another attempt, or else what came first."""
+    errors = list(_leaves(group))
+    return next((error for error in errors if isinstance(error, ReconnectAbandoned)), errors[0])
+
+
+def _leaves(group: BaseExceptionGroup[CTraderError]) -> Iterator[CTraderError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

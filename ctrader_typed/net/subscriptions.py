@@ -1,43 +1,71 @@
-"""Streams of events: who gets which, how many may wait, and what happens to those who are too slow.
+"""Streams of events: who gets which, and who is told that some are missing.
 
 Knows types, but no message by name, and nothing of the link that the events come from.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+import copy
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import trio
 
 from ..errors import ConnectionLost, SlowSubscriber
+from ..wire.filters import Filter
+from ..wire.notices import Gap, NotRestored
+from ..wire.overflow import Dropped, Overflow, Rolling, queue
+from ..wire.statistics import StreamStatistics
 
 T_co = TypeVar("T_co", covariant=True)
 
 BUFFER = 16_384
 """Events that may wait in a stream by default: several times what one receive can hold."""
 
+CROWD = 10_000
+"""Waiting events that are never dropped after which a stream is complained of; then twice as many,
+and so on."""
+
+log = logging.getLogger(__name__)
+
 
 class EventStream(Generic[T_co]):
-    """Events of some types, in the order in which they came.
+    """Events of some types, in the order in which they came, over reconnects too.
 
-    Open it with `async with`: what comes in from then on is kept for `async for`, at most `buffer`
-    events. If more come, they are dropped, and the iteration raises SlowSubscriber at that point;
-    iterating again goes on after the gap. When the link has ended, what is left is still given,
-    then ConnectionLost is raised. Waiting for an event can be cancelled, and loses none. A step is
-    a checkpoint only when no event is there.
+    Open it with `async with`: what comes in from then on is kept for `async for`. Where a lost
+    connection was replaced, a `Gap` comes before the first fresh event, whatever the types.
+
+    At most `buffer` events wait. What happens to more is the stream's policy: "raise" drops them,
+    and the iteration raises SlowSubscriber at that point; iterating again goes on after it.
+    "drop_oldest" drops those that wait longest; `statistics()` counts them. `conflate(...)` keeps
+    the newest of each key. Execution events, order errors and gaps are never dropped: they wait
+    beyond the buffer, and a warning is logged when they become very many.
+
+    When there will be no more events, what is left is still given, then ConnectionLost is raised
+    (ReconnectAbandoned is one). Waiting for an event can be cancelled, and loses none. A step is a
+    checkpoint only when no event is there.
     """
 
-    def __init__(self, home: Subscriptions, types: tuple[type[T_co], ...], buffer: int) -> None:
-        if buffer < 1:
-            raise ValueError(f"a buffer holds at least 1 event, not {buffer}")
+    def __init__(
+        self,
+        home: Subscriptions,
+        types: tuple[type[T_co], ...],
+        buffer: int,
+        overflow: Overflow = "raise",
+        passes: Filter | None = None,
+    ) -> None:
         self._home = home
         self._types = types
-        self._room = buffer
-        self._items: deque[T_co] = deque()
-        self._dropped = 0
+        self._passes = passes
+        self._droppable = queue(overflow, buffer)
+        self._kept = Rolling(None)
+        self._received = 0
+        self._most_waiting = 0
+        self._crowd = CROWD
         self._open = False
         self._reader = trio.lowlevel.ParkingLot()
 
@@ -55,53 +83,95 @@ class EventStream(Generic[T_co]):
     ) -> None:
         self._open = False
         self._home.remove(self)
-        self._items.clear()
         self.wake()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> T_co:
-        if not self._items:
-            await self._arrival()
-        return self._items.popleft()
-
-    async def _arrival(self) -> None:
-        while not self._items:
+    async def __anext__(self) -> T_co | Gap:
+        while True:
             if not self._open:
                 await trio.lowlevel.checkpoint()
                 raise trio.ClosedResourceError("this stream is not open: use it in `async with`")
-            if self._dropped:
-                dropped, self._dropped = self._dropped, 0
-                raise SlowSubscriber(dropped)
-            if self._home.ended is not None:
+            first, kept = self._droppable.first(), self._kept.first()
+            if first is not None and (kept is None or first < kept):
+                event = self._droppable.pop()
+                if isinstance(event, Dropped):
+                    raise SlowSubscriber(event.count)
+                break
+            if kept is not None:
+                event = self._kept.pop()
+                break
+            if (ended := self._home.ended) is not None:
                 await trio.lowlevel.checkpoint()
-                raise ConnectionLost(self._home.ended)
+                raise again(ended)
             await self._reader.park()
+        fresh: T_co | Gap = event
+        return fresh
 
     def wants(self, kind: type[Any]) -> bool:
         """Whether events of this type belong here: a type asked for, or a subclass of one."""
         return issubclass(kind, self._types)
 
-    def put(self, event: Any) -> None:
-        """Keep one more event, or count it as dropped; `wake` follows when the batch is through."""
-        if self._dropped or len(self._items) >= self._room:
-            self._dropped += 1
+    def put(self, event: Any, *, keep: bool) -> bool:
+        """One more event, which is never dropped if `keep`; `wake` follows when the batch is
+        through. False if it does not pass the filter.
+        """
+        if self._passes is not None and not self._passes(event):
+            return False
+        self._received += 1
+        if keep:
+            self._kept.put(self._received, event)
+            if len(self._kept) >= self._crowd:
+                self._crowd *= 2
+                log.warning("%d events wait in a stream that may drop none", len(self._kept))
         else:
-            self._items.append(event)
+            self._droppable.put(self._received, event)
+        self._most_waiting = max(self._most_waiting, len(self._kept) + len(self._droppable))
+        return True
+
+    def put_gap(self, gap: Gap) -> None:
+        """What comes from now on is fresh."""
+        self._received += 1
+        self._kept.put(self._received, gap)
+        self._droppable.fence(self._received)
 
     def wake(self) -> None:
         """Let the reader look."""
         self._reader.unpark_all()
 
+    def statistics(self) -> StreamStatistics:
+        """How it stands."""
+        return StreamStatistics(
+            tuple(kind.__name__ for kind in self._types),
+            self._received,
+            len(self._kept) + len(self._droppable),
+            self._most_waiting,
+            self._droppable.dropped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """When the last byte came in (trio's clock), and why it was the last."""
+
+    at: float
+    reason: str
+
 
 class Subscriptions:
-    """All open streams of a client, and which types each of them wants."""
+    """All open streams of a client, and which types each of them wants.
 
-    def __init__(self) -> None:
+    `never_dropped` are the types that wait however many they become.
+    """
+
+    def __init__(self, never_dropped: tuple[type[Any], ...] = ()) -> None:
+        self._never_dropped = (*never_dropped, NotRestored)
         self._streams: list[EventStream[Any]] = []
-        self._by_type: dict[type[Any], list[EventStream[Any]]] = {}
-        self.ended: str | None = None
+        self._by_type: dict[type[Any], tuple[bool, list[EventStream[Any]]]] = {}
+        self._losses: dict[EventStream[Any], _Loss] = {}
+        self._connection = 1
+        self.ended: ConnectionLost | None = None
         """Why no more events can come; None while they can."""
 
     def add(self, stream: EventStream[Any]) -> None:
@@ -112,25 +182,72 @@ class Subscriptions:
     def remove(self, stream: EventStream[Any]) -> None:
         """It gets nothing any more."""
         self._streams.remove(stream)
+        self._losses.pop(stream, None)
         self._by_type.clear()
 
-    def publish(self, events: Iterable[object]) -> None:
+    def wanted(self, kind: type[Any]) -> bool:
+        """Whether any stream is open for this type."""
+        return any(stream.wants(kind) for stream in self._streams)
+
+    def statistics(self) -> tuple[StreamStatistics, ...]:
+        """How each of them stands."""
+        return tuple(stream.statistics() for stream in self._streams)
+
+    def publish(self, events: Sequence[object]) -> None:
         """Hand a batch to the streams and wake each reader once. Never waits."""
         by_type = self._by_type
         touched: set[EventStream[Any]] = set()
         for event in events:
             kind = type(event)
-            streams = by_type.get(kind)
-            if streams is None:
-                streams = by_type[kind] = [s for s in self._streams if s.wants(kind)]
+            route = by_type.get(kind)
+            if route is None:
+                route = by_type[kind] = self._route(kind)
+            keep, streams = route
             for stream in streams:
-                stream.put(event)
-                touched.add(stream)
+                if self._losses:
+                    self._tell(stream)
+                if stream.put(event, keep=keep):
+                    touched.add(stream)
         for stream in touched:
             stream.wake()
 
-    def end(self, reason: str) -> None:
+    def _route(self, kind: type[Any]) -> tuple[bool, list[EventStream[Any]]]:
+        keep = issubclass(kind, self._never_dropped)
+        return keep, [stream for stream in self._streams if stream.wants(kind)]
+
+    # --- connections ---
+
+    def lost(self, at: float, reason: str) -> None:
+        """The connection is gone, nothing having come since `at`; there will be another one."""
+        for stream in self._streams:
+            self._losses.setdefault(stream, _Loss(at, reason))
+
+    def connected(self, connection: int) -> None:
+        """What comes now is from this connection, by its number."""
+        self._connection = connection
+
+    def restored(self) -> None:
+        """The session is as it was: whoever has not been told of the gap is told now."""
+        for stream in tuple(self._losses):
+            self._tell(stream)
+            stream.wake()
+
+    def _tell(self, stream: EventStream[Any]) -> None:
+        loss = self._losses.pop(stream, None)
+        if loss is not None:
+            now = time.time_ns() // 1_000_000
+            lost_at = now - round(1000 * (trio.current_time() - loss.at))
+            stream.put_gap(Gap(lost_at, now, self._connection, loss.reason))
+
+    def end(self, why: ConnectionLost) -> None:
         """No more events: every stream gives what it has and then says why."""
-        self.ended = reason
+        self.ended = why
         for stream in self._streams:
             stream.wake()
+
+
+def again(error: ConnectionLost) -> ConnectionLost:
+    """The same error, for one more of those who get it: each has its own traceback."""
+    other = copy.copy(error)
+    other.__cause__ = error.__cause__
+    return other

@@ -24,6 +24,7 @@ from ..errors import (
 )
 from ..message import Request
 from ..schema import Schema
+from ..wire.notices import NotRestored
 from ..wire.roles import Roles
 from ..wire.verdict import ALREADY_AUTHORISED
 from .store import Held, Kept, TokenStore
@@ -198,7 +199,7 @@ class TokenKeeper:
         invalidated = self._called("ProtoOAAccountsTokenInvalidatedEvent")
         disconnected = self._called("ProtoOAAccountDisconnectEvent")
         sessions = _Sessions(self, self._api, frozenset(accounts))
-        async with self._api.events(invalidated, disconnected) as events:
+        async with self._api.events(invalidated, disconnected, NotRestored) as events:
             wake_at = await sessions.restore()
             task_status.started()
             while True:
@@ -208,6 +209,8 @@ class TokenKeeper:
                         sessions.invalidated(event.ctid_trader_account_ids)
                     elif isinstance(event, disconnected):
                         sessions.disconnected(event.ctid_trader_account_id)
+                    elif isinstance(event, NotRestored):
+                        sessions.not_restored(event.request)
                 try:
                     wake_at = await sessions.restore()
                 except (ServerError, ConnectionLost) as error:
@@ -244,6 +247,11 @@ class _Sessions:
         """
         if trio.current_time() < self._unrest_ends:
             self._missing |= self._accounts & {account}
+
+    def not_restored(self, request: Any) -> None:
+        """After a reconnect it was refused: its token was replaced meanwhile, most likely."""
+        if isinstance(request, self._account_auth):
+            self._missing |= self._accounts & {request.ctid_trader_account_id}
 
     async def restore(self) -> float:
         """Authorise what is missing, all if the token is another; returns when to come back."""

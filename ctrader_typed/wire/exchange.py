@@ -101,11 +101,25 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A request and its first answer, whether or not somebody still waits for it."""
+
+    request: Message
+    verdict: Message | CTraderError
+    latency: float
+    """Seconds between the two."""
+    events_before: int
+    """How many events of the batch came before the answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sorted:
     """What one batch of received values amounts to."""
 
     settled: list[Ticket] = field(default_factory=list[Ticket])
     """Tickets whose result is now known, for whoever waits."""
+    answered: list[Answered] = field(default_factory=list[Answered])
+    """All requests that got their first answer, in order."""
     events: list[Event] = field(default_factory=list[Event])
     """What subscribers may see, in the order in which it came."""
     unreadable: list[UnknownPayload | BadPayload] = field(
@@ -241,7 +255,10 @@ class Exchange:
         before = ticket.step(Happening.REPLY)
         trading = ticket.expected is self._roles.execution
         if before is not State.DONE:
-            verdict = judge(self._roles, ticket.request, ticket.expected, reply)
+            request = ticket.request
+            verdict = judge(self._roles, request, ticket.expected, reply)
+            latency = now - ticket.sent_at
+            batch.answered.append(Answered(request, verdict, latency, len(batch.events)))
             self._pace(ticket, verdict, now)
             if before is State.SENT:
                 ticket.settled_as = verdict

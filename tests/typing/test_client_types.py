@@ -11,6 +11,7 @@ from ctrader_typed import (
     BadPayload,
     ConnectionLost,
     EventStream,
+    Gap,
     Message,
     OrderError,
     ProtoOAClosePositionReq,
@@ -62,12 +63,16 @@ async def streams(api: Api) -> None:
     async with api.events(ProtoOASpotEvent, buffer=10) as spots:
         assert_type(spots, EventStream[ProtoOASpotEvent])
         async for spot in spots:
+            assert_type(spot, ProtoOASpotEvent | Gap)
+            if isinstance(spot, Gap):
+                assert_type(spot.lost_at, int)
+                continue
             assert_type(spot, ProtoOASpotEvent)
             assert_type(spot.bid, int | None)
     async with api.events(ProtoOASpotEvent, ProtoOADepthEvent) as two:
-        assert_type(await anext(two), ProtoOASpotEvent | ProtoOADepthEvent)
+        assert_type(await anext(two), ProtoOASpotEvent | ProtoOADepthEvent | Gap)
     async with api.events(ProtoOASpotEvent, ProtoOADepthEvent, UnknownPayload) as three:
-        assert_type(await anext(three), ProtoOASpotEvent | ProtoOADepthEvent | UnknownPayload)
+        assert_type(await anext(three), ProtoOASpotEvent | ProtoOADepthEvent | UnknownPayload | Gap)
     async with api.events(
         ProtoOAExecutionEvent,
         ProtoOAOrderErrorEvent,
@@ -80,10 +85,11 @@ async def streams(api: Api) -> None:
             ProtoOAExecutionEvent
             | ProtoOAOrderErrorEvent
             | ProtoOATrailingSLChangedEvent
-            | BadPayload,
+            | BadPayload
+            | Gap,
         )
     async with api.events(Message) as everything:
-        assert_type(await anext(everything), Message)
+        assert_type(await anext(everything), Message | Gap)
 
 
 async def connecting(stream: trio.abc.Stream) -> None:

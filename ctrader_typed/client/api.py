@@ -1,0 +1,240 @@
+"""What a program holds in its hands: the client that `connect()` gives.
+
+Knows no byte and no task: those belong to the connections.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, TypeVar, overload
+
+from .. import proto
+from ..errors import ServerError
+from ..message import Message, Request
+from ..net.order import Order
+from ..net.orders import Orders
+from ..net.subscriptions import BUFFER, EventStream, Subscriptions
+from ..net.supervisor import Supervisor
+from ..schema import Schema
+from ..wire.filters import filtering
+from ..wire.limits import Limits
+from ..wire.overflow import Overflow
+from ..wire.roles import Roles
+from ..wire.statistics import Statistics
+from ..wire.verdict import ALREADY_AUTHORISED
+
+R = TypeVar("R", bound=Message)
+A = TypeVar("A")
+B = TypeVar("B")
+D = TypeVar("D")
+E = TypeVar("E")
+
+log = logging.getLogger(__name__)
+
+
+class Client:
+    """A connection to the API, for any release of the schema. Made by `connect()`.
+
+    When the connection is lost, another one follows, with the same session: what was authorised and
+    subscribed is so again. Any number of tasks may use it at the same time.
+    """
+
+    def __init__(
+        self, schema: Schema, supervisor: Supervisor, subscriptions: Subscriptions, orders: Orders
+    ) -> None:
+        self._schema = schema
+        self._supervisor = supervisor
+        self._subscriptions = subscriptions
+        self._orders = orders
+
+    @property
+    def schema(self) -> Schema:
+        """The release that is spoken."""
+        return self._schema
+
+    async def request(self, request: Request[R]) -> R:
+        """Send a request and return the first message that answers it.
+
+        A trading request is answered by its first ProtoOAExecutionEvent; what follows (the fill
+        after the acceptance) comes to the streams of that type, and so does the first one.
+
+        Raises ServerError when the server refuses (RateLimited, AuthError and OrderError are the
+        kinds of it), with the request and the reply; UnexpectedReply when something else comes
+        back; DecodeError when the answer cannot be read; EncodeError when the request cannot be
+        written; ConnectionLost at once when there is no connection, or when it ends meanwhile: its
+        `maybe_delivered` says whether the server may have seen the request. ReconnectAbandoned, a
+        kind of it, when there will be no other connection.
+
+        Requests wait for their places within the server's limits, orders before reads. A read that
+        the server refuses all the same is sent again after the block, as often as it takes; a
+        trading request, and whatever else changes something, then raises RateLimited. Nothing else
+        is ever sent twice.
+
+        Cancelled before the request was written, not one byte of it leaves. Cancelled after that,
+        it may still be carried out: its answer is discarded, but an order's execution events are
+        still events. There is no timeout: `with trio.fail_after(5): await api.request(...)`.
+        """
+        return await self._supervisor.request(request)
+
+    async def place(self, request: Request[Any]) -> Order:
+        """Send a trading request and follow what becomes of it, over reconnects too.
+
+        Takes ProtoOANewOrderReq, ProtoOAClosePositionReq, ProtoOAAmendOrderReq,
+        ProtoOAAmendPositionSLTPReq and ProtoOACancelOrderReq. Returns once the server has answered:
+        `await order.filled()` is the next step. A new order without a client_order_id gets one.
+
+        Raises OrderError or another ServerError when the server refuses, NotSent when not one byte
+        of it left, OutcomeUnknown as soon as the link is lost after that: then nobody knows, and
+        `await error.order.resolved()` finds out. EncodeError or LocalProtocolError when it cannot
+        be sent at all. Nothing is ever sent twice.
+
+        Cancelled before the request was written, not one byte of it leaves. Cancelled after that,
+        the order goes its way, and `orders` has it.
+        """
+        return await self._orders.place(request)
+
+    @property
+    def orders(self) -> Orders:
+        """The orders that were placed, and those that the journal took over: iterate, or `find`."""
+        return self._orders
+
+    def limits(self) -> Limits:
+        """How many requests wait in each lane, what is blocked, and how many may still leave.
+
+        Times are those of `trio.current_time()`.
+        """
+        return self._supervisor.limits()
+
+    def statistics(self) -> Statistics:
+        """Counts over all connections, the latest latencies, and how each open stream stands."""
+        return self._supervisor.statistics()
+
+    async def connected(self) -> None:
+        """Wait until there is a connection with the session restored: at once if there is one.
+
+        Raises ConnectionLost (ReconnectAbandoned is one) if there will be none. The connection can
+        be lost again at any time: what is sent next may fail all the same. Can be cancelled.
+        """
+        await self._supervisor.connected()
+
+    async def auth(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        access_token: str,
+        account_id: int | Iterable[int],
+    ) -> None:
+        """Authorise the application, then one account or several, in this order.
+
+        `account_id` is the ctidTraderAccountId, not the login. What is authorised already counts as
+        success. Raises AuthError or another ServerError at the first refusal, and what `request`
+        raises; what was authorised before that stays so, also when cancelled.
+        """
+        roles = Roles(self._schema)
+        accounts = (account_id,) if isinstance(account_id, int) else tuple(account_id)
+        await self._authorise(
+            roles.application_auth(client_id=client_id, client_secret=client_secret)
+        )
+        log.info("application authorised")
+        for account in accounts:
+            await self._authorise(
+                roles.account_auth(ctid_trader_account_id=account, access_token=access_token)
+            )
+            log.info("account %d authorised", account)
+
+    async def _authorise(self, request: Request[Any]) -> None:
+        try:
+            await self.request(request)
+        except ServerError as error:
+            if error.code not in ALREADY_AUTHORISED:
+                raise
+
+    @overload
+    def events(
+        self,
+        a: type[A],
+        /,
+        *,
+        buffer: int = ...,
+        overflow: Overflow = ...,
+        account: int | Iterable[int] | None = ...,
+        symbol: int | Iterable[int] | None = ...,
+    ) -> EventStream[A]: ...
+    @overload
+    def events(
+        self,
+        a: type[A],
+        b: type[B],
+        /,
+        *,
+        buffer: int = ...,
+        overflow: Overflow = ...,
+        account: int | Iterable[int] | None = ...,
+        symbol: int | Iterable[int] | None = ...,
+    ) -> EventStream[A | B]: ...
+    @overload
+    def events(
+        self,
+        a: type[A],
+        b: type[B],
+        d: type[D],
+        /,
+        *,
+        buffer: int = ...,
+        overflow: Overflow = ...,
+        account: int | Iterable[int] | None = ...,
+        symbol: int | Iterable[int] | None = ...,
+    ) -> EventStream[A | B | D]: ...
+    @overload
+    def events(
+        self,
+        a: type[A],
+        b: type[B],
+        d: type[D],
+        e: type[E],
+        /,
+        *,
+        buffer: int = ...,
+        overflow: Overflow = ...,
+        account: int | Iterable[int] | None = ...,
+        symbol: int | Iterable[int] | None = ...,
+    ) -> EventStream[A | B | D | E]: ...
+    @overload
+    def events(
+        self,
+        *types: type[A],
+        buffer: int = ...,
+        overflow: Overflow = ...,
+        account: int | Iterable[int] | None = ...,
+        symbol: int | Iterable[int] | None = ...,
+    ) -> EventStream[A]: ...
+    def events(
+        self,
+        *types: type[Any],
+        buffer: int = BUFFER,
+        overflow: Overflow = "raise",
+        account: int | Iterable[int] | None = None,
+        symbol: int | Iterable[int] | None = None,
+    ) -> EventStream[Any]:
+        """A stream of the events of these types: `async with api.events(T) as stream: async for …`.
+
+        What comes in after the stream is opened is not missed, so open it before sending the
+        request that starts the events. `Message` stands for every message; UnknownPayload and
+        BadPayload are what could not be read, NotRestored what a reconnect could not bring back.
+        After a reconnect every stream gives a Gap before the first fresh event.
+
+        `buffer` is how many events may wait, and `overflow` what happens to more: "raise",
+        "drop_oldest", `conflate("symbol_id")` or `conflate_spots`; EventStream says how each works.
+        `account` and `symbol` are ids, one or several: events of others are left out, and their
+        arrival wakes nobody; an event that names no account or no symbol is never left out.
+        """
+        if not types:
+            raise TypeError("events() needs at least one type")
+        passes = None if account is None and symbol is None else filtering(account, symbol)
+        return EventStream(self._subscriptions, types, buffer, overflow, passes)
+
+
+class Api(Client, proto.Methods):
+    """The client of the release that this package ships: one typed method for each request."""

@@ -1,0 +1,130 @@
+"""A connection's session brought back, and kept while the connection lasts.
+
+What is missing is decided in `wire.session`; here it is asked for. Knows no transport.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import trio
+
+from ..errors import ConnectionLost, CTraderError, ReconnectAbandoned
+from ..message import Message, Request
+from ..wire.exchange import Answered, Event
+from ..wire.notices import NotRestored
+from ..wire.reconnect import Reconnect, may_pass
+from ..wire.session import Kind, Part, Session
+from .subscriptions import Subscriptions
+
+log = logging.getLogger(__name__)
+
+Ask = Callable[[Request[Any]], Awaitable[Message]]
+
+
+class Restorer:
+    """Keeps one client's session, over all its connections.
+
+    Each answer must come within `patience` seconds, or the connection is given up: a server that
+    sends events and answers nothing would hold us up for ever.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        subscriptions: Subscriptions,
+        reconnect: Reconnect,
+        patience: float,
+        chance: Callable[[], float],
+    ) -> None:
+        self._session = session
+        self._subscriptions = subscriptions
+        self._reconnect = reconnect
+        self._patience = patience
+        self._chance = chance
+        self._news = trio.lowlevel.ParkingLot()
+        self._refusal: CTraderError | None = None
+        self._notices: list[NotRestored] = []
+
+    def observe(self, answered: Sequence[Answered], events: Sequence[Event]) -> None:
+        """Answers and events came in, in this order. Never waits."""
+        if self._session.observe(answered, events):
+            self._news.unpark_all()
+
+    def link_lost(self) -> None:
+        """The connection is gone, and with it all that it had."""
+        self._session.link_lost()
+
+    async def run(self, ask: Ask, restored: Callable[[], None]) -> None:
+        """Restore everything, say so, and heal what breaks, until cancelled.
+
+        Raises ReconnectAbandoned if the application is refused for good, or after the first attempt
+        all accounts are and no stream wants NotRestored: who listens to that may mend it.
+        ConnectionLost if the server does not answer.
+        """
+        self._refusal, self._notices = None, []
+        await self._pass(ask)
+        if self._session.is_hopeless() and not self._subscriptions.wanted(NotRestored):
+            raise ReconnectAbandoned(str(self._refusal)) from self._refusal
+        restored()
+        self._publish()
+        failures, calm_at = 0, -math.inf
+        while True:
+            while not self._session.missing():
+                await self._news.park()
+            if trio.current_time() >= calm_at:
+                failures = 0
+            if failures > 0:  # what is taken away again and again is not asked for without a breath
+                await trio.sleep(self._reconnect.pause(failures - 1, self._chance()))
+            await self._pass(ask)
+            self._publish()
+            failures += 1
+            calm_at = trio.current_time() + self._reconnect.ceiling
+
+    async def _pass(self, ask: Ask) -> None:
+        """Ask once for all that is missing, in the server's order."""
+        tried: set[Part] = set()
+        while stage := self._session.missing(tried):
+            async with trio.open_nursery() as nursery:
+                for request in stage:
+                    nursery.start_soon(self._ask, ask, request, tried)
+
+    async def _ask(self, ask: Ask, request: Request[Any], tried: set[Part]) -> None:
+        parts = self._session.parts(request)
+        try:
+            with trio.fail_after(self._patience):
+                await ask(request)
+        except trio.TooSlowError:
+            name = type(request).__name__
+            raise ConnectionLost(f"{name} was not answered within {self._patience:g} s") from None
+        except CTraderError as error:
+            if self._session.in_force.issuperset(parts) or isinstance(error, ConnectionLost):
+                tried.update(parts)
+            elif may_pass(error):
+                log.warning("not restored for now: %s", error)
+                tried.update(parts)
+                if parts[0].kind is Kind.APPLICATION:
+                    raise ConnectionLost(str(error)) from error
+            else:
+                self._give_up(request, error)
+        else:
+            tried.update(parts)
+
+    def _give_up(self, request: Request[Any], error: CTraderError) -> None:
+        given_up = self._session.give_up(request)
+        if any(part.kind is Kind.APPLICATION for part in given_up):
+            raise ReconnectAbandoned(str(error)) from error
+        if not given_up:
+            return
+        for part in given_up:
+            log.warning("%s is given up: %s", part, error)
+        self._refusal = error
+        self._notices.append(NotRestored(request, error))
+
+    def _publish(self) -> None:
+        """Only now: who mends something needs a connection that takes requests."""
+        notices, self._notices = self._notices, []
+        self._subscriptions.publish(notices)

@@ -1,0 +1,186 @@
+"""One connection after the other, each with the session of the one before.
+
+What a connection does is `link`'s, what a session needs `restoring`'s. Never sends a user's request
+twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from ..errors import ConnectFailed, ConnectionLost, CTraderError, ReconnectAbandoned
+from ..message import Message, Request
+from ..wire.limits import Limits
+from ..wire.reconnect import Reconnect
+from ..wire.statistics import Statistics, Tally
+from .link import Link
+from .orders import Orders
+from .restoring import Restorer
+from .subscriptions import Subscriptions, again
+from .transport import Transport
+
+R = TypeVar("R", bound=Message)
+
+Dial = Callable[[trio.Nursery], Awaitable[Transport]]
+Build = Callable[[Transport], Link]
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """A client's connection, whichever it is at the moment.
+
+    `dial` opens a transport, for at most `patience` seconds when it is not the first; `build` makes
+    a link of one. Requests go to the last link whose session was restored: once that has ended,
+    they fail at once, until there is a next one.
+    """
+
+    def __init__(
+        self,
+        dial: Dial,
+        build: Build,
+        restorer: Restorer,
+        subscriptions: Subscriptions,
+        orders: Orders,
+        tally: Tally,
+        *,
+        reconnect: Reconnect,
+        patience: float,
+        chance: Callable[[], float],
+    ) -> None:
+        self._dial = dial
+        self._build = build
+        self._restorer = restorer
+        self._subscriptions = subscriptions
+        self._orders = orders
+        self._tally = tally
+        self._reconnect = reconnect
+        self._patience = patience
+        self._chance = chance
+        self._link: Link | None = None
+        self._connections = 0
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    # --- what clients ask ---
+
+    async def request(self, request: Request[R]) -> R:
+        """`Link.request` on the connection of the moment, or ConnectionLost at once."""
+        if (ended := self._subscriptions.ended) is not None:
+            await trio.lowlevel.checkpoint()
+            raise again(ended)
+        return await self._current().request(request)
+
+    def limits(self) -> Limits:
+        """What waits, is blocked, and may still leave."""
+        return self._current().limits()
+
+    def statistics(self) -> Statistics:
+        """Counts over all connections."""
+        return self._tally.so_far(self._subscriptions.statistics())
+
+    async def connected(self) -> None:
+        """Wait until requests can be sent; raises ConnectionLost if they never will be."""
+        await trio.lowlevel.checkpoint()
+        while self._current().ended is not None:
+            if (ended := self._subscriptions.ended) is not None:
+                raise again(ended)
+            await self._waiting.park()
+
+    def _current(self) -> Link:
+        assert self._link is not None, "start() comes first"
+        return self._link
+
+    # --- connections ---
+
+    def start(self, transport: Transport) -> Link:
+        """The first connection: there is nothing to restore yet, and requests may be sent at once.
+
+        `run` follows with what this returns.
+        """
+        self._connections = 1
+        link = self._build(transport)
+        self._expose(link)
+        return link
+
+    def _expose(self, link: Link) -> None:
+        self._tally.connections += 1
+        self._link = link
+        self._orders.connected(link.submit, link.withdraw)
+        self._subscriptions.restored()
+        self._waiting.unpark_all()
+
+    async def run(self, link: Link) -> None:
+        """Keep a connection until cancelled, or until no other one may follow; then tell everybody.
+
+        Returns, or is cancelled, within two seconds, however the peers behave.
+        """
+        end = ConnectionLost("the connection was closed by this client")
+        try:
+            end = await self._keep(link)
+        finally:
+            self._subscriptions.end(end)
+            self._orders.close("the connection has ended")
+            self._waiting.unpark_all()
+
+    async def _keep(self, link: Link) -> ConnectionLost:
+        """Why there is no connection any more."""
+        reconnect = self._reconnect
+        lost: CTraderError = await self._serve(link)
+        failures = 0
+        while not isinstance(lost, ReconnectAbandoned) and reconnect.allows(failures):
+            pause = reconnect.pause(failures, self._chance())
+            log.warning("connection lost (%s); the next attempt is in %.1f s", lost, pause)
+            await trio.sleep(pause)
+            before = self._tally.connections
+            lost = await self._attempt()
+            failures += 1
+            if self._tally.connections > before:
+                failures = 0
+            else:
+                self._tally.failed_attempts += 1
+        if isinstance(lost, ReconnectAbandoned):
+            return lost
+        if failures == 0:
+            return ConnectionLost(str(lost))
+        end = ReconnectAbandoned(f"gave up after {failures} failed attempts to reconnect: {lost}")
+        end.__cause__ = lost
+        return end
+
+    async def _attempt(self) -> CTraderError:
+        """Try to connect, and if that succeeds live on it; returns what ended it."""
+        lost: CTraderError = ConnectFailed(f"no connection within {self._patience:g} seconds")
+        async with trio.open_nursery() as nursery:
+            transport: Transport | None = None
+            with trio.move_on_after(self._patience):
+                try:
+                    transport = await self._dial(nursery)
+                except (ConnectFailed, ConnectionLost) as error:
+                    lost = error
+            if transport is not None:
+                self._connections += 1
+                self._subscriptions.connected(self._connections)
+                lost = await self._serve(self._build(transport))
+            nursery.cancel_scope.cancel()
+        return lost
+
+    async def _serve(self, link: Link) -> CTraderError:
+        """Run a link to its end."""
+
+        def restored() -> None:
+            if self._link is not link:
+                log.info("connection %d is restored", self._connections)
+                self._expose(link)
+
+        async def keep_session() -> None:
+            await self._restorer.run(link.request, restored)
+
+        heals = self._reconnect.attempts != 0
+        lost = await link.run(*((keep_session,) if heals else ()))
+        self._restorer.link_lost()
+        if heals:
+            self._subscriptions.lost(link.heard_at, str(lost))
+        return lost

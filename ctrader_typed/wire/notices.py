@@ -1,0 +1,42 @@
+"""What streams tell besides the server's events: that something may be missing, or stays away.
+
+Plain values; nobody here finds out when they are due.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import CTraderError
+from ..message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events may be missing here: the connection was lost, and there is a new one.
+
+    What comes after it is fresh; what was known before may be stale. Both times are ms since the
+    Unix epoch by this machine's clock, as the API counts them: what it sent between them can be
+    asked for where the API keeps a history (deals, orders, bars, ticks).
+    """
+
+    lost_at: int
+    """When the last byte came in on the connection that was lost."""
+    restored_at: int
+    """When the session was restored, or this stream's first fresh event came in before that."""
+    connection: int
+    """The number of the new connection; the client's first one was 1."""
+    reason: str
+    """Why the connection was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotRestored:
+    """A part of the session that the server refused after a reconnect, and that is given up.
+
+    `request` is what was asked: an authorisation, or a subscription. An account's subscriptions
+    come back when somebody authorises it again; nothing else is tried again by itself.
+    """
+
+    request: Message
+    error: CTraderError

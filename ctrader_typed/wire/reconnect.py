@@ -1,0 +1,55 @@
+"""When to try again after a connection was lost, and what no further attempt can mend.
+
+Pure: chance is an argument. Knows no connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..advice import Category
+from ..errors import CTraderError, RateLimited, ServerError
+
+_FOR_NOW = frozenset((Category.RATE_LIMIT, Category.UNAVAILABLE, Category.UNKNOWN, Category.BUSY))
+_MOST_DOUBLINGS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """How a lost connection is replaced.
+
+    At most `attempts` failures in a row, None for any number, 0 for no attempt at all. Before each
+    attempt a pause: any time up to `first` seconds, after each failure up to twice as long, up to
+    `ceiling` seconds in the end. Chance chooses, so that a thousand clients of a server that comes
+    back do not come back as one.
+    """
+
+    attempts: int | None = None
+    first: float = 0.5
+    ceiling: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.attempts is not None and self.attempts < 0:
+            raise ValueError(f"attempts is 0 or more, or None, not {self.attempts}")
+        if self.first <= 0 or self.ceiling < self.first:
+            raise ValueError("first is seconds above 0, and ceiling is no less")
+
+    def pause(self, failures: int, chance: float) -> float:
+        """Seconds before the next attempt, after this many failures; `chance` is from 0 to 1."""
+        longest: float = self.first * 2.0 ** min(failures, _MOST_DOUBLINGS)
+        return chance * min(longest, self.ceiling)
+
+    def allows(self, failures: int) -> bool:
+        """Whether another attempt may be made after this many failures in a row."""
+        return self.attempts is None or failures < self.attempts
+
+
+NO_RECONNECT = Reconnect(attempts=0)
+"""When the connection ends, so do requests and streams; nothing is restored."""
+
+
+def may_pass(error: CTraderError) -> bool:
+    """Whether what the server refuses now it may take later, although nobody changes anything."""
+    if isinstance(error, RateLimited):
+        return True
+    return isinstance(error, ServerError) and error.advice.category in _FOR_NOW
