@@ -19,6 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from . import record_command  # noqa: PLC0415 - one command need not load the other
 
             return record_command.run(arguments[1:])
+        if arguments[:1] == ["conformance"]:
+            from . import conformance_command  # noqa: PLC0415 - one command need not load the other
+
+            return conformance_command.run(arguments[1:])
         from . import serve_command  # noqa: PLC0415 - one command need not load the other
 
         return serve_command.run(arguments)

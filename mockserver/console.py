@@ -71,3 +71,4 @@ def count(text: str) -> int:
 def say(text: str) -> None:
     """A line on standard output."""
     sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

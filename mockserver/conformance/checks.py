@@ -1,6 +1,6 @@
-"""What may be expected of a client: each check is a value that says it in words and judges a record.
+"""What may be expected of a client: each check says it in words, and judges a record.
 
-Pure. A check gives a sentence for each thing that was wrong, and nothing for a client that did well.
+Pure. A check gives a sentence for each thing that was wrong; for a client that did well, none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ctrader_typed.message import Message, Request
 
 from ..behaviour import Entrance
 from ..invariants import HEARTBEAT_GAP, Rule
-from .record import Closed, Opened, Record, Said
+from .record import Closed, Knock, Opened, Record, Said, Struck
 
 ORDER = "ProtoOANewOrderReq"
 QUESTIONS = (
@@ -117,7 +117,7 @@ class Once:
 
     def __call__(self, record: Record) -> Iterator[str]:
         """Orders are the same also under another clientOrderId: the position is twice as large."""
-        times = Counter(_sameness(each.message) for each in record.said(self.message) if each)
+        times = Counter(_sameness(each.message) for each in record.said(self.message))
         worst = max(times.values(), default=0)
         if worst > 1:
             yield f"it sent the same {self.what} {worst} times"
@@ -177,12 +177,10 @@ class Notices:
         struck = record.struck
         if struck is None:
             return
-        signs = (
-            each.at
-            for each in record.entries
-            if each.at >= struck and isinstance(each, (Opened, Closed))
-        )
-        took = min(signs, default=record.exit.at) - struck
+        entries = iter(record.entries)
+        next(each for each in entries if isinstance(each, Struck))
+        signs = (each.at for each in entries if isinstance(each, (Knock, Opened, Closed)))
+        took = next(signs, record.exit.at) - struck
         if took > self.seconds * record.tempo + _SLACK:
             yield f"it took {took / record.tempo:.1f} s to give up a dead connection"
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ctrader_typed.message import Message
 
 from ..behaviour import Entrance
+from ..faults.plan import Fault
 from ..invariants import Violation
 
 
@@ -58,6 +59,7 @@ class Struck:
     """A fault has happened."""
 
     at: float
+    fault: Fault
 
 
 Entry = Knock | Opened | Said | Closed | Struck

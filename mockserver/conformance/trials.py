@@ -9,7 +9,10 @@ import dataclasses
 from collections.abc import Mapping
 from enum import Enum
 
-from ..faults.effects import HangUp
+from ctrader_typed.wire.connection import Carrier
+
+from ..doors import DOORS
+from ..faults.effects import SERVERS, HangUp
 from ..faults.plan import Fault
 from ..faults.scenarios import SCENARIOS, Scenario
 from .checks import (
@@ -33,6 +36,8 @@ class Ending(Enum):
     FINISHES = "does its errand to the end and exits with status 0"
     GIVES_UP = "does its errand, or gives it up in good order, with any status"
 
+
+_QUOTES = 4.0  # seconds in which some have come
 
 ALWAYS: tuple[Check, ...] = (Beats(), Keeps(), Calm(), Once())
 """What is expected whatever happens."""
@@ -64,10 +69,9 @@ class Trial:
         """The scenario's."""
         return self.scenario.name
 
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """All that goes wrong; of two that fit a message, the scenario's own happens."""
-        return (*self.scenario.faults, *self.besides)
+    def stays(self, tempo: float) -> float:
+        """Seconds to stay on a clock of that tempo; quotes come at their own."""
+        return max(self.stay * tempo, min(self.stay, _QUOTES))
 
     @property
     def expected(self) -> tuple[Check, ...]:
@@ -90,7 +94,9 @@ def _trial(name: str, *checks: Check, ending: Ending = Ending.FINISHES, stay: fl
 
 
 _CALM = Scenario("calm", "nothing goes wrong; the client stays for 25 s", ())
-_HISTORY = Scenario("history-burst", "12 requests for history are wanted at once, then an order", ())
+_HISTORY = Scenario(
+    "history-burst", "12 requests for history are wanted at once, then an order", ()
+)
 
 _ALL = (
     Trial(_CALM, stay=25.0),
@@ -117,13 +123,14 @@ _ALL = (
     _trial("ask-only-spot", stay=10.0),
     dataclasses.replace(
         # It reads late what it is sent, and so the server reads late what it sends.
-        _trial("flood", stay=10.0), always=(Keeps(), Calm(), Once())
+        _trial("flood", stay=10.0),
+        always=(Keeps(), Calm(), Once()),
     ),
     # --- bytes
     _trial("frame-1-mib"),
     _trial("frame-15-mib"),
     _trial("frame-17-mib", _LOGS_IN),
-    _trial("frame-empty", _LOGS_IN),
+    _trial("frame-empty"),
     _trial("frame-negative", _LOGS_IN),
     _trial("split-header"),
     _trial("half-frame", _LOGS_IN),
@@ -167,8 +174,18 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Scenarios that are run only when they are named, and why."""
 
-OVER_TLS = frozenset({"tls-untrusted", "tls-expired", "tls-wrong-host"})
-"""What cannot happen without TLS."""
+_CERTIFICATES = frozenset({"tls-untrusted", "tls-expired", "tls-wrong-host"})
+
+
+def impossible(trial: Trial, wire: str) -> str | None:
+    """Why a trial cannot be held on the wire of this name; None if it can."""
+    door = DOORS[wire]
+    if not door.tls and trial.name in _CERTIFICATES:
+        return "there are no certificates without TLS"
+    bytewise = any(isinstance(fault.effect, SERVERS) for fault in trial.scenario.faults)
+    if bytewise and door.wire.carrier is not Carrier.BYTES:
+        return "a WebSocket has no frames of that kind"
+    return None
 
 
 def plainly(scenario: Scenario) -> Trial:

@@ -85,7 +85,7 @@ class Watched:
     def notice(self) -> None:
         """Take down the faults that have happened since the last time."""
         for fault in self._plan.happened[self._struck :]:
-            self.record.entries.append(Struck(self._clock()))
+            self.record.entries.append(Struck(self._clock(), fault))
             if isinstance(fault.effect, Push):
                 _end_sessions(self._gate, fault.effect)
         self._struck = len(self._plan.happened)

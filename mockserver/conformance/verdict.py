@@ -1,0 +1,115 @@
+"""What a trial has shown: survived, failed, or never tried, and why in plain words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from signal import Signals
+
+from ..faults.plan import Fault
+from ..recording import Direction
+from .record import Exit, Knock, Record, Struck
+from .tempo import hurried
+from .trials import Ending, Trial
+
+
+class Result(Enum):
+    """How it went."""
+
+    SURVIVED = "survived"
+    FAILED = "FAILED"
+    NOT_TRIED = "not tried"
+    """What was to go wrong never did, because of what the client left undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of one trial. `reasons` are sentences; the record is there for who wants more."""
+
+    trial: Trial
+    result: Result
+    reasons: tuple[str, ...]
+    record: Record
+
+
+def judge(trial: Trial, record: Record) -> Verdict:
+    """What is to be said of a client that left this record in this trial."""
+    reasons = list(_wrong(trial, record))
+    if reasons:
+        return Verdict(trial, Result.FAILED, tuple(reasons), record)
+    undone = tuple(_undone(trial, record))
+    return Verdict(trial, Result.NOT_TRIED if undone else Result.SURVIVED, undone, record)
+
+
+def _wrong(trial: Trial, record: Record) -> Iterator[str]:
+    if not any(isinstance(each, Knock) for each in record.entries):
+        yield "it never connected"
+    yield from _ended(trial.ending, record.exit)
+    for check in trial.expected:
+        yield from check(record)
+
+
+_CRASHES = (
+    "Traceback (most recent call last)",
+    "Exception Group Traceback",
+    "Unhandled exception",
+    "Exception in thread",
+    "UnhandledPromiseRejection",
+    "Uncaught ",
+    "panic:",
+    "panicked at",
+    "terminate called",
+    "Segmentation fault",
+)
+"""What programs write when they die of something that they did not expect."""
+
+
+def _ended(ending: Ending, end: Exit) -> Iterator[str]:
+    last = next((line.strip() for line in reversed(end.output.splitlines()) if line.strip()), "")
+    quoted = f": {last[:120]}" if last else ""
+    if end.status is None:
+        yield f"it hung: it was still running after {end.at:.0f} s{quoted}"
+    elif end.status < 0:
+        yield f"it was killed by {_signal(-end.status)}{quoted}"
+    elif end.status and any(mark in end.output for mark in _CRASHES):
+        yield f"it died of an error that it did not handle{quoted}"
+    elif end.status and ending is Ending.FINISHES:
+        yield f"it exited with status {end.status}{quoted}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _undone(trial: Trial, record: Record) -> Iterator[str]:
+    struck = [each.fault for each in record.entries if isinstance(each, Struck)]
+    if trial.happens:
+        planned = (hurried(fault, record.tempo) for fault in trial.scenario.faults)
+        missing = [fault for fault in planned if fault not in struck]
+        yield from (_why_not(fault) for fault in missing[:1])
+    asked = len(record.said("ProtoOAGetTrendbarsReq"))
+    if asked < trial.history:
+        yield f"it asked for history {asked} times, and was told to do so {trial.history} times"
+    stay = trial.stays(record.tempo)
+    if not trial.scenario.faults and record.exit.at < stay:
+        yield f"it was told to stay for {stay:g} s, and left after {record.exit.at:.1f} s"
+
+
+def _why_not(fault: Fault) -> str:
+    if fault.connection is not None and fault.connection > 1:
+        return f"nothing went wrong: connection {fault.connection} never came so far"
+    if fault.after:
+        return f"nothing went wrong: no connection stood for {fault.after:g} s"
+    if fault.message is None:
+        return "nothing went wrong: nothing was sent"
+    if fault.sender is Direction.CLIENT:
+        return f"nothing went wrong: it sent no {_counted(fault)}"
+    return f"nothing went wrong: it did nothing that brings it a {_counted(fault)}"
+
+
+def _counted(fault: Fault) -> str:
+    return f"{fault.message}" if fault.nth == 1 else f"{fault.message} number {fault.nth}"
