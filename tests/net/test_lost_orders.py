@@ -8,8 +8,8 @@ simulated broker. So is what the next process is told when the first was killed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,9 @@ import trio
 from hypothesis import settings
 
 from ctrader_typed import (
-    ConnectionLost,
-    Journal,
+    NO_LIMITS,
+    ConnectFailed,
     NotSent,
-    Orders,
     OrderStatus,
     OutcomeUnknown,
     ProtoOACancelOrderReq,
@@ -30,16 +29,11 @@ from ctrader_typed import (
     ProtoOANewOrderReq,
     ProtoOAOrderType,
     ProtoOATradeSide,
+    Reconnect,
     Request,
+    connect_over,
 )
-from ctrader_typed.client import Api
-from ctrader_typed.net.link import Link
 from ctrader_typed.net.order import Order
-from ctrader_typed.net.subscriptions import Subscriptions
-from ctrader_typed.net.transport import StreamTransport
-from ctrader_typed.proto import SCHEMA
-from ctrader_typed.wire.connection import PROTOBUF_TCP
-from ctrader_typed.wire.limits import NO_LIMITS
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, Box, standard_credentials
 from mockserver.broker.broker import Broker
 from mockserver.broker.prices import TickList
@@ -121,114 +115,100 @@ class Placed:
 
 
 class Trader:
-    """A program that places orders over connections that break."""
+    """A program that places orders over connections that break; its next start has its journal."""
 
     def __init__(self, server: MockServer, broker: Broker, journal: Path) -> None:
         self.server = server
         self.broker = broker
         self.path = journal
         self.wires: list[Wire] = []
+        self.away = False
+        self.budgets: list[int] = []  # of the next connections, in bytes
         self.placed: list[Placed] = []
         self.killed: list[tuple[str, Request[Any]]] = []
-        self.start()
 
-    def start(self) -> None:
-        """A new process: the journal is all that it has."""
-        self.journal = Journal(self.path)
-        self.orders = Orders(SCHEMA, self.journal)
+    async def dial(self) -> Wire:
+        await trio.lowlevel.checkpoint()
+        if self.away:
+            raise ConnectFailed("the server is away")
+        left = self.budgets.pop(0) if self.budgets else None
+        self.wires.append(Wire(self.server.memory_client(), left))
+        return self.wires[-1]
 
-    def kill(self) -> None:
-        """The process is gone, and whatever it knew."""
-        self.journal.close()
-        self.start()
+    async def run(self, numbers: Iterator[int], outcomes: Counter[str]) -> bool:
+        """Trade until the process is killed; whether it was."""
+        client = connect_over(self.dial, reconnect=Reconnect(), limits=NO_LIMITS, journal=self.path)
+        requests = Requests(self.broker)
+        async with client as self.api:
+            await self.api.auth(**KEYS)
+            await self.find_out(outcomes)
+            for number in numbers:
+                stage = STAGES[number % len(STAGES)]
+                await self.place(stage, number // len(STAGES), requests.next(number))
+                if stage == "killed":
+                    self.api.orders._journal = None  # whatever happens now, nobody notes it
+                    return True
+                await self.find_out(outcomes)
+        return False
 
-    @asynccontextmanager
-    async def connection(self, left: int | None = None) -> Any:
-        """A connection, with its session; it breaks after `left` bytes."""
-        wire = Wire(self.server.memory_client(), left)
-        subscriptions = Subscriptions()
-        link = Link(
-            StreamTransport(wire),
-            SCHEMA,
-            subscriptions,
-            self.orders,
-            wire=PROTOBUF_TCP,
-            heartbeat_interval=9,
-            silence_limit=30,
-            limits=NO_LIMITS,
-        )
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(link.run)
-            with suppress(ConnectionLost):
-                api = Api(SCHEMA, link, subscriptions, self.orders)
-                await api.auth(**KEYS)
-                self.orders.connected(link.submit, link.withdraw)
-            yield wire
-            nursery.cancel_scope.cancel()
-
-    async def place(self, number: int, request: Request[Any]) -> None:
-        """Place an order with the fault that is due."""
-        stage = STAGES[number % len(STAGES)]
+    async def place(self, stage: str, turn: int, request: Request[Any]) -> None:
+        """Place an order with a fault at this stage of its life."""
+        wire = self.wires[-1]
         if stage == "down":
-            before = len(self.broker.account(ACCOUNT).orders)
-            with pytest.raises(NotSent):
-                await self.orders.place(request)
-            assert len(self.broker.account(ACCOUNT).orders) == before
-            self.placed.append(Placed(stage, request, None))
+            await self.place_nowhere(wire, request)
             return
-        async with self.connection() as wire:
-            await self.know()  # what is sent next is the order, and no question
-            if stage == "within the frame":
-                wire.cut = lambda size: number // len(STAGES) % size  # every byte in its turn
-            elif stage in {"after the write", "during the reconnect", "killed"}:
-                wire.cut = lambda size: size
-            await self.send(stage, request)
-            if stage == "after the answer":
-                await wire.snap()
-            elif stage == "no fault":
-                await trio.sleep(0.5)  # the fill, and the protective order
+        if stage == "within the frame":
+            wire.cut = lambda size: turn % size  # every byte in its turn
+        elif stage in {"after the write", "during the reconnect", "killed"}:
+            wire.cut = lambda size: size
         if stage == "during the reconnect":
-            for left in (
+            self.budgets = [
                 0,
                 40,
                 250,
                 330,
                 400,
-            ):  # before, within and after the session's restoration
-                async with self.connection(left):
-                    await trio.sleep(0.1)
-        if stage == "killed":
-            self.kill()
-
-    async def send(self, stage: str, request: Request[Any]) -> None:
+            ]  # before, within and after the session's restoration
         try:
-            order = await self.orders.place(request)
+            order = await self.api.place(request)
         except OutcomeUnknown as error:
             order = error.order
         if stage == "killed":
             self.killed.append((order.key, order.request))
         else:
             self.placed.append(Placed(stage, order.request, order))
+        if stage == "after the answer":
+            await wire.snap()
+        elif stage == "no fault":
+            await trio.sleep(0.5)  # the fill, and the protective order
+
+    async def place_nowhere(self, wire: Wire, request: Request[Any]) -> None:
+        self.away = True
+        await wire.snap()
+        await trio.sleep(0.1)
+        before = len(self.broker.account(ACCOUNT).orders)
+        with pytest.raises(NotSent):
+            await self.api.place(request)
+        self.placed.append(Placed("down", request, None))
+        self.away = False
+        await self.api.connected()
+        assert len(self.broker.account(ACCOUNT).orders) == before
 
     async def find_out(self, outcomes: Counter[str]) -> None:
-        """Connect for as long as it takes to know all that can be known, and compare it."""
-        async with self.connection():
-            await self.know()
-            await trio.sleep(1)
-            self.check(outcomes)
-
-    async def know(self) -> None:
-        for order in self.orders:
+        """Wait until all is known that can be known, and compare it."""
+        for order in self.api.orders:
             with suppress(OutcomeUnknown):
                 await order.resolved()
+        await trio.sleep(1)
+        self.check(outcomes)
 
     def check(self, outcomes: Counter[str]) -> None:
         """Compare what every handle says with the broker's books."""
-        left = {order.key: order for order in self.orders}
+        orders = self.api.orders
         for placed in self.placed:
             self.compare(placed.stage, placed.request, placed.order, outcomes)
         for key, request in self.killed:
-            self.compare("killed", request, left.get(key) or self.orders.find(key), outcomes)
+            self.compare("killed", request, orders.find(key), outcomes)
         self.placed.clear()
         self.killed.clear()
 
@@ -335,11 +315,9 @@ async def test_none_is_doubled_lost_or_misreported(tmp_path: Path, autojump_cloc
         box = Box(broker, credentials, etiquette=Etiquette(rates=None))
         async with mock_server(box, port=None) as server:
             trader = Trader(server, broker, tmp_path / f"journal-{done}")
-            requests = Requests(broker)
-            for number in range(done, min(done + EACH, wanted)):
-                await trader.place(number, requests.next(number))
-                await trader.find_out(outcomes)
-            trader.journal.close()
+            numbers = iter(range(done, min(done + EACH, wanted)))
+            while await trader.run(numbers, outcomes):
+                pass
             assert not [v for v in server.violations if v.rule is Rule.ORDER_ID]
         done += EACH
     print(  # noqa: T201 - the figures are what is asked for
