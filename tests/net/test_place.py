@@ -33,6 +33,7 @@ from ctrader_typed import (
     ProtoOAReconcileReq,
     ProtoOATimeInForce,
     ProtoOATradeSide,
+    Reconnect,
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, standard_credentials
@@ -231,6 +232,32 @@ async def test_a_server_that_hangs_up_instead_of_answering(broker, autojump_cloc
         with trio.fail_after(1), pytest.raises(OutcomeUnknown):
             await api.place(order())
     assert len(broker.account(HEDGED).orders) == 1
+
+
+async def test_a_lost_connection_is_replaced_and_the_order_found(broker, autojump_clock) -> None:
+    """The answer is lost with the connection; the order fills while there is none."""
+    unheard = Fault(HangUp(), message="ProtoOAExecutionEvent")
+    async with served(broker, unheard) as server:
+
+        async def dial() -> trio.abc.Stream:
+            await trio.lowlevel.checkpoint()
+            return server.memory_client()
+
+        async with connect_over(dial, reconnect=Reconnect()) as api:
+            await api.auth(**KEYS)
+            with pytest.raises(OutcomeUnknown) as caught:
+                await api.place(order(relative_stop_loss=20_000))
+            found = caught.value.order
+            await trio.sleep(0)
+            with pytest.raises(NotSent):
+                await api.place(order())
+            with trio.fail_after(20):
+                await found.resolved()
+                assert (await found.filled()).average_price == 1.0846
+                statuses = [event.status async for event in found.events]
+            assert statuses[0] is OrderStatus.UNKNOWN
+            assert statuses[-1] is OrderStatus.FILLED
+    assert len([o for o in broker.account(HEDGED).orders.values() if not o.protective]) == 1
 
 
 async def test_the_next_process_finds_out(broker: Broker, tmp_path, autojump_clock) -> None:
