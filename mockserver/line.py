@@ -76,8 +76,6 @@ class Line:
         self._stream = stream
         self._schema = schema
         self._wire = wire
-        # On a WebSocket each piece is a message: they must not run together.
-        self._chunk = _CHUNK if wire.carrier is Carrier.BYTES else 0
         self._limits = limits
         self._now = now
         self._shut_door = shut_door
@@ -87,7 +85,9 @@ class Line:
         self.reset = False
         """Whether the connection is to be reset instead of closed."""
         self._connection = Connection(schema, wire)
-        self._outbox = Outbox(limits.comfortable, limits.unsent)
+        # On a WebSocket each piece is a message: they must not run together.
+        piece = _CHUNK if wire.carrier is Carrier.BYTES else 0
+        self._outbox = Outbox(limits.comfortable, limits.unsent, piece)
         self._alarm = trio.lowlevel.ParkingLot()
         self._planned: float | None = None
 
@@ -227,7 +227,7 @@ class Line:
     async def _write(self) -> None:
         """Send what is put in the outbox."""
         while True:
-            data = await self._outbox.take(self._chunk)
+            data = await self._outbox.take()
             with trio.move_on_after(self._limits.stalled) as patience:
                 try:
                     await self._send(data)
@@ -239,7 +239,7 @@ class Line:
                 return
             self._outbox.sent(len(data))
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: bytearray) -> None:
         """All at once, or in the slices that were asked for; a message whole, but as slowly."""
         if self._shape is None:
             await self._stream.send_all(data)

@@ -13,12 +13,15 @@ import trio
 class Outbox:
     """Pieces of bytes in order. One task takes from it; whoever wants may put.
 
-    `comfortable` bytes are few enough for more work to be taken on. Where more than `most` wait,
-    the client is too slow, and the outbox is abandoned.
+    Pieces up to `piece` bytes run together, as on a stream of bytes: many small ones cost no more
+    than what is in them. With 0 each stays as it was put. `comfortable` bytes are few enough for
+    more work to be taken on. Where more than `most` wait, the client is too slow, and the outbox is
+    abandoned.
     """
 
-    def __init__(self, comfortable: int, most: int) -> None:
-        self._pieces: deque[bytes] = deque()
+    def __init__(self, comfortable: int, most: int, piece: int) -> None:
+        self._pieces: deque[bytearray] = deque()
+        self._piece = piece
         self._size = 0  # bytes in the pieces and in what was taken and is not yet sent
         self._comfortable = comfortable
         self._most = most
@@ -33,9 +36,13 @@ class Outbox:
         """Queue these bytes; ignored once the outbox is closing."""
         if self.closing is not None or not data:
             return
-        if not self._pieces:
+        pieces = self._pieces
+        if not pieces:
             self._filled.unpark_all()
-        self._pieces.append(data)
+        if pieces and len(pieces[-1]) + len(data) <= self._piece:
+            pieces[-1] += data
+        else:
+            pieces.append(bytearray(data))
         self._size += len(data)
         if self._size > self._most:
             self.abandon("the client does not read what it is sent")
@@ -52,16 +59,11 @@ class Outbox:
         self._pieces.clear()
         self.close(reason)
 
-    async def take(self, at_most: int) -> bytes:
-        """The next bytes: up to `at_most`, or one piece. Cancelled, it has taken nothing."""
+    async def take(self) -> bytearray:
+        """The next piece. Cancelled, it has taken nothing."""
         while not self._pieces:
             await self._filled.park()
-        taken = [self._pieces.popleft()]
-        size = len(taken[0])
-        while self._pieces and size + len(self._pieces[0]) <= at_most:
-            taken.append(self._pieces.popleft())
-            size += len(taken[-1])
-        return b"".join(taken)
+        return self._pieces.popleft()
 
     def sent(self, size: int) -> None:
         """So many of the bytes taken are on the wire: they no longer count."""

@@ -44,7 +44,7 @@ START = 0.3
 """Seconds from the start of the process until its port accepts connections."""
 
 
-STOPPED_MIB = 4.0
+STOPPED_MIB = 2.0
 """What a client that stops reading may cost, for each MiB that the limit lets wait for it."""
 
 
@@ -194,9 +194,11 @@ async def idle() -> float:
             return stream
 
         streams = [await call() for _ in range(3)]
+        gc.collect()
         before = resident()
         streams += [await call() for _ in range(CLIENTS)]
         await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
         cost = resident() - before
         for stream in streams:
             await trio.aclose_forcefully(stream)
@@ -212,7 +214,7 @@ async def stopped() -> float:
         return Flood(0)
 
     async with (
-        mock_server(behaviours, tls=False, limits=Limits(unsent=UNSENT)) as server,
+        mock_server(behaviours, tls=False, limits=Limits(unsent=UNSENT, stalled=3600)) as server,
         await trio.open_tcp_stream(*server.address),
     ):
         caller = await call.receive()
@@ -230,7 +232,6 @@ async def stopped() -> float:
 
 def resident() -> int:
     """Bytes of memory that this process has."""
-    gc.collect()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGESIZE")
 
