@@ -24,6 +24,7 @@ from ctrader_typed import (
     ProtoOAAccountAuthReq,
     ProtoOAErrorRes,
     RateLimited,
+    ReconnectAbandoned,
     RefreshLost,
     RemoteProtocolError,
     ServerError,
@@ -56,9 +57,11 @@ EVERY = [
     ),
     (
         NotRouted("CANT_ROUTE_REQUEST", None, REQUEST, REPLY),
-        "ProtoOAAccountAuthReq was refused: CANT_ROUTE_REQUEST; the account is probably of the other "
-        'environment (connect to "live" instead of "demo", or the other way round), or its broker is '
-        "in maintenance",
+        (
+            "ProtoOAAccountAuthReq was refused: CANT_ROUTE_REQUEST; the account is probably of the "
+            'other environment (connect to "live" instead of "demo", or the other way round), or '
+            "its broker is in maintenance"
+        ),
     ),
     (
         RateLimited("BLOCKED_PAYLOAD_TYPE", "slow down", REQUEST, REPLY, 3),
@@ -81,6 +84,7 @@ EVERY = [
     (ConnectFailed("cannot reach it"), "cannot reach it"),
     (CertificateRefused("it has expired"), "it has expired"),
     (ConnectionLost("it broke"), "it broke"),
+    (ReconnectAbandoned("gave up after 3 attempts"), "gave up after 3 attempts"),
     (
         ConnectionLost("it broke", maybe_delivered=True),
         "it broke; the request was sent and may have been carried out",
