@@ -248,7 +248,6 @@ async def test_a_lost_connection_is_replaced_and_the_order_found(broker, autojum
             with pytest.raises(OutcomeUnknown) as caught:
                 await api.place(order(relative_stop_loss=20_000))
             found = caught.value.order
-            await trio.sleep(0)
             with pytest.raises(NotSent):
                 await api.place(order())
             with trio.fail_after(20):
