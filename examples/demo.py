@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,7 @@ class Server:
 
 
 @contextmanager
-def mock_server() -> Iterator[Server]:
+def mock_server() -> Generator[Server]:
     """The mock server in its own process; the demo fails if the server saw anything amiss."""
     with tempfile.TemporaryDirectory() as folder:
         ca = str(Path(folder) / "ca.pem")
