@@ -37,6 +37,7 @@ from ctrader_typed import (
     ReconnectAbandoned,
     connect_over,
 )
+from ctrader_typed.tokens import Kept, TokenKeeper, Tokens
 from tests.net.servers import Server, Session
 
 M1, H1 = ProtoOATrendbarPeriod.M1, ProtoOATrendbarPeriod.H1
@@ -366,6 +367,52 @@ async def test_who_listens_may_mend_a_refused_account(autojump_clock) -> None:
             )
         await trio.sleep(1)
         assert server.now.subscribed == before
+
+
+class Store:
+    """Tokens of one process, that another one may replace."""
+
+    def __init__(self, access_token: str) -> None:
+        self.replace(access_token)
+
+    def replace(self, access_token: str) -> None:
+        now = trio.current_time()
+        self.kept = Kept(Tokens(access_token, "r", now, now + 2_600_000))
+
+    @asynccontextmanager
+    async def hold(self) -> Any:
+        yield self
+
+    async def load(self) -> Kept:
+        await trio.lowlevel.checkpoint()
+        return self.kept
+
+    async def save(self, kept: Kept) -> None:
+        raise AssertionError
+
+
+async def test_a_token_replaced_while_it_was_down_is_taken_from_the_store(autojump_clock) -> None:
+    good = "old"
+
+    def check(_: Session, request: Any) -> Any:
+        if isinstance(request, ProtoOAAccountAuthReq) and request.access_token != good:
+            return ProtoOAErrorRes(error_code="CH_ACCESS_TOKEN_INVALID")
+        return None
+
+    async with playing() as (api, server), trio.open_nursery() as nursery:
+        server.refusal = check
+        store = Store("old")
+        await api.application_auth(client_id="i", client_secret="s")
+        keeper = TokenKeeper(store, api, now=trio.current_time)
+        await nursery.start(keeper.run, [1])
+        await api.subscribe_spots(ctid_trader_account_id=1, symbol_id=[1])
+        good = "new"
+        store.replace("new")
+        await server.now.hang_up()
+        await trio.sleep(2)
+        assert server.now.accounts == {1}
+        assert server.now.subscribed == {("Spots", 1, 1, None)}
+        nursery.cancel_scope.cancel()
 
 
 async def test_one_account_of_two_that_is_refused_leaves_the_other(autojump_clock) -> None:
