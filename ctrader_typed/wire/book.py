@@ -201,7 +201,7 @@ class Book:
         fate = None if client_msg_id is None else self._by_message.get(client_msg_id)
         if fate is not None:
             error = self._judged(fate, Envelope(message))
-            assert error is not None, "a refusal amounts to an error"
+            assert isinstance(error, ServerError), "that is what a refusal amounts to"
             fate.refuse(error, doubtful=self._doubtful(message, error))
             self._touch(fate)
             return
@@ -245,13 +245,11 @@ class Book:
                 verdict.position_id = fate.position_id
         return verdict
 
-    def _doubtful(self, message: Message, error: CTraderError) -> bool:
+    def _doubtful(self, message: Message, error: ServerError) -> bool:
         """Whether an error leaves open that the request was carried out (a timeout, for example).
 
         A code that nobody knows is believed from the trading server itself, not from the proxy.
         """
-        if not isinstance(error, ServerError):
-            return True
         if error.advice is UNHEARD_OF:
             return type(message) is not self.roles.session.order_error
         return error.advice.happened is Happened.UNKNOWN

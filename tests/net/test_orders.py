@@ -549,6 +549,39 @@ async def test_a_link_lost_while_asking(line, nursery, autojump_clock) -> None:
     nursery.cancel_scope.cancel()
 
 
+async def test_a_link_lost_before_an_answer(line, nursery, autojump_clock) -> None:
+    order = await unknown(line)
+
+    def gone(question: Request[Any]) -> Message | None:
+        line.lose("it broke again")
+        raise ConnectionLost("it broke again", maybe_delivered=True)
+
+    line.answers = gone
+    with trio.fail_after(1):
+        await line.reconnect()  # ends by itself
+    assert (order.status, order.fate.checks) == (OrderStatus.UNKNOWN, 0)
+
+
+async def test_an_order_that_settles_while_its_position_is_asked_about(line, nursery) -> None:
+    """It is not followed any more when the answer comes."""
+    order = await line.place(
+        nursery, new_order(relative_stop_loss=100_000), execution(ACCEPTED), FILL
+    )
+    line.lose()
+
+    def overtaken(question: Request[Any]) -> Message | None:
+        line.receive(protective(ACCEPTED, position(stop_loss=1.4)))
+        return EMPTY
+
+    line.answers = overtaken
+    nursery.start_soon(line.reconnect)
+    await wait_all_tasks_blocked()
+    assert (order.fate.settled, order.protection.order_id) == (True, 8)
+    assert list(line.orders) == []
+    assert not line.orders._book._by_order
+    nursery.cancel_scope.cancel()
+
+
 async def test_after_a_reconnect_what_follows_a_fill_is_asked_once(line, nursery) -> None:
     """The protective order was announced while the link was down."""
     order = await line.place(
@@ -769,6 +802,22 @@ async def test_a_journal_that_fails_later_disturbs_nobody(tmp_path, monkeypatch,
         order = await line.place(nursery, new_order(), execution(ACCEPTED), FILL)
         assert order.status is OrderStatus.FILLED
         assert len(journal.open_orders()) == 1
+
+
+async def test_two_orders_of_one_id_in_a_journal_cannot_be_told_apart(tmp_path, caplog) -> None:
+    with Journal(tmp_path / "orders") as journal:
+        for key in ("k1", "k2"):
+            journal.opened(OpenOrder(key, new_order(client_order_id="same"), 0, None))
+        orders = Orders(SCHEMA, journal)
+        assert [order.key for order in orders] == ["k1"]
+        assert "the journal's k2 is left alone" in caplog.text
+        assert [order.key for order in journal.open_orders()] == ["k1", "k2"]
+
+
+async def test_nothing_can_be_withdrawn_from_no_connection(line: Line) -> None:
+    ticket = line.submit(new_order())
+    with pytest.raises(LocalProtocolError, match="queued on no connection"):
+        Orders(SCHEMA)._withdraw(ticket)
 
 
 async def test_what_an_earlier_process_left_is_resolved(tmp_path, nursery, autojump_clock) -> None:

@@ -36,6 +36,7 @@ from ctrader_typed import (
     UnknownPayload,
 )
 from ctrader_typed.proto import SCHEMA
+from ctrader_typed.wire import book as book_module
 from ctrader_typed.wire.envelope import Received
 from ctrader_typed.wire.lives import OrderStatus
 from tests.trading import (
@@ -564,6 +565,48 @@ def test_deals_without_volume_count_for_nothing() -> None:
     desk.reply(execution(ACCEPTED), execution(PARTLY, of=missed))
     desk.reply(execution(FILLED, executed_volume=100, of=deal(2, 100, 1.1)))
     assert (fate.filled_volume, fate.average_price, len(fate.deals)) == (100, 1.1, 2)
+
+
+def test_a_filled_order_that_does_not_say_how_much_was_filled_wholly() -> None:
+    desk = Desk()
+    fate = desk.send(new_order())
+    desk.reply(execution(ACCEPTED, executed_volume=None))
+    assert (fate.status, fate.filled_volume) == (OrderStatus.ACCEPTED, 0)
+    desk.reply(execution(FILLED, executed_volume=None, execution_price=1.25))
+    assert (fate.fill.volume, fate.fill.average_price) == (100, 1.25)
+
+
+def test_an_event_that_shows_no_order_answers_all_the_same() -> None:
+    desk = Desk()
+    fate = desk.send(new_order(client_order_id="mine"))
+    event = execution(ACCEPTED)
+    event.order = None
+    desk.reply(event)
+    assert (fate.status, fate.order_id) == (OrderStatus.ACCEPTED, None)
+    desk.push(execution(FILLED, client_order_id="mine", at=position(), of=deal(1)))
+    assert (fate.status, fate.order_id) == (OrderStatus.FILLED, 7)
+
+
+def test_memory_of_what_others_closed_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_module, "KEPT", 10)
+    desk = Desk()
+    for number in range(20, 50):
+        desk.push(execution(FILLED, order_id=number, side=SELL, closing_order=True))
+    assert [number for _, number in desk.book._taken] == list(range(40, 50))
+
+
+def test_memory_of_orders_whose_protection_never_comes_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(book_module, "KEPT", 10)
+    desk = Desk()
+    for number in range(30):
+        desk.send(new_order(relative_stop_loss=100_000))
+        at, of = position(position_id=number), deal(number, order_id=number)
+        desk.reply(execution(FILLED, order_id=number, position_id=number, at=at, of=of))
+    assert len(desk.book.unsettled(ACCOUNT)) == 10
+    assert len(desk.book._by_order) == len(desk.book._by_position) == 10
+    assert len(desk.book._by_message) == 10
 
 
 def test_an_order_that_ended_stays_so() -> None:
