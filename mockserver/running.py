@@ -5,7 +5,6 @@ The part of `python -m mockserver` that needs a loop. Prints nothing itself.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -30,7 +29,7 @@ from .faults.plan import Plan
 from .gate import Etiquette
 from .passage import Reachable
 from .report import report
-from .script import STEP, NothingToRelease, Replay
+from .script import STEP, Replay
 from .server import MockServer, mock_server
 
 __all__ = [
@@ -133,8 +132,7 @@ async def _release(cassette: Cassette) -> None:
     # Not through sys.stdin: a thread that waits in it would hold up the end of the process.
     read = partial(os.read, 0, 4096)
     while lines := await trio.to_thread.run_sync(read, abandon_on_cancel=True):
-        with contextlib.suppress(NothingToRelease):
-            cassette.release(lines.count(b"\n"))
+        cassette.release(lines.count(b"\n"))
 
 
 async def _trade(served: Served, box: Box) -> int:

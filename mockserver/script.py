@@ -49,8 +49,8 @@ _CANDIDATES = 3
 _NOTHING: Payload = {}
 
 
-class NothingToRelease(MockServerError, RuntimeError):
-    """Nobody is connected, or the session is not played step by step."""
+class NotStepwise(MockServerError, RuntimeError):
+    """The session is not played step by step: nothing waits to be released."""
 
 
 class Beyond(Protocol):
@@ -94,6 +94,7 @@ class Replay:
         self.order = session.order if order is None else Order(order)
         self._epoch = time.time() if epoch is None else epoch
         self._numbers = count(FIRST_FRESH)
+        self._released = 0  # messages of the next connection
         self._scripts: dict[int, tuple[Script, Caller]] = {}
 
     def __call__(self, caller: Caller) -> Script:
@@ -113,6 +114,8 @@ class Replay:
             epoch=self._epoch,
             beyond=beyond,
         )
+        script.release(self._released)
+        self._released = 0
         self._scripts[caller.number] = (script, caller)
         if len(self._scripts) > _REMEMBERED:
             del self._scripts[next(iter(self._scripts))]
@@ -121,15 +124,16 @@ class Replay:
     def release(self, messages: int = 1) -> None:
         """Let the next so many messages of the server go, on each connection that stands.
 
-        Raises NothingToRelease if no connection does, or none is played step by step.
+        Where none does they may go on the next one. Raises NotStepwise if the pace is not STEP.
         """
+        if self.pace != STEP:
+            raise NotStepwise(f"{self.session.name}: nothing to release: the pace is not STEP")
         standing = [each for each in self._scripts.values() if not each[0].outcome.ended]
-        if self.pace != STEP or not standing:
-            why = "nobody is connected" if self.pace == STEP else "the pace is not STEP"
-            raise NothingToRelease(f"{self.session.name}: nothing to release: {why}")
         for script, caller in standing:
             script.release(messages)
             caller.push(())
+        if not standing:
+            self._released += messages
 
     def outcome(self, caller: int) -> Outcome | None:
         """How it stands on that connection; None if it is not known or long forgotten."""
