@@ -23,7 +23,7 @@ from .behaviour import Caller, Close, Envelope, Event, Send, SendPayload
 from .frames import frame
 from .parting import drop
 from .recording import Direction
-from .relay import UpstreamFailed
+from .upstream import UpstreamFailed
 from .writing import entry, line
 
 _CHUNK = 64 * 1024

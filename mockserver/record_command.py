@@ -23,8 +23,9 @@ from .doorway import Doorway
 from .errors import MissingExtra
 from .line import Limits
 from .recording import nth_file
-from .relay import Upstream, UpstreamFailed, relay
+from .relay import relay
 from .sockets import listen
+from .upstream import Upstream, UpstreamFailed
 
 _DESCRIPTION = """\
 Pass everything between clients and a server on, unchanged, and write it down as sessions.

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.schema import Schema
-from ctrader_typed.wire.connection import PROTOBUF_TCP
+from ctrader_typed.wire.connection import WIRES, Carrier, Wire
 
 from .recording import Direction, header
+from .sniffing import Tap
 from .writing import entry, line
 
 
@@ -22,8 +23,8 @@ class Scribe:
     def __init__(self, schema: Schema) -> None:
         self.lost: dict[Direction, RemoteProtocolError] = {}
         self._schema = schema
-        self._decode = PROTOBUF_TCP.decoder(schema)
-        self._deframers = {direction: PROTOBUF_TCP.deframer() for direction in Direction}
+        self._decode = {wire: wire.decoder(schema) for wire in WIRES}
+        self._taps = {direction: Tap(direction) for direction in Direction}
         self._begun: float | None = None
         self._last = 0.0
 
@@ -36,18 +37,17 @@ class Scribe:
         if direction in self.lost:
             return
         try:
-            for frame in self._deframers[direction].feed(data):
-                yield self._line(direction, frame, now)
-            broken = self._deframers[direction].broken
+            for wire, envelope in self._taps[direction].feed(data):
+                yield self._line(direction, wire, envelope, now)
         except RemoteProtocolError as error:
-            broken = error
-        if broken is not None:
-            self.lost[direction] = broken
+            self.lost[direction] = error
 
-    def _line(self, direction: Direction, frame: bytes, now: float) -> str:
+    def _line(self, direction: Direction, wire: Wire, envelope: bytes, now: float) -> str:
         if self._begun is None:
             self._begun = now
         self._last = max(self._last, now - self._begun)
-        event = self._decode(frame)
-        payload = getattr(self._schema.envelope.FromString(frame), "payload", None)
-        return line(entry(self._schema, direction, event, self._last, payload or b""))
+        event = self._decode[wire](envelope)
+        payload = None
+        if wire.carrier is not Carrier.TEXT:
+            payload = getattr(self._schema.envelope.FromString(envelope), "payload", None) or b""
+        return line(entry(self._schema, direction, event, self._last, payload))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from . import console
 
 if TYPE_CHECKING:
-    from .relay import Upstream
+    from .upstream import Upstream
 
 MODES = ("none", "once", "new_episodes", "all")
 _NAMED = {"fast": 0.0, "real": 1.0, "step": math.inf}
@@ -59,7 +59,7 @@ def upstream(options: argparse.Namespace) -> Upstream | None:
     """The server that is recorded, None if none is named; CannotStart."""
     if options.upstream is None:
         return None
-    from .relay import Upstream  # noqa: PLC0415 - slow to import
+    from .upstream import Upstream  # noqa: PLC0415 - slow to import
 
     host, port = options.upstream
     return Upstream(host, port, _trust(options))

@@ -24,8 +24,8 @@ from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.cassette import Cassette, NoUpstream, RecordMode, mock_session
 from mockserver.errors import SessionDiverged, SessionError, TornSession
 from mockserver.recording import Order, load_session
-from mockserver.relay import UpstreamFailed
 from mockserver.server import MockServer, mock_server
+from mockserver.upstream import UpstreamFailed
 
 KEYS = {
     "client_id": CLIENT_ID,

@@ -34,13 +34,19 @@ from ctrader_typed.proto import (
     ProtoOAVersionReq,
     ProtoOAVersionRes,
 )
-from ctrader_typed.wire.connection import Connection
+from ctrader_typed.wire.connection import (
+    JSON_WEBSOCKET,
+    PROTOBUF_TCP,
+    PROTOBUF_WEBSOCKET,
+    Connection,
+)
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.recording import Direction, Session, read_session
-from mockserver.relay import Upstream, UpstreamFailed, relay
+from mockserver.relay import relay
 from mockserver.scribe import Scribe
 from mockserver.script import Replay
 from mockserver.server import mock_server
+from mockserver.upstream import Upstream, UpstreamFailed
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30
@@ -218,6 +224,53 @@ async def test_what_was_recorded_can_be_played_to_the_same_program(autojump_cloc
     ):
         await trade(api)
     replay.check()
+
+
+@pytest.mark.parametrize(
+    ("door", "wire"), [("ws", PROTOBUF_WEBSOCKET), ("json-ws", JSON_WEBSOCKET)]
+)
+async def test_websockets_are_recorded_too(door, wire, autojump_clock):
+    lines: list[str] = []
+    async with mock_server(Box(), port=None) as server, trio.open_nursery() as nursery:
+        near, client = memory_stream_pair()
+        upstream = server.memory_client(door)
+        nursery.start_soon(relay, client, upstream, SCHEMA, lines.append, "test")
+        async with connect_over(near, wire=wire) as api:
+            await trade(api)
+    assert not any(secret in line for secret in SECRETS for line in lines)
+    assert not any("wire_b64" in line for line in lines)
+    session = read_session(lines, SCHEMA, "recorded")
+    for played, spoken in (("tcp", PROTOBUF_TCP), (door, wire)):
+        replay = Replay(session, pace=1.0)
+        async with (
+            mock_server(replay, port=None) as server,
+            connect_over(server.memory_client(played), wire=spoken) as api,
+        ):
+            await trade(api)
+        replay.check()
+
+
+def test_what_is_no_websocket_any_more_is_passed_over():
+    head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    for data, why in (
+        (head + b"\xff\xff\xff\xff", "not a WebSocket frame"),
+        (b"GET " + b"x" * 70_000, "a WebSocket handshake without an end"),
+    ):
+        scribe = Scribe(SCHEMA)
+        assert list(scribe.passes(Direction.CLIENT, data[:2], 0.0)) == []
+        assert list(scribe.passes(Direction.CLIENT, data[2:], 0.0)) == []
+        assert why in str(scribe.lost[Direction.CLIENT])
+
+
+def test_a_websocket_message_in_parts_is_one_and_a_ping_between_them_none():
+    text = b'{"clientMsgId": "1", "payloadType": 2105, "payload": {"version": "91"}}'
+    parts = [b"\x01" + bytes([10]) + text[:10], b"\x89\x00", b"\x80" + bytes([61]) + text[10:]]
+    data = b"HTTP/1.1 101 OK\r\n\r\n" + b"".join(parts)
+    assert len(text) == 71
+    for size in (1, 7, len(data)):
+        passed = [(Direction.SERVER, data[at : at + size], 0.0) for at in range(0, len(data), size)]
+        (found,) = written(*passed)
+        assert found["payload"] == {"version": "91"}
 
 
 async def test_an_upstream_that_is_not_there_or_not_trusted_is_named(dial):
