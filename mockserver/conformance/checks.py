@@ -25,7 +25,7 @@ QUESTIONS = (
 )
 """The ways to find out what has become of an order whose number is not known."""
 
-_SLACK = 0.5  # seconds; machines are busy, and processes late
+_SLACK = 2.0  # seconds; machines are busy, and processes late
 
 
 class Check(Protocol):
@@ -131,8 +131,7 @@ class LooksUp:
 
     def __call__(self, record: Record) -> Iterator[str]:
         """Any of the questions will do."""
-        struck = record.struck
-        if struck is not None and not record.said(*QUESTIONS, since=struck):
+        if record.struck is not None and not record.said(*QUESTIONS, after_fault=True):
             wanted = ", ".join(name.removeprefix("ProtoOA") for name in QUESTIONS)
             yield f"it never asked what had become of its order (any of {wanted})"
 
@@ -150,10 +149,9 @@ class Again:
 
     def __call__(self, record: Record) -> Iterator[str]:
         """The first that is missing."""
-        struck = record.struck
-        if struck is None:
+        if record.struck is None:
             return
-        left = iter(record.said(since=struck))
+        left = iter(record.said(after_fault=True))
         for position, name in enumerate(self.names):
             if not any(each.name == name for each in left):
                 after = f" after {self.names[position - 1]}" if position else ""

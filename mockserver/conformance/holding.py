@@ -60,10 +60,9 @@ async def hold(trial: Trial, client: Client, setting: Setting) -> Verdict:
     plan = Plan([hurried(fault, tempo) for fault in trial.scenario.faults], trial.scenario.seed)
     plan.add(*(hurried(fault, tempo) for fault in trial.besides))
     etiquette = Etiquette(heartbeat=27.0 * tempo, silence=30.0 * tempo)
-    began = trio.current_time()
 
     def clock() -> float:
-        return trio.current_time() - began
+        return server.now()
 
     watched = Watched(Box(etiquette=etiquette), plan, record, clock)
     async with mock_server(

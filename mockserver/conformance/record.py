@@ -86,12 +86,13 @@ class Record:
     violations: list[Violation] = field(default_factory=list[Violation])
     tempo: float = 1.0
 
-    def said(self, *names: str, since: float = 0.0) -> list[Said]:
-        """What the client has sent, of these messages, or of any."""
+    def said(self, *names: str, after_fault: bool = False) -> list[Said]:
+        """What the client has sent, of these messages, or of any; or only after the first fault."""
+        entries = iter(self.entries)
+        if after_fault:
+            next((each for each in entries if isinstance(each, Struck)), None)
         return [
-            each
-            for each in self.entries
-            if isinstance(each, Said) and each.at >= since and (not names or each.name in names)
+            each for each in entries if isinstance(each, Said) and (not names or each.name in names)
         ]
 
     def knocks(self) -> Iterator[float]:

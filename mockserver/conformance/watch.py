@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from ctrader_typed.proto import SCHEMA
 
-from ..behaviour import Action, Behaviour, Caller, Entrance, Envelope, Event, ShutDoor
+from ..behaviour import Action, Behaviour, Caller, Close, Entrance, Envelope, Event, ShutDoor
 from ..faults.disturbed import Faulty
 from ..faults.effects import Push
 from ..faults.plan import Plan
@@ -33,6 +33,7 @@ class Watched:
         self._clock = clock
         self._faulty = Faulty(gate, plan, SCHEMA)
         self._struck = 0
+        self._shut = False
         self._shut_until = 0.0
         self._entrance = Entrance.OPEN
 
@@ -74,11 +75,15 @@ class Watched:
         self._entrance = Entrance.OPEN
 
     def did(self, actions: Iterable[Action]) -> list[Action]:
-        """What the server does; a door that is shut is remembered."""
+        """What the server does. After a door is shut, who is hung up on finds nobody in."""
         done = list(actions)
         for action in done:
             if isinstance(action, ShutDoor):
+                self._shut = True
                 self._shut_until = self._clock() + action.seconds + STORMY
+            elif isinstance(action, Close) and self._shut:
+                self._shut = False
+                self._shut_until = max(self._shut_until, self._clock() + STORMY)
         self.notice()
         return done
 

@@ -64,7 +64,7 @@ async def test_each_bad_habit_is_noticed(tmp_path, monkeypatch):
     ca = tmp_path / "ca.pem"
     ca.write_bytes(certificates.ca)
     setting = Setting(certificates, str(ca), tempo=0.2, limit=30.0)  # time to do well
-    hurried = dataclasses.replace(setting, tempo=0.1, limit=10.0)
+    hurried = dataclasses.replace(setting, tempo=0.1, limit=12.0)
     said: dict[int, Verdict] = {}
     waiting = iter(enumerate(HABITS))
 

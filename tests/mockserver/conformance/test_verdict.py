@@ -107,10 +107,10 @@ def test_where_giving_up_is_fine_only_a_crash_is_not():
 
 
 def test_heartbeats_are_judged_on_each_connection_and_to_its_end():
-    lived = [Opened(0.0, 1), Said(10.0, 1, None), Closed(20.4, 1), Opened(60.0, 2)]
+    lived = [Opened(0.0, 1), Said(10.0, 1, None), Closed(21.9, 1), Opened(60.0, 2)]
     assert list(Beats()(record(*lived))) == []
-    assert list(Beats()(record(*lived, Closed(71.0, 2)))) == [
-        "it was silent for 11.0 s on connection 2"
+    assert list(Beats()(record(*lived, Closed(72.5, 2)))) == [
+        "it was silent for 12.5 s on connection 2"
     ]
     assert list(Beats()(record(*lived, tempo=0.5))) != []
 
