@@ -27,7 +27,7 @@ define make_environment
 	@touch $@
 endef
 
-run_tests = $(1)/bin/python -m pytest --hypothesis-profile=gate --numprocesses=auto -m "not conformance"
+run_tests = $(1)/bin/python -m pytest --numprocesses=auto --dist=worksteal
 
 .PHONY: help
 help: ## Show this list
@@ -52,10 +52,11 @@ ABSENT = $(filter-out $(MAIN) $(OTHERS),$(SUPPORTED))
 
 .PHONY: pytest
 pytest: .venv/.dev
-	$(call run_tests,.venv)
+	$(call run_tests,.venv) --hypothesis-profile=gate -m "not conformance"
 
+# Every test again, with fewer generated inputs: what one Python does with the rest, the others do too.
 pytest-%: .venv-%/.dev
-	$(call run_tests,.venv-$*)
+	$(call run_tests,.venv-$*) --hypothesis-profile=again -m "not conformance and not fuzz"
 
 .PHONY: gen
 gen: .venv/.dev ## Generate ctrader_typed/proto from protos

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, settings
 RECORDINGS = Path(__file__).parent.parent.parent / "shared" / "recordings"
 
 # `pytest --hypothesis-profile=NAME` picks one. The gate tries the same inputs on every run and so
-# never fails by chance; the other two look for new ones. No deadlines: a busy machine is not a bug.
+# never fails by chance, a few of them again on each further Python; the other two look for new
+# ones. No deadlines: a busy machine is not a bug.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "gate", max_examples=200, deadline=None, derandomize=True, database=None, print_blob=True
 )
+settings.register_profile("again", settings.get_profile("gate"), max_examples=20, print_blob=True)
 settings.register_profile(
     "fuzz",
     max_examples=10_000,
