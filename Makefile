@@ -72,8 +72,8 @@ check: .venv/.dev ## Generated code current, formatted, linted, typed (mypy and 
 	$(BIN)/lint-imports
 
 .PHONY: conformance
-conformance: .venv/.dev .venv-official/.installed .venv-layer/.installed ## Let clients that others wrote trade on the mock server
-	$(BIN)/python -m pytest -m conformance tests/conformance
+conformance: .venv/.dev .venv-official/.installed .venv-layer/.installed ## In real time: clients that others wrote trade on our server; bad habits are noticed
+	$(BIN)/python -m pytest -m conformance tests/conformance tests/mockserver/conformance
 
 MINUTES ?= 5
 

@@ -15,6 +15,8 @@ from mockserver.conformance.holding import Setting, hold, process
 from mockserver.conformance.trials import TRIALS
 from mockserver.conformance.verdict import Result, Verdict
 
+pytestmark = pytest.mark.conformance  # in real time, so not beside other tests
+
 ROOT = Path(__file__).parents[3]
 CLIENTS = Path(__file__).with_name("bad_clients.py")
 FAILED, NOT_TRIED = Result.FAILED, Result.NOT_TRIED

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.conformance  # in real time, so not beside other tests
+
 ROOT = Path(__file__).parents[3]
 SECONDS = 60
 COMMAND = (sys.executable, "-m", "mockserver", "conformance")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import trio
 
 from mockserver.certificates import Certificates
@@ -17,6 +18,8 @@ from mockserver.conformance.series import hold_all
 from mockserver.conformance.table import row
 from mockserver.conformance.trials import TRIALS
 from mockserver.conformance.verdict import Result
+
+pytestmark = pytest.mark.conformance  # in real time, so not beside other tests
 
 ROOT = Path(__file__).parents[3]
 CLIENT = Path(__file__).with_name("good_client.py")
