@@ -8,6 +8,7 @@ from struct import Struct
 from typing import TypeVar
 
 from .scanning import read_tag, skip
+from .writing import ONE_BYTE, varint
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -136,14 +137,12 @@ sint32_from_1, sint32_from_3 = uint32_from_1, uint32_from_3
 
 # --- varints out ---------------------------------------------------------------------------------
 
-_ONE_BYTE = tuple(bytes((value,)) for value in range(128))
-
 
 def write_int64(value: int) -> bytes:
     """A varint of a signed value; ten bytes when it is negative."""
     if value < 16384:
         if value < 128:
-            return _ONE_BYTE[value] if value >= 0 else _negative(value)
+            return ONE_BYTE[value] if value >= 0 else _negative(value)
         return bytes((value & 127 | 128, value >> 7))
     if value < 2097152:
         return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
@@ -162,7 +161,7 @@ def write_uint64(value: int) -> bytes:
         if value < 128:
             if value < 0:
                 raise Irregular
-            return _ONE_BYTE[value]
+            return ONE_BYTE[value]
         return bytes((value & 127 | 128, value >> 7))
     if value < 2097152:
         return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
@@ -180,8 +179,6 @@ def _negative(value: int) -> bytes:
 
 def _long(value: int) -> bytes:
     """A varint of more than three bytes; six hold a time in milliseconds."""
-    if not 0 <= value <= _MASK64:
-        raise Irregular
     if 1 << 35 <= value < 1 << 42:
         return bytes(
             (
@@ -193,12 +190,7 @@ def _long(value: int) -> bytes:
                 value >> 35,
             )
         )
-    out: list[int] = []
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint(value)
 
 
 def write_int32(value: int) -> bytes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..message import Message
 
 _MASK64 = (1 << 64) - 1
-_ONE_BYTE = tuple(bytes((value,)) for value in range(128))
+ONE_BYTE = tuple(bytes((value,)) for value in range(128))
 
 Write = Callable[[Any, int], bytes]
 """From a value and how deep it is nested to its bytes, tags included."""
@@ -27,7 +27,7 @@ def varint(value: int) -> bytes:
     if value < 128:
         if value < 0:
             raise OverflowError("a varint is not negative")
-        return _ONE_BYTE[value]
+        return ONE_BYTE[value]
     if value < 16384:
         return bytes((value & 127 | 128, value >> 7))
     if value > _MASK64:
