@@ -27,7 +27,6 @@ from ctrader_typed.proto import (
     ProtoOADealListRes,
     ProtoOAGetTickDataRes,
     ProtoOAGetTrendbarsRes,
-    ProtoOASpotEvent,
     ProtoOATickData,
     ProtoOATrendbar,
     ProtoOATrendbarPeriod,
@@ -87,8 +86,8 @@ def test_the_answers_with_rows_of_numbers_are_found_by_their_shape() -> None:
         "ProtoOAGetTrendbarsRes",
     }
     assert layout_of(ProtoOADealListRes) is None
-    with pytest.raises(TypeError, match="ProtoOASpotEvent is no answer with rows"):
-        decode_columns(ProtoOASpotEvent, b"", codec.decode)
+    with pytest.raises(TypeError, match="ProtoOADealListRes is no answer with rows"):
+        decode_columns(ProtoOADealListRes, b"", codec.decode)
 
 
 @each_way
