@@ -52,10 +52,13 @@ def emit(schema: Schema) -> Writer:
     for message in hot:
         _Decoder(out, message).emit()
         _Encoder(out, message).emit()
-    for message in hot:
-        name = function_name(message.name)
-        out.line(f"{message.name}.straight_decode = decode_{name}")
-        out.line(f"{message.name}.straight_encode = encode_{name}")
+    out.line()
+    out.line()
+    with out.block("CODECS = {"):
+        for message in hot:
+            name = function_name(message.name)
+            out.line(f"{message.name}: (decode_{name}, encode_{name}),")
+    out.line("}")
     return out
 
 
@@ -68,7 +71,8 @@ def _members(enum: str) -> str:
     return f"_{enum}"
 
 
-def _tag(field: Field) -> int:
+def tag_of(field: Field) -> int:
+    """The number that leads a field on the wire, as this schema writes it."""
     wire_type = WIRE_TYPES.get(field.kind, 0 if field.kind in VARINT_KINDS else 2)
     return field.number << 3 | (2 if field.packed else wire_type)
 
@@ -135,7 +139,7 @@ class _Decoder:
         out.line(f"message.{field.name} = rows = []")
         if field.packed:
             with out.block(f"if {self._is_next(field)}:"):
-                self._varint(len(_tag_bytes(_tag(field))), "length")
+                self._varint(len(_tag_bytes(tag_of(field))), "length")
                 out.line("stop = pos + value")
                 with out.block("while pos < stop:"):
                     self._value(field, after_tag=False)
@@ -150,14 +154,14 @@ class _Decoder:
             out.line("tag = data[pos] if pos < end else 0")
 
     def _is_next(self, field: Field) -> str:
-        first, *rest = _tag_bytes(_tag(field))
+        first, *rest = _tag_bytes(tag_of(field))
         more = "".join(f" and data[pos + {at}] == {byte}" for at, byte in enumerate(rest, 1))
         return f"tag == {first}{more}"
 
     def _value(self, field: Field, after_tag: bool = True) -> None:
         """Read into `value` and move `pos` behind it."""
         out = self.out
-        offset = len(_tag_bytes(_tag(field))) if after_tag else 0
+        offset = len(_tag_bytes(tag_of(field))) if after_tag else 0
         if field.kind in VARINT_KINDS:
             self._varint(offset, field.kind)
         elif field.kind in PACK:
@@ -277,7 +281,7 @@ class _Encoder:
             self._only("value", "bytes")
             out.line(f"out += {self._tag(field)} + {self._varint('len(value)')} + value")
         elif field.kind == "bool":
-            tag = _tag_bytes(_tag(field))
+            tag = _tag_bytes(tag_of(field))
             true, false = bytes([*tag, 1]), bytes([*tag, 0])
             out.line("if value is True:")
             out.line(f"    out += {true!r}")
@@ -290,7 +294,7 @@ class _Encoder:
 
     def _number(self, field: Field) -> None:
         """A tag and a number; in short messages the usual widths in one go, without a call."""
-        out, tag = self.out, _tag_bytes(_tag(field))
+        out, tag = self.out, _tag_bytes(tag_of(field))
         call = f"out += {self._tag(field)} + {self._item(field)}"
         if not self.inline or len(tag) > 1 or field.kind not in ("int64", "uint64", "uint32"):
             out.line(call)
@@ -324,4 +328,4 @@ class _Encoder:
         return f"{self.out.use(STRAIGHT, 'write_uint64')}({expression})"
 
     def _tag(self, field: Field) -> str:
-        return repr(bytes(_tag_bytes(_tag(field))))
+        return repr(bytes(_tag_bytes(tag_of(field))))

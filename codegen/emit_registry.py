@@ -7,7 +7,7 @@ from .model import Schema
 from .writer import Writer, natural_order
 
 
-def emit(schema: Schema, digest: str) -> Writer:
+def emit(schema: Schema, digest: str, *, compiled: bool) -> Writer:
     """The registry module."""
     out = Writer("Which payload type is which message, and which message answers which request.")
     for message in schema.messages:
@@ -18,6 +18,8 @@ def emit(schema: Schema, digest: str) -> Writer:
         out.line(f'digest="{digest}",')
         out.line(f"envelope={schema.envelope},")
         out.line('codecs=f"{__package__}.codecs",')
+        if compiled:
+            out.line('compiled=f"{__package__}.compiled",')
         out.line(f"hot=({', '.join(m.name for m in hot_messages(schema))},),")
         with out.block("messages=("):
             out.lines(f"{message.name}," for message in schema.messages)

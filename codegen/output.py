@@ -15,6 +15,7 @@ from .errors import UsageError
 from .render import BANNER
 
 MOST_DIFF_LINES = 200
+SOURCES = (".py", ".pyi", ".pyx")
 
 
 class State(StrEnum):
@@ -42,8 +43,8 @@ class FileState:
 
 
 def compare(rendered: Mapping[str, str], folder: Path) -> list[FileState]:
-    """Every rendered file and every other Python file in the folder, by path."""
-    found = {path.name: path for path in folder.glob("*.py*") if path.suffix in (".py", ".pyi")}
+    """Every rendered file and every other file of source in the folder, by path."""
+    found = {path.name: path for path in folder.glob("*.py*") if path.suffix in SOURCES}
     states: list[FileState] = []
     for path in sorted({*rendered, *found}):
         old = found[path].read_text(encoding="utf-8") if path in found else ""

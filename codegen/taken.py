@@ -79,6 +79,7 @@ CLASSES_TAKEN = frozenset(
         "ABC",
         "Any",
         "Api",
+        "CODECS",
         "Client",
         "Enum",
         "Irregular",

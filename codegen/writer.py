@@ -82,7 +82,9 @@ class Writer:
         head = Writer(self.doc)
         head.line(f"# {banner}")
         head.docstring(self.doc)
-        head.lines(["", "from __future__ import annotations", "", *_import_lines(self._imports)])
+        head.lines(["", "from __future__ import annotations"])
+        if self._imports:
+            head.lines(["", *_import_lines(self._imports)])
         if self._type_imports:
             head.line()
             with head.block("if TYPE_CHECKING:"):

@@ -3,6 +3,7 @@
 from . import proto
 from .advice import Advice
 from .client import Api, Client, connect, connect_over
+from .codec.choice import CodecInfo
 from .errors import (
     AuthError,
     CertificateRefused,
@@ -63,6 +64,7 @@ __all__ = [
     "CertificateRefused",
     "Client",
     "CodecError",
+    "CodecInfo",
     "ConnectFailed",
     "ConnectionLost",
     "DecodeError",
@@ -103,9 +105,12 @@ __all__ = [
     "UnexpectedReply",
     "UnknownPayload",
     "Wire",
+    "codec_info",
     "conflate",
     "conflate_spots",
     "connect",
     "connect_over",
 ]
 __all__ += proto.__all__
+
+codec_info = SCHEMA.codec_info

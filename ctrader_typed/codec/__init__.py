@@ -3,16 +3,17 @@
 `reading` and `writing` are the general path: driven by the fields of a class, they accept all that
 the wire format allows and refuse the rest with an error that says what was expected. Generated
 straight-line functions overtake them for the messages that carry the traffic and hand back to them
-whatever is not straightforward. Knows no message by name and no transport.
+whatever is not straightforward: in Python, or compiled (`choice` says which). Knows no message by
+name and no transport.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
+from .choice import Codecs
 from .reading import decode_span, merge_span
 from .writing import encode_general
 
@@ -71,26 +72,32 @@ def encode(message: Message) -> bytes:
     return encode_general(message, 0)
 
 
-def defer(module: str, classes: Iterable[type[Message]]) -> None:
-    """Let `module` attach its straight-line codecs when the first of `classes` is read or written.
+def defer(prepare: Callable[[], object], classes: Iterable[type[Message]]) -> None:
+    """Call `prepare`, which attaches straight-line codecs, when the first of `classes` is used.
 
     They are a third of the package: a program that imports it may never need them.
     """
     for cls in classes:
         if cls.straight_encode is not None:
             continue  # a copy of a schema must not undo what is attached: nothing comes twice
-        cls.straight_decode, cls.straight_encode = _deferred(module, cls)
+        cls.straight_decode, cls.straight_encode = _deferred(prepare, cls)
 
 
-def _deferred(module: str, cls: type[M]) -> tuple[Callable[..., M], Callable[[M], bytes]]:
-    def decode(data: bytes, pos: int, end: int) -> M:
-        import_module(module)
-        message: M = cls.straight_decode(data, pos, end)
-        return message
+def attach(codecs: Codecs, classes: Iterable[type[Message]]) -> None:
+    """Let these straight-line codecs overtake the general path, and no others."""
+    for cls in classes:
+        cls.straight_decode, cls.straight_encode = codecs.get(cls, (None, None))
 
-    def encode(message: M) -> bytes:
-        import_module(module)
-        data: bytes = cls.straight_encode(message)
-        return data
 
-    return decode, encode
+def _deferred(
+    prepare: Callable[[], object], cls: type[M]
+) -> tuple[Callable[..., M], Callable[[M], bytes]]:
+    def decode_prepared(data: bytes, pos: int, end: int) -> M:
+        prepare()
+        return decode(cls, data[pos:end])
+
+    def encode_prepared(message: M) -> bytes:
+        prepare()
+        return encode(message)
+
+    return decode_prepared, encode_prepared

@@ -4105,53 +4105,48 @@ def encode_proto_oa_order_list_by_position_id_res(
     return out + message._unknown_fields
 
 
-ProtoMessage.straight_decode = decode_proto_message
-ProtoMessage.straight_encode = encode_proto_message
-ProtoOAPosition.straight_decode = decode_proto_oa_position
-ProtoOAPosition.straight_encode = encode_proto_oa_position
-ProtoOATradeData.straight_decode = decode_proto_oa_trade_data
-ProtoOATradeData.straight_encode = encode_proto_oa_trade_data
-ProtoOAOrder.straight_decode = decode_proto_oa_order
-ProtoOAOrder.straight_encode = encode_proto_oa_order
-ProtoOABonusDepositWithdraw.straight_decode = decode_proto_oa_bonus_deposit_withdraw
-ProtoOABonusDepositWithdraw.straight_encode = encode_proto_oa_bonus_deposit_withdraw
-ProtoOADepositWithdraw.straight_decode = decode_proto_oa_deposit_withdraw
-ProtoOADepositWithdraw.straight_encode = encode_proto_oa_deposit_withdraw
-ProtoOADeal.straight_decode = decode_proto_oa_deal
-ProtoOADeal.straight_encode = encode_proto_oa_deal
-ProtoOAClosePositionDetail.straight_decode = decode_proto_oa_close_position_detail
-ProtoOAClosePositionDetail.straight_encode = encode_proto_oa_close_position_detail
-ProtoOATrendbar.straight_decode = decode_proto_oa_trendbar
-ProtoOATrendbar.straight_encode = encode_proto_oa_trendbar
-ProtoOATickData.straight_decode = decode_proto_oa_tick_data
-ProtoOATickData.straight_encode = encode_proto_oa_tick_data
-ProtoOADepthQuote.straight_decode = decode_proto_oa_depth_quote
-ProtoOADepthQuote.straight_encode = encode_proto_oa_depth_quote
-ProtoOANewOrderReq.straight_decode = decode_proto_oa_new_order_req
-ProtoOANewOrderReq.straight_encode = encode_proto_oa_new_order_req
-ProtoOAExecutionEvent.straight_decode = decode_proto_oa_execution_event
-ProtoOAExecutionEvent.straight_encode = encode_proto_oa_execution_event
-ProtoOACancelOrderReq.straight_decode = decode_proto_oa_cancel_order_req
-ProtoOACancelOrderReq.straight_encode = encode_proto_oa_cancel_order_req
-ProtoOAAmendOrderReq.straight_decode = decode_proto_oa_amend_order_req
-ProtoOAAmendOrderReq.straight_encode = encode_proto_oa_amend_order_req
-ProtoOAAmendPositionSLTPReq.straight_decode = decode_proto_oa_amend_position_sltp_req
-ProtoOAAmendPositionSLTPReq.straight_encode = encode_proto_oa_amend_position_sltp_req
-ProtoOAClosePositionReq.straight_decode = decode_proto_oa_close_position_req
-ProtoOAClosePositionReq.straight_encode = encode_proto_oa_close_position_req
-ProtoOADealListRes.straight_decode = decode_proto_oa_deal_list_res
-ProtoOADealListRes.straight_encode = encode_proto_oa_deal_list_res
-ProtoOAOrderListRes.straight_decode = decode_proto_oa_order_list_res
-ProtoOAOrderListRes.straight_encode = encode_proto_oa_order_list_res
-ProtoOASpotEvent.straight_decode = decode_proto_oa_spot_event
-ProtoOASpotEvent.straight_encode = encode_proto_oa_spot_event
-ProtoOAGetTrendbarsRes.straight_decode = decode_proto_oa_get_trendbars_res
-ProtoOAGetTrendbarsRes.straight_encode = encode_proto_oa_get_trendbars_res
-ProtoOAGetTickDataRes.straight_decode = decode_proto_oa_get_tick_data_res
-ProtoOAGetTickDataRes.straight_encode = encode_proto_oa_get_tick_data_res
-ProtoOADepthEvent.straight_decode = decode_proto_oa_depth_event
-ProtoOADepthEvent.straight_encode = encode_proto_oa_depth_event
-ProtoOADealListByPositionIdRes.straight_decode = decode_proto_oa_deal_list_by_position_id_res
-ProtoOADealListByPositionIdRes.straight_encode = encode_proto_oa_deal_list_by_position_id_res
-ProtoOAOrderListByPositionIdRes.straight_decode = decode_proto_oa_order_list_by_position_id_res
-ProtoOAOrderListByPositionIdRes.straight_encode = encode_proto_oa_order_list_by_position_id_res
+CODECS = {
+    ProtoMessage: (decode_proto_message, encode_proto_message),
+    ProtoOAPosition: (decode_proto_oa_position, encode_proto_oa_position),
+    ProtoOATradeData: (decode_proto_oa_trade_data, encode_proto_oa_trade_data),
+    ProtoOAOrder: (decode_proto_oa_order, encode_proto_oa_order),
+    ProtoOABonusDepositWithdraw: (
+        decode_proto_oa_bonus_deposit_withdraw,
+        encode_proto_oa_bonus_deposit_withdraw,
+    ),
+    ProtoOADepositWithdraw: (decode_proto_oa_deposit_withdraw, encode_proto_oa_deposit_withdraw),
+    ProtoOADeal: (decode_proto_oa_deal, encode_proto_oa_deal),
+    ProtoOAClosePositionDetail: (
+        decode_proto_oa_close_position_detail,
+        encode_proto_oa_close_position_detail,
+    ),
+    ProtoOATrendbar: (decode_proto_oa_trendbar, encode_proto_oa_trendbar),
+    ProtoOATickData: (decode_proto_oa_tick_data, encode_proto_oa_tick_data),
+    ProtoOADepthQuote: (decode_proto_oa_depth_quote, encode_proto_oa_depth_quote),
+    ProtoOANewOrderReq: (decode_proto_oa_new_order_req, encode_proto_oa_new_order_req),
+    ProtoOAExecutionEvent: (decode_proto_oa_execution_event, encode_proto_oa_execution_event),
+    ProtoOACancelOrderReq: (decode_proto_oa_cancel_order_req, encode_proto_oa_cancel_order_req),
+    ProtoOAAmendOrderReq: (decode_proto_oa_amend_order_req, encode_proto_oa_amend_order_req),
+    ProtoOAAmendPositionSLTPReq: (
+        decode_proto_oa_amend_position_sltp_req,
+        encode_proto_oa_amend_position_sltp_req,
+    ),
+    ProtoOAClosePositionReq: (
+        decode_proto_oa_close_position_req,
+        encode_proto_oa_close_position_req,
+    ),
+    ProtoOADealListRes: (decode_proto_oa_deal_list_res, encode_proto_oa_deal_list_res),
+    ProtoOAOrderListRes: (decode_proto_oa_order_list_res, encode_proto_oa_order_list_res),
+    ProtoOASpotEvent: (decode_proto_oa_spot_event, encode_proto_oa_spot_event),
+    ProtoOAGetTrendbarsRes: (decode_proto_oa_get_trendbars_res, encode_proto_oa_get_trendbars_res),
+    ProtoOAGetTickDataRes: (decode_proto_oa_get_tick_data_res, encode_proto_oa_get_tick_data_res),
+    ProtoOADepthEvent: (decode_proto_oa_depth_event, encode_proto_oa_depth_event),
+    ProtoOADealListByPositionIdRes: (
+        decode_proto_oa_deal_list_by_position_id_res,
+        encode_proto_oa_deal_list_by_position_id_res,
+    ),
+    ProtoOAOrderListByPositionIdRes: (
+        decode_proto_oa_order_list_by_position_id_res,
+        encode_proto_oa_order_list_by_position_id_res,
+    ),
+}

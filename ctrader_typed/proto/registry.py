@@ -137,6 +137,7 @@ SCHEMA = Schema(
     digest="ca833ab333422321",
     envelope=ProtoMessage,
     codecs=f"{__package__}.codecs",
+    compiled=f"{__package__}.compiled",
     hot=(
         ProtoMessage,
         ProtoOAPosition,

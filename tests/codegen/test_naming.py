@@ -100,7 +100,8 @@ def test_no_class_hides_a_name_that_the_generated_code_uses(
 ) -> None:
     used = {
         node.id
-        for text in our_package.values()
+        for path, text in our_package.items()
+        if path.endswith(".py")  # in Cython, classes are named with their module
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Name) and node.id[0].isupper()
     }
