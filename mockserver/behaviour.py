@@ -21,6 +21,7 @@ __all__ = [
     "BadPayload",
     "Behaviour",
     "BehaviourFactory",
+    "Believer",
     "Caller",
     "Close",
     "Critic",
@@ -141,6 +142,15 @@ class Critic(Protocol):
 
     def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
         """What came is no envelope. After these actions the connection is closed."""
+        ...
+
+
+@runtime_checkable
+class Believer(Protocol):
+    """A behaviour that makes true what somebody else has said to its client in its name."""
+
+    def announced(self, message: Message) -> None:
+        """The client was sent this, out of turn."""
         ...
 
 

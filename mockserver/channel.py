@@ -16,7 +16,10 @@ from ctrader_typed.proto import (
     SCHEMA,
     ProtoHeartbeatEvent,
     ProtoOAAccountAuthReq,
+    ProtoOAAccountDisconnectEvent,
+    ProtoOAAccountsTokenInvalidatedEvent,
     ProtoOAApplicationAuthReq,
+    ProtoOAClientDisconnectEvent,
     ProtoOAClientPermissionScope,
     ProtoOAErrorRes,
     ProtoOAExecutionEvent,
@@ -83,6 +86,20 @@ class Channel:
         """Say what is wrong with the JSON, and where."""
         self.gate.now = now
         return [Send(ProtoOAErrorRes(error_code="INVALID_REQUEST", description=str(error)))]
+
+    def announced(self, message: Message) -> None:
+        """The client was told that sessions have ended: so they have, on this connection."""
+        ended: Iterable[int] = ()
+        if isinstance(message, ProtoOAClientDisconnectEvent):
+            self.client_id = None
+            ended = tuple(self.accounts)
+        elif isinstance(message, ProtoOAAccountDisconnectEvent):
+            ended = (message.ctid_trader_account_id,)
+        elif isinstance(message, ProtoOAAccountsTokenInvalidatedEvent):
+            ended = message.ctid_trader_account_ids
+        for account_id in ended:
+            if account_id in self.accounts:
+                self.gate.end_session(self, account_id)
 
     def wake_at(self) -> float | None:
         """When it has been silent for too long, on either side."""

@@ -11,7 +11,6 @@ from ctrader_typed.proto import SCHEMA
 
 from ..behaviour import Action, Behaviour, Caller, Close, Entrance, Envelope, Event, ShutDoor
 from ..faults.disturbed import Faulty
-from ..faults.effects import Push
 from ..faults.plan import Plan
 from ..gate import Gate
 from .record import Closed, Knock, Opened, Record, Said, Struck
@@ -21,14 +20,10 @@ STORMY = 1.0
 
 
 class Watched:
-    """A gate, what is planned for it, and somebody who writes everything down: for `mock_server`.
-
-    Where the plan says that a session has ended, it truly ends: what is asked in it is refused.
-    """
+    """A gate, what is planned for it, and who writes everything down: for `mock_server`."""
 
     def __init__(self, gate: Gate, plan: Plan, record: Record, clock: Callable[[], float]) -> None:
         self.record = record
-        self._gate = gate
         self._plan = plan
         self._clock = clock
         self._faulty = Faulty(gate, plan, SCHEMA)
@@ -91,22 +86,7 @@ class Watched:
         """Take down the faults that have happened since the last time."""
         for fault in self._plan.happened[self._struck :]:
             self.record.entries.append(Struck(self._clock(), fault))
-            if isinstance(fault.effect, Push):
-                _end_sessions(self._gate, fault.effect)
         self._struck = len(self._plan.happened)
-
-
-def _end_sessions(gate: Gate, push: Push) -> None:
-    """Make true what an event says of sessions that have ended."""
-    application = push.message == "ProtoOAClientDisconnectEvent"
-    ends = ("ProtoOAAccountDisconnectEvent", "ProtoOAAccountsTokenInvalidatedEvent")
-    if not application and push.message not in ends:
-        return
-    for channel in gate.channels.values():
-        for account_id in list(channel.accounts):
-            gate.end_session(channel, account_id)
-        if application:
-            channel.client_id = None
 
 
 class _Line:

@@ -17,6 +17,7 @@ from ..behaviour import (
     Action,
     BadPayload,
     BehaviourFactory,
+    Believer,
     Caller,
     Close,
     Critic,
@@ -173,6 +174,11 @@ class Disturbed:
         self._held[direction] = item
         self.later(self.now + seconds, direction)
 
+    def announce(self, action: Send | SendPayload) -> None:
+        """Let the behaviour know what is said in its name."""
+        if isinstance(action, Send) and isinstance(self._inner, Believer):
+            self._inner.announced(action.message)
+
     def mute(self, until: float) -> None:
         """Let nothing pass until then, in neither direction."""
         self._muted_until = until
@@ -238,12 +244,14 @@ def _answer(way: Disturbed, item: Item, effect: effects.Answer) -> list[Action]:
 
 def _push(way: Disturbed, item: Item, effect: effects.Push) -> list[Action]:
     client_msg_id = item.client_msg_id if effect.with_id else None
-    return [_made(way, item, effect, client_msg_id), *way.passes(item)]
+    pushed = _made(way, item, effect, client_msg_id)
+    way.announce(pushed)
+    return [pushed, *way.passes(item)]
 
 
 def _made(
     way: Disturbed, item: Item, effect: effects.Answer | effects.Push, client_msg_id: str | None
-) -> Action:
+) -> Send | SendPayload:
     if isinstance(effect.message, int):
         return SendPayload(effect.message, b"", client_msg_id)
     request = item.message.to_dict() if isinstance(item, (Envelope, Send)) else {}

@@ -151,9 +151,8 @@ _ALL = (
                  message="ProtoOAAccountAuthReq")),
     # --- sessions
     _named("already-logged-in", "the second connection is told that its account is logged in",
-           Fault(Refuse("ALREADY_LOGGED_IN",
-                        "Trading account is already authorized in this channel"),
-                 message="ProtoOAAccountAuthReq", connection=2)),
+           Fault(Duplicate(), CLIENT, message="ProtoOAAccountAuthReq", connection=2),
+           Fault(Drop(), message="ProtoOAAccountAuthRes", connection=2)),
     _named("client-disconnect", "the server ends the application's session; the connection stays",
            Fault(Push("ProtoOAClientDisconnectEvent", {"reason": "a fault of the plan"}),
                  message="ProtoOATraderRes")),
