@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from google.protobuf.message import DecodeError as GoogleDecodeError
 from grpc_tools import protoc
 
 from ctrader_typed import codec
-from ctrader_typed.errors import DecodeError
+from ctrader_typed.codec.choice import Codecs
+from ctrader_typed.errors import CodecError, DecodeError
 from ctrader_typed.message import Message
 from ctrader_typed.proto import SCHEMA
 
@@ -154,12 +157,24 @@ def agree(cls: type[Message], data: bytes) -> str:
     return judged
 
 
-# --- the two paths of our codec -------------------------------------------------------------------
+# --- the paths of our codec -----------------------------------------------------------------------
 
-HOT: tuple[type[Message], ...] = SCHEMA.hot
 
-WAYS = [(cls, "general") for cls in MESSAGES] + [(cls, "straight-line") for cls in HOT]
-"""Every class with the general path, and the hot ones with their straight-line codecs too."""
+@functools.cache
+def codecs() -> dict[str, Codecs]:
+    """The functions that overtake the general path: in Python, and compiled where it was built."""
+    found: dict[str, Codecs] = {"straight-line": import_module(SCHEMA.codecs).CODECS}
+    if SCHEMA.compiled is not None and find_spec(SCHEMA.compiled) is not None:
+        found["compiled"] = import_module(SCHEMA.compiled).CODECS
+    return found
+
+
+PATHS = ("general", *codecs())
+
+WAYS = [(cls, "general") for cls in MESSAGES] + [
+    (cls, name) for name, found in codecs().items() for cls in found
+]
+"""Every class with the general path, and with each straight-line codec that it has."""
 
 
 def named(way: tuple[type[Message], str]) -> str:
@@ -167,16 +182,28 @@ def named(way: tuple[type[Message], str]) -> str:
     return f"{way[0].__name__}-{way[1]}"
 
 
+def one_outcome(cls: type[Message], action: Callable[[], Any]) -> Any:
+    """What `action` returns, or its CodecError as (class, words): the same on every path."""
+    outcomes: dict[str, Any] = {}
+    for which in PATHS:
+        with path(which, [cls]):
+            try:
+                outcomes[which] = action()
+            except CodecError as error:
+                outcomes[which] = type(error), str(error)
+    first = outcomes["general"]
+    for which, outcome in outcomes.items():
+        same = outcome == first and repr(outcome) == repr(first)
+        assert same, f"{which}: {outcome!r}\ngeneral: {first!r}"
+    return first
+
+
 @contextlib.contextmanager
-def path(which: str, classes: Iterable[type[Message]] = HOT) -> Iterator[None]:
+def path(which: str, classes: Iterable[type[Message]] = SCHEMA.messages) -> Iterator[None]:
     """Inside, messages take this path only."""
-    if which != "general":
-        yield
-        return
-    SCHEMA.prepare()  # else the first hot message would bring all the others back
+    SCHEMA.prepare()  # else the first message would bring back the codec that runs elsewhere
     saved = [(cls, cls.straight_decode, cls.straight_encode) for cls in classes]
-    for cls, _, _ in saved:
-        cls.straight_decode = cls.straight_encode = None
+    codec.attach(codecs().get(which, {}), classes)
     try:
         yield
     finally:

@@ -34,6 +34,16 @@ def read_tag(data: bytes, pos: int, end: int) -> tuple[int, int]:
     tag, pos = read_varint(data, pos, end)
     if tag < 8:
         raise DecodeError(f": field number 0 at byte {start}")
+    return _short_tag(tag, start, pos)
+
+
+def _read_tag_in_group(data: bytes, pos: int, end: int) -> tuple[int, int]:
+    """The same inside a group that nobody knows, where google lets field number 0 pass."""
+    tag, after = read_varint(data, pos, end)
+    return _short_tag(tag, pos, after)
+
+
+def _short_tag(tag: int, start: int, pos: int) -> tuple[int, int]:
     if pos - start > 5 or tag >> 32:
         raise DecodeError(f": a tag of more than 32 bits at byte {start}")
     return tag, pos
@@ -75,7 +85,7 @@ def _skip_group(data: bytes, pos: int, end: int, opened: int, depth: int) -> int
     if depth > MAX_DEPTH:
         raise DecodeError(f": nested more than {MAX_DEPTH} deep")
     while pos < end:
-        tag, pos = read_tag(data, pos, end)
+        tag, pos = _read_tag_in_group(data, pos, end)
         if tag & 7 == GROUP_END:
             if tag >> 3 != opened >> 3:
                 raise DecodeError(f": group {opened >> 3} ends as {tag >> 3} before byte {pos}")

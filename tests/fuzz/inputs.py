@@ -165,7 +165,8 @@ def inputs(target: str, random: Random) -> Iterator[bytes]:
 
 
 def _protobuf(cls: type[Message], random: Random) -> bytes:
-    return head(cls, straight=random.random() < 0.7) + bytes(sample(cls, random))
+    path = "general" if random.random() < 0.3 else random.choice(oracle.PATHS[1:])
+    return head(cls, path) + bytes(sample(cls, random))
 
 
 def _stream(cls: type[Message], random: Random) -> bytes:

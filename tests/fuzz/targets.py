@@ -21,15 +21,15 @@ Target = Callable[[bytes], None]
 HEAD = 3
 
 
-def head(cls: type[Message], straight: bool = True, mode: int = 0) -> bytes:
+def head(cls: type[Message], path: str = "general", mode: int = 0) -> bytes:
     """The three bytes that lead an input to a class."""
-    return bytes((oracle.MESSAGES.index(cls), straight, mode))
+    return bytes((oracle.MESSAGES.index(cls), oracle.PATHS.index(path), mode))
 
 
 def _chosen(data: bytes) -> tuple[type[Message], str, int, bytes]:
-    which, straight, mode = data[:HEAD].ljust(HEAD, b"\0")
+    which, path, mode = data[:HEAD].ljust(HEAD, b"\0")
     cls = oracle.MESSAGES[which % len(oracle.MESSAGES)]
-    return cls, "straight-line" if straight & 1 else "general", mode, data[HEAD:]
+    return cls, oracle.PATHS[path % len(oracle.PATHS)], mode, data[HEAD:]
 
 
 def decode(data: bytes) -> None:
@@ -53,6 +53,14 @@ def round_trip(data: bytes) -> None:
     through_json = cls.from_json(message.to_json(), strict=True)
     assert through_json.to_dict() == message.to_dict()
     assert cls.from_dict(message.to_pydict()) == through_json
+
+
+def paths(data: bytes) -> None:
+    """Any bytes: every path of the codec gives the same message, or the same words."""
+    cls, _, _, payload = _chosen(data)
+    message = oracle.one_outcome(cls, lambda: codec.decode(cls, payload))
+    if isinstance(message, Message):
+        oracle.one_outcome(cls, lambda: codec.encode(message))
 
 
 def from_json(data: bytes) -> None:
@@ -104,6 +112,7 @@ def _sent_again(event: Envelope) -> None:
 TARGETS: dict[str, Target] = {
     "decode": decode,
     "round trip": round_trip,
+    "paths": paths,
     "JSON": from_json,
     "envelope": envelope,
 }

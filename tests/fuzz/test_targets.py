@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed.errors import DecodeError
-from ctrader_typed.proto import ProtoOATraderReq
+from ctrader_typed.proto import ProtoOAClosePositionReq
+from tests import oracle
 from tests.fuzz import driver, targets
 from tests.fuzz.targets import TARGETS
 
 pytestmark = pytest.mark.fuzz
 
-GATE = {"decode": 60_000, "round trip": 20_000, "JSON": 30_000, "envelope": 20_000}
+GATE = {
+    "decode": 60_000,
+    "round trip": 20_000,
+    "paths": 20_000,
+    "JSON": 30_000,
+    "envelope": 20_000,
+}
 """How many inputs each entry point gets in every run of the gate."""
 
 
@@ -56,12 +64,17 @@ def test_a_promise_broken_is_reported_with_the_input(monkeypatch: pytest.MonkeyP
 
 def test_the_targets_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that reads something else, and one that refuses too much, are found out."""
-    whole = targets.head(ProtoOATraderReq) + bytes(ProtoOATraderReq(ctid_trader_account_id=1))
-    wrong = ProtoOATraderReq(ctid_trader_account_id=2)
-    targets.decode(whole)
-    monkeypatch.setattr(ProtoOATraderReq, "straight_decode", lambda data, pos, end: wrong)
-    with pytest.raises(AssertionError):
-        targets.decode(whole)
+    message = ProtoOAClosePositionReq(ctid_trader_account_id=1, position_id=1, volume=1)
+    cls, path = type(message), "straight-line"
+    whole = targets.head(cls, path) + bytes(message)
+    wrong = dataclasses.replace(message, volume=2)
+    found = oracle.codecs()[path]
+    for target in (targets.decode, targets.paths):
+        target(whole)
+        with monkeypatch.context() as patch:
+            patch.setitem(found, cls, (lambda data, pos, end: wrong, found[cls][1]))
+            with pytest.raises(AssertionError):
+                target(whole)
     monkeypatch.setattr(targets.codec, "decode", refuse)
     with pytest.raises(AssertionError):
         targets.decode(whole)

@@ -17,7 +17,6 @@ from ctrader_typed.codec.writing import encode_general
 from ctrader_typed.errors import DecodeError
 from ctrader_typed.message import Message
 from ctrader_typed.proto import (
-    SCHEMA,
     ProtoMessage,
     ProtoOADealListRes,
     ProtoOADepthEvent,
@@ -66,7 +65,11 @@ REFUSED = {
     "a known field that ends a group": (b"\x24", "the end of a group that never began"),
     "a group without an end": (b"\xfb\x7f\x08\x01", "cut short inside group 2047"),
     "a group that ends as another": (b"\xfb\x7f\xf4\x7f", "group 2047 ends as 2046"),
-    "a broken field in a group": (b"\xfb\x7f\x00\xfc\x7f", "field number 0"),
+    "a broken field in a group": (b"\xfb\x7f\x00\xfc\x7f", "cut short inside group 2047"),
+    "a tag of six bytes in a group": (
+        b"\xfb\x7f\x88\x80\x80\x80\x80\x00\x01\xfc\x7f",
+        "a tag of more",
+    ),
     "a message that ends too late": (b"\x32\x05\x18\x01", r"trendbar: a length of 5"),
     "a part of a message cut": (
         b"\x32\x03\x18\x80\x80",
@@ -76,7 +79,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("path", ["general", "straight-line"])
+@pytest.mark.parametrize("path", oracle.PATHS)
 @pytest.mark.parametrize(("data", "said"), REFUSED.values(), ids=REFUSED)
 def test_refused(data: bytes, said: str, path: str) -> None:
     with oracle.path(path), pytest.raises(DecodeError, match=said):
@@ -90,10 +93,12 @@ ACCEPTED = {
     "a longer tag than needed": (b"\xa0\x80\x80\x80\x00\x05", 5),
     "the last one counts": (b"\x20\x05\x20\x06", 6),
     "another wire type is another field": (b"\x20\x05\x25abcd", 5),
+    "field number 0 in a group": (b"\x20\x05\xfb\x7f\x00\x01\xfc\x7f", 5),
+    "a group of field number 0 in a group": (b"\x20\x05\xfb\x7f\x03\x04\xfc\x7f", 5),
 }
 
 
-@pytest.mark.parametrize("path", ["general", "straight-line"])
+@pytest.mark.parametrize("path", oracle.PATHS)
 @pytest.mark.parametrize(("data", "bid"), ACCEPTED.values(), ids=ACCEPTED)
 def test_accepted(data: bytes, bid: int, path: str) -> None:
     with oracle.path(path):
@@ -101,7 +106,7 @@ def test_accepted(data: bytes, bid: int, path: str) -> None:
         assert oracle.agree(ProtoOASpotEvent, SPOT + data) == "accepted"
 
 
-@pytest.mark.parametrize("path", ["general", "straight-line"])
+@pytest.mark.parametrize("path", oracle.PATHS)
 @pytest.mark.parametrize("size", range(1, 12))
 def test_a_length_has_five_bytes_at_most(size: int, path: str) -> None:
     length = b"\x02" if size == 1 else b"\x82" + b"\x80" * (size - 2) + b"\x00"
@@ -322,17 +327,22 @@ def test_large_input_is_read_in_linear_time(cls: type[Message], data: bytes) -> 
 # --- where the two paths meet ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("cls", SCHEMA.hot, ids=lambda cls: cls.__name__)
-def test_the_straight_line_codecs_really_read_and_write_what_is_regular(cls: type[Message]) -> None:
+@pytest.mark.parametrize(
+    "way", [way for way in oracle.WAYS if way[1] != "general"], ids=oracle.named
+)
+def test_the_straight_line_codecs_really_read_and_write_what_is_regular(
+    way: tuple[type[Message], str],
+) -> None:
     """Called directly: if they gave up on ordinary messages, the general path would hide it."""
-    SCHEMA.prepare()
+    cls, path = way
+    straight_decode, straight_encode = oracle.codecs()[path][cls]
     chance, taken = random.Random(cls.__name__), 0
     for _ in range(60):
         message = sample(cls, chance)
         data = encode_general(message, 0)
-        assert cls.straight_encode(message) == data
+        assert straight_encode(message) == data
         try:
-            read = cls.straight_decode(data, 0, len(data))
+            read = straight_decode(data, 0, len(data))
         except (Irregular, KeyError):  # an enum number that the schema does not have
             continue
         taken += 1

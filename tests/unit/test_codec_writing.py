@@ -33,7 +33,7 @@ from tests import oracle
 from tests.everything import Everything, Nested
 from tests.unit.test_codec_reading import whole
 
-both_paths = pytest.mark.parametrize("path", ["general", "straight-line"])
+each_path = pytest.mark.parametrize("path", oracle.PATHS)
 
 
 class Indexed:
@@ -173,7 +173,7 @@ REFUSED: dict[str, tuple[Message, str]] = {
 }
 
 
-@both_paths
+@each_path
 @pytest.mark.parametrize(("message", "said"), REFUSED.values(), ids=REFUSED)
 def test_refused(message: Message, said: str, path: str) -> None:
     with oracle.path(path), pytest.raises(EncodeError, match=said):
@@ -219,7 +219,7 @@ ACCEPTED: dict[str, tuple[Message, Message]] = {
 }
 
 
-@both_paths
+@each_path
 @pytest.mark.parametrize(("given", "meant"), ACCEPTED.values(), ids=ACCEPTED)
 def test_what_python_takes_for_the_same_is_written_the_same(
     given: Message, meant: Message, path: str

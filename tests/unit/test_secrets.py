@@ -113,7 +113,7 @@ def test_no_error_shows_it_when_it_cannot_be_written(cls: type[Message], secret:
 
 
 @each_secret
-@pytest.mark.parametrize("path", ["general", "straight-line"])
+@pytest.mark.parametrize("path", oracle.PATHS)
 def test_no_error_shows_it_when_it_cannot_be_read(
     cls: type[Message], secret: Field, path: str
 ) -> None:
