@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -51,8 +51,17 @@ class Restorer:
 
     def observe(self, answered: Sequence[Answered], events: Sequence[Event]) -> None:
         """Answers and events came in, in this order. Never waits."""
+        before = dict(self._session.taken)
         if self._session.observe(answered, events):
             self._news.unpark_all()
+        if before or self._session.taken:
+            self._tell_of_sessions(before, self._session.taken)
+
+    def _tell_of_sessions(self, before: Mapping[int, str], now: Mapping[int, str]) -> None:
+        for account in now.keys() - before.keys():
+            self._subscriptions.session_lost(account, f"{now[account]} of account {account}")
+        for account in before.keys() - now.keys():
+            self._subscriptions.session_regained(account)
 
     def link_lost(self) -> None:
         """The connection is gone, and with it all that it had."""
@@ -80,6 +89,7 @@ class Restorer:
             if failures > 0:  # what is taken away again and again is not asked for without a breath
                 await trio.sleep(self._reconnect.pause(failures - 1, self._chance()))
             await self._pass(ask)
+            self._subscriptions.sessions_restored()
             self._publish()
             failures += 1
             calm_at = trio.current_time() + self._reconnect.ceiling

@@ -9,14 +9,14 @@ import copy
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import trio
 
 from ..errors import ConnectionLost, SlowSubscriber
-from ..wire.filters import Filter
+from ..wire.filters import Filter, accounts_of
 from ..wire.notices import Gap, NotRestored
 from ..wire.overflow import Dropped, Overflow, Rolling, queue
 from ..wire.statistics import StreamStatistics
@@ -37,7 +37,8 @@ class EventStream(Generic[T_co]):
     """Events of some types, in the order in which they came, over reconnects too.
 
     Open it with `async with`: what comes in from then on is kept for `async for`. Where a lost
-    connection was replaced, a `Gap` comes before the first fresh event, whatever the types.
+    connection was replaced, a `Gap` comes before the first fresh event, whatever the types; and
+    where an account's session was, in each stream that is not about other accounts alone.
 
     At most `buffer` events wait. What happens to more is the stream's policy: "raise" drops them,
     and the iteration raises SlowSubscriber at that point; iterating again goes on after it.
@@ -113,6 +114,10 @@ class EventStream(Generic[T_co]):
         """Whether events of this type belong here: a type asked for, or a subclass of one."""
         return issubclass(kind, self._types)
 
+    def concerns(self, account: int) -> bool:
+        """Whether events of this account may come here."""
+        return self._passes is None or self._passes(_Anything(account))
+
     def put(self, event: Any, *, keep: bool) -> bool:
         """One more event, which is never dropped if `keep`; `wake` follows when the batch is
         through. False if it does not pass the filter.
@@ -152,11 +157,21 @@ class EventStream(Generic[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
+class _Anything:
+    """Some event of an account."""
+
+    ctid_trader_account_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Loss:
-    """When the last byte came in (trio's clock), and why it was the last."""
+    """Since when a stream may miss events (trio's clock), why, and of which accounts: none named is
+    all of them, for the connection was lost.
+    """
 
     at: float
     reason: str
+    accounts: frozenset[int] = frozenset()
 
 
 class Subscriptions:
@@ -170,6 +185,7 @@ class Subscriptions:
         self._streams: list[EventStream[Any]] = []
         self._by_type: dict[type[Any], tuple[bool, list[EventStream[Any]]]] = {}
         self._losses: dict[EventStream[Any], _Loss] = {}
+        self._regained: set[int] = set()
         self._connection = 1
         self.ended: ConnectionLost | None = None
         """Why no more events can come; None while they can."""
@@ -204,7 +220,7 @@ class Subscriptions:
                 route = by_type[kind] = self._route(kind)
             keep, streams = route
             for stream in streams:
-                if self._losses:
+                if self._losses and self._fresh(stream, event):
                     self._tell(stream)
                 if stream.put(event, keep=keep):
                     touched.add(stream)
@@ -219,8 +235,11 @@ class Subscriptions:
 
     def lost(self, at: float, reason: str) -> None:
         """The connection is gone, nothing having come since `at`; there will be another one."""
+        self._regained.clear()
         for stream in self._streams:
-            self._losses.setdefault(stream, _Loss(at, reason))
+            before = self._losses.get(stream)
+            if before is None or before.accounts:
+                self._losses[stream] = _Loss(at if before is None else before.at, reason)
 
     def connected(self, connection: int) -> None:
         """What comes now is from this connection, by its number."""
@@ -232,12 +251,45 @@ class Subscriptions:
             self._tell(stream)
             stream.wake()
 
+    def _fresh(self, stream: EventStream[Any], event: object) -> bool:
+        """Whether the stream is to be told of its gap before this event."""
+        loss = self._losses.get(stream)
+        if loss is None:
+            return False
+        regained = loss.accounts & self._regained
+        return not loss.accounts or any(account in regained for account in accounts_of(event))
+
     def _tell(self, stream: EventStream[Any]) -> None:
-        loss = self._losses.pop(stream, None)
-        if loss is not None:
-            now = time.time_ns() // 1_000_000
-            lost_at = now - round(1000 * (trio.current_time() - loss.at))
-            stream.put_gap(Gap(lost_at, now, self._connection, loss.reason))
+        loss = self._losses.pop(stream)
+        now = time.time_ns() // 1_000_000
+        lost_at = now - round(1000 * (trio.current_time() - loss.at))
+        stream.put_gap(Gap(lost_at, now, self._connection, loss.reason))
+        still_lost = loss.accounts - self._regained
+        if still_lost:
+            self._losses[stream] = replace(loss, accounts=still_lost)
+
+    # --- sessions of accounts, while the connection stands ---
+
+    def session_lost(self, account: int, reason: str) -> None:
+        """Nothing comes for this account any more, until it is authorised again."""
+        self._regained.discard(account)
+        for stream in self._streams:
+            loss = self._losses.get(stream)
+            if loss is None and stream.concerns(account):
+                self._losses[stream] = _Loss(trio.current_time(), reason, frozenset((account,)))
+            elif loss is not None and loss.accounts and stream.concerns(account):
+                self._losses[stream] = replace(loss, accounts=loss.accounts | {account})
+
+    def session_regained(self, account: int) -> None:
+        """What comes for it from now on is fresh."""
+        self._regained.add(account)
+
+    def sessions_restored(self) -> None:
+        """Accounts have again what they had: whoever has not been told of the gap is told now."""
+        for stream, loss in tuple(self._losses.items()):
+            if not self._regained.isdisjoint(loss.accounts):
+                self._tell(stream)
+                stream.wake()
 
     def end(self, why: ConnectionLost) -> None:
         """No more events: every stream gives what it has and then says why."""

@@ -19,7 +19,7 @@ def filtering(account: int | Iterable[int] | None, symbol: int | Iterable[int] |
     symbols = None if symbol is None else _numbers(symbol)
 
     def passes(event: Any) -> bool:
-        return _meets(accounts, _accounts, event) and _meets(symbols, _symbols, event)
+        return _meets(accounts, accounts_of, event) and _meets(symbols, _symbols, event)
 
     return passes
 
@@ -37,7 +37,8 @@ def _meets(
     return not names or any(name in wanted for name in names)
 
 
-def _accounts(event: Any) -> Collection[int]:
+def accounts_of(event: Any) -> Collection[int]:
+    """The accounts that it names; none if it is about all of them."""
     one: int | None = getattr(event, "ctid_trader_account_id", None)
     if one is not None:
         return (one,)

@@ -13,7 +13,8 @@ from ..message import Message
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Events may be missing here: the connection was lost, and there is a new one.
+    """Events may be missing here: the connection was lost, and there is a new one; or the server
+    ended an account's session, and there is a new one on the same connection.
 
     What comes after it is fresh; what was known before may be stale. Both times are ms since the
     Unix epoch by this machine's clock, as the API counts them: what it sent between them can be
@@ -21,13 +22,13 @@ class Gap:
     """
 
     lost_at: int
-    """When the last byte came in on the connection that was lost."""
+    """When the last byte came in on the connection that was lost, or the session's end did."""
     restored_at: int
     """When the session was restored, or this stream's first fresh event came in before that."""
     connection: int
-    """The number of the new connection; the client's first one was 1."""
+    """The number of the connection from here on; the client's first one was 1."""
     reason: str
-    """Why the connection was lost."""
+    """Why the connection, or the account's session, was lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,22 +78,21 @@ class Session:
         self._begins = known(_BEGINS)
         self._ends = known(_ENDS)
         self._refresh = schema.by_name.get(_REFRESH)
-        losses: Mapping[str, Callable[[Any], bool]] = {
-            "ProtoOAClientDisconnectEvent": lambda _: self._lose(None),
-            "ProtoOAAccountDisconnectEvent": lambda event: self._lose(
-                (event.ctid_trader_account_id,)
-            ),
-            "ProtoOAAccountsTokenInvalidatedEvent": lambda event: self._lose(
-                event.ctid_trader_account_ids
-            ),
+        losses: Mapping[str, Callable[[Any], Collection[int] | None]] = {
+            "ProtoOAClientDisconnectEvent": lambda _: None,
+            "ProtoOAAccountDisconnectEvent": lambda event: (event.ctid_trader_account_id,),
+            "ProtoOAAccountsTokenInvalidatedEvent": lambda event: event.ctid_trader_account_ids,
         }
-        self._losses: dict[type[Any], Callable[[Any], bool]] = {
+        self._losses: dict[type[Any], Callable[[Any], Collection[int] | None]] = {
             schema.by_name[name]: loss for name, loss in losses.items() if name in schema.by_name
         }
         self._wanted: dict[Part, Any] = {}
         self._in_force: set[Part] = set()
         self._apart: set[Part] = set()
         self._refused: set[Part] = set()
+        self.taken: dict[int, str] = {}
+        """Accounts whose sessions the server has ended while the connection stands, and that have
+        no other one yet: each with the name of the event that said so."""
 
     # --- what there is ---
 
@@ -133,7 +132,7 @@ class Session:
         for event in events:
             loss = losses.get(type(event))
             if loss is not None:
-                changed |= loss(event)
+                changed |= self._lose(loss(event), type(event).__name__)
         return changed
 
     def _answered(self, request: Message, verdict: Message | Exception) -> bool:
@@ -158,6 +157,8 @@ class Session:
         self._in_force.update(parts)
         self._apart.difference_update(parts)
         self._refused.difference_update(parts)
+        if kind is Kind.ACCOUNT:
+            self.taken.pop(parts[0].account, None)
         return kind <= Kind.ACCOUNT
 
     def _refreshed(self, reply: Any) -> bool:
@@ -178,11 +179,13 @@ class Session:
         """Nothing survives a connection; what was refused on it may be taken on the next."""
         self._in_force.clear()
         self._refused.clear()
+        self.taken.clear()
 
-    def _lose(self, accounts: Collection[int] | None) -> bool:
+    def _lose(self, accounts: Collection[int] | None, event: str) -> bool:
         """Accounts have lost their sessions; None: all have, and the application too."""
         lost = {part for part in self._in_force if accounts is None or _of_any(part, accounts)}
         self._in_force -= lost
+        self.taken.update({part.account: event for part in lost if part.kind is Kind.ACCOUNT})
         return bool(lost)
 
     def _drop(self, parts: Iterable[Part]) -> None:
