@@ -67,9 +67,13 @@ class SendPayload:
 
 @dataclass(frozen=True, slots=True)
 class SendRaw:
-    """Put these bytes on the wire as they are: frames made beforehand, or no frames at all."""
+    """Put these bytes on the wire as they are: frames made beforehand, or no frames at all.
+
+    On a WebSocket they are a message, or, put `beneath` it, bytes of the stream that it stands on.
+    """
 
     data: bytes
+    beneath: bool = False
 
     def __repr__(self) -> str:
         return f"SendRaw(<{len(self.data)} bytes>)"

@@ -30,7 +30,8 @@ from .behaviour import (
     ShutDoor,
 )
 from .frames import frame
-from .outbox import Outbox
+from .outbox import Beneath, Outbox
+from .shaping import Shaped
 from .witness import Witness
 
 _CHUNK = 64 * 1024
@@ -59,11 +60,15 @@ class Limits:
 
 
 class Line:
-    """One client, from the first byte to the last. The stream is the caller's to close."""
+    """One client, from the first byte to the last. The stream is the caller's to close.
+
+    It is what is `beneath`, or a WebSocket on that.
+    """
 
     def __init__(
         self,
         stream: trio.abc.Stream,
+        beneath: Shaped,
         *,
         schema: Schema,
         wire: Wire,
@@ -74,6 +79,7 @@ class Line:
         number: int,
     ) -> None:
         self._stream = stream
+        self._beneath = beneath
         self._schema = schema
         self._wire = wire
         self._limits = limits
@@ -81,7 +87,6 @@ class Line:
         self._shut_door = shut_door
         self._witness = witness
         self._number = number
-        self._shape: Shape | None = None
         self.reset = False
         """Whether the connection is to be reset instead of closed."""
         self._connection = Connection(schema, wire)
@@ -133,8 +138,8 @@ class Line:
                     put(self._connection.send(message, client_msg_id))
                 case SendPayload():
                     put(frame(self._schema, action, self._wire))
-                case SendRaw(data):
-                    put(data)
+                case SendRaw(data, beneath):
+                    put(data, beneath=beneath and self._stream is not self._beneath)
                 case Close(reason):
                     self._outbox.close(reason)
                 case _:
@@ -149,7 +154,7 @@ class Line:
                 self._outbox.abandon(reason)
                 self.reset = True
             case Shape():
-                self._shape = action
+                self._beneath.shape = action
             case ShutDoor(seconds):
                 self._shut_door(seconds)
 
@@ -230,7 +235,8 @@ class Line:
             data = await self._outbox.take()
             with trio.move_on_after(self._limits.stalled) as patience:
                 try:
-                    await self._send(data)
+                    lower = isinstance(data, Beneath)
+                    await (self._beneath if lower else self._stream).send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     self._outbox.abandon(_broke(error))
                     return
@@ -238,19 +244,6 @@ class Line:
                 self._outbox.abandon("the client does not read what it is sent")
                 return
             self._outbox.sent(len(data))
-
-    async def _send(self, data: bytearray) -> None:
-        """All at once, or in the slices that were asked for; a message whole, but as slowly."""
-        if self._shape is None:
-            await self._stream.send_all(data)
-            return
-        if self._wire.carrier is not Carrier.BYTES:
-            await trio.sleep(self._shape.pause * (len(data) // self._shape.size))
-            await self._stream.send_all(data)
-            return
-        for start in range(0, len(data), self._shape.size):
-            await self._stream.send_all(data[start : start + self._shape.size])
-            await trio.sleep(self._shape.pause)
 
 
 def _broke(error: Exception) -> str:

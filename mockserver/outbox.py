@@ -10,6 +10,10 @@ from collections import deque
 import trio
 
 
+class Beneath(bytearray):
+    """A piece for what the wire stands on."""
+
+
 class Outbox:
     """Pieces of bytes in order. One task takes from it; whoever wants may put.
 
@@ -32,14 +36,16 @@ class Outbox:
         self.abandoned = False
         """Whether what still waited was thrown away."""
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes, *, beneath: bool = False) -> None:
         """Queue these bytes; ignored once the outbox is closing."""
         if self.closing is not None or not data:
             return
         pieces = self._pieces
         if not pieces:
             self._filled.unpark_all()
-        if pieces and len(pieces[-1]) + len(data) <= self._piece:
+        if beneath:
+            pieces.append(Beneath(data))
+        elif pieces and len(pieces[-1]) + len(data) <= self._piece:
             pieces[-1] += data
         else:
             pieces.append(bytearray(data))

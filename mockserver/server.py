@@ -30,6 +30,7 @@ from .doorway import Doorway
 from .faults.disturbed import Faulty
 from .line import SOON, Limits, Line
 from .parting import drop, part, reset
+from .shaping import Shaped
 from .sockets import listen
 from .witness import Witness
 
@@ -234,30 +235,37 @@ class MockServer(Witness):
 
     async def _attend(self, entered: Door, stream: trio.abc.Stream, wire: str) -> None:
         """One client whose connection stands, from the first byte to the last."""
+        shaped = Shaped(stream)
         if entered.wire.carrier is Carrier.BYTES:
-            await self._serve(entered, stream, stream, wire)
+            await self._serve(entered, shaped, shaped, stream, wire)
             return
         from .websocket import accepted  # noqa: PLC0415 - slow to import, and most never need it
 
         text = entered.wire.carrier is Carrier.TEXT
-        patience = self._limits.handshake
+        patience, whole_within = self._limits.handshake, self._limits.frame
         async with AsyncExitStack() as stack:
             stack.push_async_callback(drop, stream)
             messages = await stack.enter_async_context(
-                accepted(stream, text=text, patience=patience)
+                accepted(shaped, text=text, patience=patience, whole_within=whole_within)
             )
             if messages is None:
                 self._refused(f"no WebSocket handshake within {patience:g} seconds")
             else:
-                await self._serve(entered, messages, stream, entered.name)
+                await self._serve(entered, messages, shaped, stream, entered.name)
 
     async def _serve(
-        self, entered: Door, carrier: trio.abc.Stream, stream: trio.abc.Stream, wire: str
+        self,
+        entered: Door,
+        carrier: trio.abc.Stream,
+        beneath: Shaped,
+        stream: trio.abc.Stream,
+        wire: str,
     ) -> None:
-        """Talk over `carrier`, which is the stream or a WebSocket on it."""
+        """Talk over `carrier`: what is `beneath`, or a WebSocket on it."""
         number = next(self._numbers)
         line = Line(
             carrier,
+            beneath,
             schema=self._schema,
             wire=entered.wire,
             limits=self._limits,
@@ -274,7 +282,7 @@ class MockServer(Witness):
                 reset(stream)
             elif not line.cut_off:
                 with trio.move_on_after(self._limits.farewell):
-                    await (part(stream) if carrier is stream else carrier.aclose())
+                    await (part(stream) if carrier is beneath else carrier.aclose())
         finally:
             self._over_with(number, reason)
             await drop(stream)

@@ -5,6 +5,7 @@ Knows nothing of what is in them. Importing it brings trio-websocket, which take
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
@@ -14,7 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.wire.framing import MAX_FRAME
 
-from .parting import drop
+from .shaping import Shaped
 
 _CHUNK = 64 * 1024
 _TOO_BIG = 1009
@@ -22,65 +23,54 @@ _TOO_BIG = 1009
 
 @asynccontextmanager
 async def accepted(
-    stream: trio.abc.Stream, *, text: bool, patience: float
+    stream: Shaped, *, text: bool, patience: float, whole_within: float
 ) -> AsyncGenerator[Messages | None, None]:
     """Shake hands on an open stream, and be a WebSocket while the block runs.
 
-    None if the client does not within `patience` seconds. The stream is the caller's to close.
+    None if the client does not within `patience` seconds. A message must be whole `whole_within`
+    seconds after its first bytes. The stream is the caller's to close.
     """
     async with trio.open_nursery() as nursery:
         messages: Messages | None = None
         with trio.move_on_after(patience):
-            messages = Messages(await nursery.start(_read, stream), text=text)
+            connection = await nursery.start(_read, stream)
+            messages = Messages(connection, stream, text=text, whole_within=whole_within)
         yield messages
         nursery.cancel_scope.cancel()
 
 
-async def _read(stream: trio.abc.Stream, task_status: trio.TaskStatus[WebSocketConnection]) -> None:
+async def _read(stream: Shaped, task_status: trio.TaskStatus[WebSocketConnection]) -> None:
     """Where the library's reader lives. Whatever it trips over is the end of this client only."""
     started = False
     try:
         async with trio.open_nursery() as nursery:
             request = await wrap_server_stream(
-                nursery, _Lent(stream), max_message_size=MAX_FRAME, receive_buffer_size=_CHUNK
+                nursery, stream, max_message_size=MAX_FRAME, receive_buffer_size=_CHUNK
             )
             connection = await request.accept()
             started = True
             task_status.started(connection)
     except* Exception:  # noqa: BLE001 - it lets through what the libraries below it raise
-        await drop(stream)
+        await stream.aclose()
     if not started:
         await trio.sleep_forever()  # until patience ends
-
-
-class _Lent(trio.abc.Stream):
-    """A stream that closes at once: both tasks that the library has on it may want to at a time.
-
-    The farewell of WebSockets has said before that nothing more comes.
-    """
-
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        return await self._stream.receive_some(max_bytes)
-
-    async def aclose(self) -> None:
-        await drop(self._stream)
 
 
 class Messages(trio.abc.Stream):
     """What a line reads from and writes to: a message at a time, text as UTF-8."""
 
-    def __init__(self, connection: WebSocketConnection, *, text: bool) -> None:
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        beneath: Shaped,
+        *,
+        text: bool,
+        whole_within: float,
+    ) -> None:
         self._connection = connection
+        self._beneath = beneath
         self._text = text
+        self._whole_within = whole_within
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Send one message; what is no UTF-8 goes out mangled where text is spoken."""
@@ -99,10 +89,10 @@ class Messages(trio.abc.Stream):
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """The next message, however long; `b""` when the client has gone, with a farewell or not.
 
-        Raises RemoteProtocolError for a message of the wrong kind, too long, or empty.
+        Raises RemoteProtocolError for a message of the wrong kind, too long, empty, or too slow.
         """
         try:
-            message = await self._connection.get_message()
+            message = await self._whole_message()
         except ConnectionClosed:
             closed = self._connection.closed
             if closed is not None and closed.code == _TOO_BIG:
@@ -116,6 +106,17 @@ class Messages(trio.abc.Stream):
         if not message:
             raise RemoteProtocolError("expected a message of 1 byte or more, got an empty one")
         return message.encode() if isinstance(message, str) else message
+
+    async def _whole_message(self) -> str | bytes:
+        patience = self._whole_within
+        while True:
+            now = trio.current_time()
+            if self._beneath.begun + patience <= now:
+                raise RemoteProtocolError(f"no whole message within {patience:g} seconds")
+            with trio.move_on_at(min(self._beneath.begun, now) + patience):
+                message: str | bytes = await self._connection.get_message()
+                self._beneath.begun = math.inf
+                return message
 
     async def aclose(self) -> None:
         """Say farewell, and wait for the client's."""

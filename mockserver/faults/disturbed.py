@@ -12,6 +12,7 @@ from typing import Any
 from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
+from ctrader_typed.wire.connection import PROTOBUF_TCP
 
 from ..behaviour import (
     Action,
@@ -26,13 +27,14 @@ from ..behaviour import (
     Event,
     Send,
     SendPayload,
-    SendRaw,
     Shape,
     ShutDoor,
     UnknownPayload,
     World,
 )
 from ..behaviour import Reset as BreakOff
+from ..doors import DOORS
+from ..frames import frame
 from ..payloads import fill, normal
 from ..recording import Direction
 from . import effects, mangling
@@ -58,6 +60,7 @@ class Disturbed:
         self, make: BehaviourFactory, plan: Plan, schema: Schema, clock: Clock, caller: Caller
     ) -> None:
         self.schema = schema
+        self.wire = DOORS[caller.wire].wire if caller.wire in DOORS else PROTOBUF_TCP
         self._plan = plan
         self._clock = clock
         self._caller = caller
@@ -174,6 +177,10 @@ class Disturbed:
         self._held[direction] = item
         self.later(self.now + seconds, direction)
 
+    def framed(self, action: Send | SendPayload) -> bytes:
+        """As it goes out when nothing is wrong."""
+        return frame(self.schema, action, self.wire)
+
     def announce(self, action: Send | SendPayload) -> None:
         """Let the behaviour know what is said in its name."""
         if isinstance(action, Send) and isinstance(self._inner, Believer):
@@ -214,19 +221,19 @@ def _strip(way: Disturbed, item: Item, effect: effects.Strip) -> list[Action]:
 
 
 def _corrupt(way: Disturbed, item: Any, effect: effects.Corrupt) -> list[Action]:
-    return [SendRaw(mangling.corrupted(way.schema, item, effect.at))]
+    return [mangling.corrupted(way.wire, way.framed(item), effect.at)]
 
 
 def _inflate(way: Disturbed, item: Any, effect: effects.Inflate) -> list[Action]:
-    return [SendRaw(mangling.inflated(way.schema, item, effect.size))]
+    return [mangling.inflated(way.wire, way.framed(item), effect.size)]
 
 
 def _truncate(way: Disturbed, item: Any, effect: effects.Truncate) -> list[Action]:
-    return [SendRaw(mangling.truncated(way.schema, item, effect.size)), Close(_WHY)]
+    return [mangling.truncated(way.wire, way.framed(item), effect.size), Close(_WHY)]
 
 
-def _announce(_way: Disturbed, _item: Item, effect: effects.Announce) -> list[Action]:
-    return [SendRaw((effect.length % 2**32).to_bytes(4, "big"))]
+def _announce(way: Disturbed, _item: Item, effect: effects.Announce) -> list[Action]:
+    return [mangling.announced(way.wire, effect.length)]
 
 
 def _refuse(way: Disturbed, item: Item, effect: effects.Refuse) -> list[Action]:
