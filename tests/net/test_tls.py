@@ -264,19 +264,24 @@ async def test_a_server_that_does_not_speak_tls(greeting: bytes, said: str) -> N
 
 
 async def test_cancelled_in_the_handshake_nothing_stays_open() -> None:
-    ended = trio.Event()
+    greeted, ended = trio.Event(), trio.Event()
 
     async def silent(stream: trio.SocketStream) -> None:
         async with stream:
             while await stream.receive_some():
-                pass
+                greeted.set()
             ended.set()
+
+    async def cancel_when_greeted() -> None:
+        await greeted.wait()
+        scope.cancel()
 
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
             (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
             nursery.start_soon(trio.serve_listeners, silent, [listener])
-            with trio.move_on_after(0.2) as scope:
+            with trio.CancelScope() as scope:
+                nursery.start_soon(cancel_when_greeted)
                 async with connect("127.0.0.1", listener.socket.getsockname()[1]):
                     pytest.fail("it connected")
             assert scope.cancelled_caught
