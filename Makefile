@@ -82,6 +82,40 @@ fuzz: .venv/.dev ## Throw far more inputs at each entry point than the gate does
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 	$(BIN)/python -m pytest -m fuzz --hypothesis-profile=fuzz --numprocesses=auto
 
+# The compiled codec again, with every access watched; the interpreter itself is not, so leaks and
+# its own arenas are left out.
+SANITIZED = CFLAGS="-fsanitize=address -fno-omit-frame-pointer" $(BIN)/python setup.py --quiet \
+	build --force --build-base build/asan --build-lib build/asan/lib
+WATCHED = LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	PYTHONMALLOC=malloc PYTHONPATH=build/asan/lib:. CTRADER_TYPED_CODEC=compiled $(BIN)/python -P
+
+.PHONY: asan
+asan: .venv/.dev ## Fuzz the compiled codec under AddressSanitizer; MINUTES=5 of it, and the codec's tests
+	$(SANITIZED)
+	$(WATCHED) -m tests.fuzz --blind --minutes $(MINUTES)
+	$(WATCHED) -m pytest -o pythonpath=build/asan/lib tests/property/test_paths.py tests/unit/test_codec_reading.py tests/unit/test_codec_writing.py
+
+.PHONY: wheels
+wheels: .venv/.dev ## Build and try a wheel with the compiled codec, for each Python 3.11 to 3.13 found here
+	@$(MAKE) --no-print-directory wheel $(OTHERS:%=wheel-%)
+
+# Builds a wheel with the interpreter $(1), and reads a message with what is in it.
+define build_wheel
+	@rm -rf build/wheel && mkdir -p build/wheel dist
+	@$(1) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	@$(1) -m pip install -qq --disable-pip-version-check --no-deps --target build/wheel/unpacked build/wheel/*.whl
+	@cd build/wheel/unpacked && CTRADER_TYPED_CODEC=compiled $(CURDIR)/$(1) -c \
+		'from ctrader_typed import ProtoHeartbeatEvent, codec_info; ProtoHeartbeatEvent.FromString(b""); assert codec_info().codec == "compiled"'
+	@mv -v build/wheel/*.whl dist
+endef
+
+.PHONY: wheel
+wheel: .venv/.dev
+	$(call build_wheel,$(BIN)/python)
+
+wheel-%: .venv-%/.dev
+	$(call build_wheel,.venv-$*/bin/python)
+
 .PHONY: bench
 bench: .venv/.dev ## Measure the codecs beside betterproto's and google.protobuf's
 	$(BIN)/python -m pytest tests/benchmarks
@@ -90,14 +124,18 @@ bench: .venv/.dev ## Measure the codecs beside betterproto's and google.protobuf
 clean: ## Remove the environments, caches and build output
 	rm -rf .venv .venv-* build dist *.egg-info .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find ctrader_typed -name '*.so' -delete
 
-.venv/.demo: pyproject.toml
+# What the compiled parts are built from: newer than an environment, they are built again with it.
+COMPILED := pyproject.toml setup.py $(shell find ctrader_typed -name '*.pyx' -o -name '*.pxi')
+
+.venv/.demo: $(COMPILED)
 	$(call make_environment,$(PYTHON),.venv,mock)
 
-.venv/.dev: pyproject.toml
+.venv/.dev: $(COMPILED)
 	$(call make_environment,$(PYTHON),.venv,dev)
 
-.venv-%/.dev: pyproject.toml
+.venv-%/.dev: $(COMPILED)
 	$(call make_environment,$(call python_of,$*),.venv-$*,test)
 
 # Clients that others wrote, each in an environment without us.
