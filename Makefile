@@ -53,6 +53,7 @@ ABSENT = $(filter-out $(MAIN) $(OTHERS),$(SUPPORTED))
 .PHONY: pytest
 pytest: .venv/.dev
 	$(call run_tests,.venv) --hypothesis-profile=gate -m "not conformance"
+	CTRADER_TYPED_CODEC=python $(call run_tests,.venv) --hypothesis-profile=again tests/unit
 
 # Every test again, with fewer generated inputs: what one Python does with the rest, the others do too.
 pytest-%: .venv-%/.dev
