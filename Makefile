@@ -117,8 +117,11 @@ wheel: .venv/.dev
 wheel-%: .venv-%/.dev
 	$(call build_wheel,.venv-$*/bin/python)
 
+RUNS ?= 5
+
 .PHONY: bench
-bench: .venv/.dev ## Measure the codecs beside betterproto's and google.protobuf's
+bench: .venv/.dev .venv-official/.installed .venv-layer/.installed ## Measure us beside the other clients (medians of RUNS=5), then the parts by themselves
+	$(BIN)/python -m tests.benchmarks.field --runs $(RUNS)
 	$(BIN)/python -m pytest tests/benchmarks
 
 .PHONY: clean
