@@ -21,6 +21,8 @@ def emit(schema: Schema, digest: str) -> Writer:
     out.lines(f"from . import {file.module}" for file in schema.files)
     out.line()
     out.lines(f'include "../codec/{name}.pxi"' for name in INCLUDED)
+    if schema.envelope:
+        _emit_envelope(out, schema.message[schema.envelope])
     out.line()
     out.line(f'DIGEST = "{digest}"')
     out.line()
@@ -41,6 +43,18 @@ def emit(schema: Schema, digest: str) -> Writer:
     for message in schema.messages:
         _emit_add(out, message.name, schema.module_of(message.name), len(message.fields))
     return out
+
+
+def _emit_envelope(out: Writer, envelope: Message) -> None:
+    """What reads an envelope and its payload in one pass has to know its tags."""
+    tags = {field.key: tag_of(field) for field in envelope.fields}
+    out.line()
+    with out.block("cdef enum:"):
+        out.line(f"PAYLOAD_TYPE = {tags['payloadType']}")
+        out.line(f"PAYLOAD = {tags['payload']}")
+        out.line(f"CLIENT_MSG_ID = {tags['clientMsgId']}")
+    out.line()
+    out.line('include "../codec/straight_envelopes.pxi"')
 
 
 def _emit_function(out: Writer, message: Message, opening: str, steps: list[str]) -> None:

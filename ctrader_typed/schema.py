@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from typing import Any, TypeAlias
 
 from .codec import attach, defer
 from .codec.choice import CodecInfo, load, may_be_compiled
 from .message import Message, Request
+
+ReadEnvelope: TypeAlias = Callable[[bytes, int, int], Any]
+"""From bytes, where an envelope begins and where it ends to the message and its id."""
+
+WriteEnvelope: TypeAlias = Callable[[int, Message, str | None], bytes]
+"""From a payload type, its message and the id to the bytes of an envelope."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +54,19 @@ class Schema:
         CTRADER_TYPED_CODEC says `python`. What it says is looked at once, with the first message.
         """
         return self._loaded
+
+    def envelopes(self, made: type[Any]) -> tuple[ReadEnvelope, WriteEnvelope] | None:
+        """What reads and writes an envelope and its payload in one pass; None in plain Python.
+
+        `made` is the class of what is read: its slots `message` and `client_msg_id` are filled, and
+        its constructor is not called. Both functions raise one of `codec.IRREGULAR`, without words,
+        for what they were not made for (unknown payload types and broken bytes among it): the way
+        by `codec.decode` and `codec.encode` then decides.
+        """
+        if self.compiled is None or self._loaded.codec == "python":
+            return None
+        envelopes = import_module(self.compiled).Envelopes(made, self.by_payload_type)
+        return envelopes.read, envelopes.write
 
     def prepare(self) -> None:
         """Import what else comes with the first message: call it before time matters."""

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Message")
 
-# What a straight-line function raises on input that it was not made for; the general path decides.
-_IRREGULAR = (
+IRREGULAR = (
     IndexError,
     KeyError,
     TypeError,
@@ -32,6 +31,7 @@ _IRREGULAR = (
     OverflowError,
     struct.error,
 )
+"""What a straight-line function raises where it gives up; the general path then decides."""
 
 
 def decode(cls: type[M], data: bytes) -> M:
@@ -44,7 +44,7 @@ def decode(cls: type[M], data: bytes) -> M:
         try:
             message: M = straight(data, 0, len(data))
             return message
-        except _IRREGULAR:
+        except IRREGULAR:
             pass
     return decode_span(cls, data, 0, len(data))
 
@@ -67,7 +67,7 @@ def encode(message: Message) -> bytes:
         try:
             data: bytes = straight(message)
             return data
-        except _IRREGULAR:
+        except IRREGULAR:
             pass
     return encode_general(message, 0)
 

@@ -12,6 +12,13 @@ include "../codec/straight_shapes.pxi"
 include "../codec/straight_reading.pxi"
 include "../codec/straight_writing.pxi"
 
+cdef enum:
+    PAYLOAD_TYPE = 8
+    PAYLOAD = 18
+    CLIENT_MSG_ID = 26
+
+include "../codec/straight_envelopes.pxi"
+
 DIGEST = "ca833ab333422321"
 
 cdef Members ProtoOAAccessRights_members
