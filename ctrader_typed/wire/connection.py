@@ -14,8 +14,8 @@ from ..errors import LocalProtocolError, RemoteProtocolError
 from ..message import Message
 from ..schema import Schema
 from . import json, protobuf
-from .envelope import Received
-from .framing import Deframer, Messages, frame, message
+from .envelope import Decode, Received
+from .framing import Deframer, Messages, Span, frame, message
 
 
 class Deframes(Protocol):
@@ -25,6 +25,10 @@ class Deframes(Protocol):
 
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that `data` completes."""
+        ...
+
+    def spans(self, data: bytes) -> tuple[bytes, list[Span]]:
+        """Where in the bytes given the frames are that `data` completes."""
         ...
 
     def close(self) -> None:
@@ -53,7 +57,7 @@ class Wire:
     frame: Callable[[bytes], bytes]
     deframer: Callable[[], Deframes]
     encoder: Callable[[Schema], Callable[[Message, str | None], bytes]]
-    decoder: Callable[[Schema], Callable[[bytes], Received]]
+    decoder: Callable[[Schema], Decode]
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -140,8 +144,11 @@ class Connection:
         received: list[Received] = []
         decode = self._decode
         try:
-            for payload in self._deframer.feed(data):
-                received.append(decode(payload))  # noqa: PERF401 - what precedes the break must survive it
+            whole, spans = self._deframer.spans(data)
+            for start, end in spans:
+                received.append(
+                    decode(whole, start, end)
+                )  # one by one: what precedes a break survives it
         except RemoteProtocolError as error:
             self._broken = error
             if not received:

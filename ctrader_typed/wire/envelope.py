@@ -6,15 +6,18 @@ Plain values; no bytes are parsed here. No repr shows a payload's bytes: they ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from ..errors import DecodeError
 from ..message import Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen would cost 0.39 instead of 0.13 µs, for each event
 class Envelope:
-    """A message of the schema, and the id by which its sender correlates it, if any."""
+    """A message of the schema, and the id by which its sender correlates it, if any.
+
+    A value: nobody changes it.
+    """
 
     message: Message
     client_msg_id: str | None = None
@@ -48,3 +51,11 @@ class BadPayload:
 
 Received: TypeAlias = Envelope | UnknownPayload | BadPayload
 """What a connection hands over for each frame."""
+
+
+class Decode(Protocol):
+    """Reads an envelope; RemoteProtocolError when the bytes are none."""
+
+    def __call__(self, data: bytes, start: int = 0, end: int | None = None, /) -> Received:
+        """What the bytes from `start` to `end` hold; None is the end of `data`."""
+        ...

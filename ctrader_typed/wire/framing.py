@@ -5,6 +5,8 @@ Knows nothing of what is inside.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from ..errors import LocalProtocolError, RemoteProtocolError
 
 MAX_FRAME = 16 * 1024 * 1024
@@ -15,6 +17,9 @@ The server's own limit is not published; the largest that a client in the field 
 
 HEADER = 4
 """Bytes of the length."""
+
+Span: TypeAlias = tuple[int, int]
+"""From a position up to another, which is no part of it."""
 
 
 def frame(payload: bytes) -> bytes:
@@ -43,19 +48,24 @@ class Deframer:
         returned, `broken` is set, and the next call raises. However the stream is split, the work
         is proportional to its bytes.
         """
+        data, spans = self.spans(data)
+        return [data[start:end] for start, end in spans]
+
+    def spans(self, data: bytes) -> tuple[bytes, list[Span]]:
+        """The same, without a copy of each frame: where they begin and end in the bytes given."""
         if self.broken is not None:
             raise self.broken
         buffer = self._buffer
         if buffer:
             buffer += data
             if len(buffer) < self._wanted:
-                return []
+                return b"", []
             data = bytes(buffer)
             buffer.clear()
-        return self._split(data)
+        return data, self._split(data)
 
-    def _split(self, data: bytes) -> list[bytes]:
-        frames: list[bytes] = []
+    def _split(self, data: bytes) -> list[Span]:
+        frames: list[Span] = []
         position, end = 0, len(data)
         while end - position >= HEADER:
             body = position + HEADER
@@ -69,7 +79,7 @@ class Deframer:
             if after > end:
                 self._wanted = HEADER + size
                 break
-            frames.append(data[body:after])
+            frames.append((body, after))
             position = after
         else:
             self._wanted = HEADER
@@ -116,6 +126,10 @@ class Messages:
             )
             raise self.broken
         return [data]
+
+    def spans(self, data: bytes) -> tuple[bytes, list[Span]]:
+        """The same as all of `data`."""
+        return data, [(0, len(message)) for message in self.feed(data)]
 
     def close(self) -> None:
         """The end: there are no halves of messages here."""

@@ -14,7 +14,7 @@ from ..dialect import Style, new_from_dict, to_dict
 from ..errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from ..message import Message
 from ..schema import Schema
-from .envelope import BadPayload, Envelope, Received, UnknownPayload
+from .envelope import BadPayload, Decode, Envelope, Received, UnknownPayload
 
 _WHOLE = Style(complete=True)
 _DIGITS = re.compile(r"-?[0-9]{1,20}", re.ASCII)
@@ -58,7 +58,7 @@ def wrapped(payload_type: int, payload: object, client_msg_id: str | None) -> by
     return _write(envelope).encode("ascii")
 
 
-def decoder(schema: Schema) -> Callable[[bytes], Received]:
+def decoder(schema: Schema) -> Decode:
     """A function from a JSON text to what is in the envelope.
 
     It raises RemoteProtocolError when the text is no JSON ("Malformed JSON message at
@@ -67,8 +67,8 @@ def decoder(schema: Schema) -> Callable[[bytes], Received]:
     """
     by_payload_type = schema.by_payload_type
 
-    def decode_envelope(data: bytes) -> Received:
-        outer = _object(data)
+    def decode_envelope(data: bytes, start: int = 0, end: int | None = None, /) -> Received:
+        outer = _object(data[start:end])
         payload_type = _payload_type(outer.get("payloadType"))
         client_msg_id = _client_msg_id(outer.get("clientMsgId"))
         given = outer.get("payload")
