@@ -94,10 +94,16 @@ def _deferred(
 ) -> tuple[Callable[..., M], Callable[[M], bytes]]:
     def decode_prepared(data: bytes, pos: int, end: int) -> M:
         prepare()
-        return decode(cls, data[pos:end])
+        if (straight := cls.straight_decode) is None:
+            raise ValueError  # for the general path
+        message: M = straight(data, pos, end)
+        return message
 
     def encode_prepared(message: M) -> bytes:
         prepare()
-        return encode(message)
+        if (straight := cls.straight_encode) is None:
+            raise ValueError  # likewise
+        data: bytes = straight(message)
+        return data
 
     return decode_prepared, encode_prepared

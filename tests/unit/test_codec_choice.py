@@ -161,3 +161,27 @@ def test_what_is_read_is_a_message_like_any_other(path: str) -> None:
             bytes(message)
         message.symbol_id, message.bid = 2, 3
         assert bytes(message) == b"\x10\x01\x18\x02\x20\x03"
+
+
+@pytest.mark.parametrize("asked", ["", "python"])
+def test_the_first_message_is_refused_like_any_other(asked: str) -> None:
+    """What brings the codecs keeps their contract: it gives up, and the general path explains."""
+    program = """
+from ctrader_typed import DecodeError, EncodeError, ProtoOASpotEvent, ProtoOATraderReq, codec
+for cls in (ProtoOASpotEvent, ProtoOATraderReq):
+    straight = cls.straight_decode
+    if straight is not None:
+        try:
+            straight(b"..\\x08", 2, 3)
+        except codec.IRREGULAR:
+            pass
+    try:
+        cls.FromString(b"\\x08")
+    except DecodeError as error:
+        print(error)
+"""
+    done = run(program, asked)
+    assert done.stdout.splitlines() == [
+        "ProtoOASpotEvent.payload_type: cut short inside the varint at byte 1",
+        "ProtoOATraderReq.payload_type: cut short inside the varint at byte 1",
+    ], done.stderr
