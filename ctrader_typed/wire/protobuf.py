@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import codec
-from ..errors import DecodeError, LocalProtocolError, RemoteProtocolError
+from ..errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
 from ..message import Message
-from ..schema import Schema
+from ..schema import ReadEnvelope, Schema, WriteEnvelope
 from .envelope import BadPayload, Decode, Envelope, Received, UnknownPayload
 
 
@@ -20,14 +20,27 @@ def encoder(schema: Schema) -> Callable[[Message, str | None], bytes]:
     """
     envelope: type[Any] = schema.envelope  # its three fields are the same in every release
     payload_types, encode = schema.payload_types, codec.encode
+    write: WriteEnvelope | None = None
 
     def encode_envelope(message: Message, client_msg_id: str | None) -> bytes:
+        nonlocal write
         payload_type = payload_types.get(type(message))
         if payload_type is None:
             raise LocalProtocolError(
                 f"{type(message).__name__} has no payload type in release {schema.release}: "
                 "it cannot be sent by itself, or is a message of another package"
             )
+        if write is None:  # with the first message: it imports a codec
+            compiled = schema.envelopes(Envelope)
+            write = in_two if compiled is None else compiled[1]
+        try:
+            return write(payload_type, message, client_msg_id)
+        except EncodeError:
+            raise
+        except codec.IRREGULAR:
+            return in_two(payload_type, message, client_msg_id)
+
+    def in_two(payload_type: int, message: Message, client_msg_id: str | None) -> bytes:
         # An empty payload is written too, as the official clients do.
         return encode(
             envelope(
@@ -52,32 +65,47 @@ def decoder(schema: Schema) -> Decode:
     a value like any other.
     """
     general = _general_decoder(schema)
-    heads = {_head(number): cls for number, cls in schema.by_payload_type.items()}
+    read: ReadEnvelope | None = None
 
-    # An envelope as every server writes it: type, payload, and perhaps a short id. It and its
-    # payload are read in one pass without a slice.
     def decode_envelope(data: bytes, start: int = 0, end: int | None = None, /) -> Received:
-        if end is None:
-            end = len(data)
-        cls = heads.get(data[start : start + HEAD])
-        straight = None if cls is None else cls.straight_decode
-        if straight is not None:
-            try:
-                at = start + HEAD + 1
-                size = data[at - 1]
-                if size > 127:
-                    size, at = _long_size(data, at, size)
-                after = at + size
-                if after == end:
-                    return Envelope(straight(data, at, after))
-                if data[after] == ID and data[after + 1] == end - after - 2 < 128:
-                    client_msg_id = data[after + 2 : end].decode()
-                    return Envelope(straight(data, at, after), client_msg_id)
-            except codec.IRREGULAR:
-                pass
-        return general(data[start:end])
+        nonlocal read
+        if read is None:  # with the first message: it imports a codec
+            read = _one_pass_reader(schema)
+        try:
+            received: Received = read(data, start, len(data) if end is None else end)
+        except codec.IRREGULAR:
+            return general(data[start:end])
+        return received
 
     return decode_envelope
+
+
+def _one_pass_reader(schema: Schema) -> ReadEnvelope:
+    """Reads an envelope as every server writes it (type, payload, perhaps a short id) and its
+    payload in one pass, without a slice; raises one of `codec.IRREGULAR` for any other.
+    """
+    compiled = schema.envelopes(Envelope)
+    if compiled is not None:
+        return compiled[0]
+    heads = {_head(number): cls for number, cls in schema.by_payload_type.items()}
+
+    def read(data: bytes, start: int, end: int) -> Envelope:
+        straight = heads[data[start : start + HEAD]].straight_decode
+        if straight is None:
+            raise ValueError
+        at = start + HEAD + 1
+        size = data[at - 1]
+        if size > 127:
+            size, at = _long_size(data, at, size)
+        after = at + size
+        if after == end:
+            return Envelope(straight(data, at, after))
+        if data[after] != ID or not data[after + 1] == end - after - 2 < 128:
+            raise ValueError
+        client_msg_id = data[after + 2 : end].decode()
+        return Envelope(straight(data, at, after), client_msg_id)
+
+    return read
 
 
 def _head(payload_type: int) -> bytes:
