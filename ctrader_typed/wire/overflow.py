@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal, Protocol, TypeAlias
@@ -60,6 +60,10 @@ class Queue(Protocol):
         """One more."""
         ...
 
+    def extend(self, number: int, events: Sequence[Any]) -> None:
+        """So many more, the first of them with this number."""
+        ...
+
     def first(self) -> int | None:
         """The number of the next one; None if nothing waits."""
         ...
@@ -96,6 +100,13 @@ class Refusing:
         self._missing += 1
         self.dropped += 1
 
+    def extend(self, number: int, events: Sequence[Any]) -> None:
+        """At once if there is room for all."""
+        if self._missing == 0 and len(self._items) + len(events) <= self._room:
+            self._items.extend(enumerate(events, number))
+        else:
+            _one_by_one(self, number, events)
+
     def first(self) -> int | None:
         """The number of the next one."""
         if self._items:
@@ -119,24 +130,31 @@ class Rolling:
     def __init__(self, room: int | None) -> None:
         self.dropped = 0
         self._room = room
-        self._items: deque[tuple[int, Any]] = deque(maxlen=room)
+        self.items: deque[tuple[int, Any]] = deque(maxlen=room)
+        """What waits, with its numbers."""
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self.items)
 
     def put(self, number: int, event: Any) -> None:
         """Keep it; the oldest makes room. Without a bound, that is never needed."""
-        if len(self._items) == self._room:
+        if len(self.items) == self._room:
             self.dropped += 1
-        self._items.append((number, event))
+        self.items.append((number, event))
+
+    def extend(self, number: int, events: Sequence[Any]) -> None:
+        """At once; the oldest make room."""
+        if self._room is not None:
+            self.dropped += max(0, len(self.items) + len(events) - self._room)
+        self.items.extend(enumerate(events, number))
 
     def first(self) -> int | None:
         """The number of the next one."""
-        return self._items[0][0] if self._items else None
+        return self.items[0][0] if self.items else None
 
     def pop(self) -> Any:
         """The next one."""
-        return self._items.popleft()[1]
+        return self.items.popleft()[1]
 
     def fence(self, number: int) -> None:
         """Nothing is ever mixed here."""
@@ -183,6 +201,10 @@ class Conflating:
             self._missing += 1
             self.dropped += 1
 
+    def extend(self, number: int, events: Sequence[Any]) -> None:
+        """Each in its place."""
+        _one_by_one(self, number, events)
+
     def _key(self, event: object) -> Any:
         kind = type(event)
         key_of = self._key_of.get(kind)
@@ -207,6 +229,11 @@ class Conflating:
     def fence(self, number: int) -> None:
         """What waits is not merged with what comes after this number."""
         self._fence = number
+
+
+def _one_by_one(queue: Queue, number: int, events: Sequence[Any]) -> None:
+    for n, event in enumerate(events, number):
+        queue.put(n, event)
 
 
 def _no_key(_: Any) -> None:

@@ -194,3 +194,25 @@ def test_an_execution_event_names_its_symbol_inside(symbol: int) -> None:
 def test_counts_before_anything() -> None:
     seen = Tally().so_far(())
     assert (seen.latency, seen.reconnects, seen.answered) == (None, 0, 0)
+
+
+@pytest.mark.parametrize("policy", ["raise", "drop_oldest", conflate("symbol_id")], ids=str)
+@pytest.mark.parametrize("room", [1, 2, 5, 20])
+@pytest.mark.parametrize("sizes", [(3, 3, 3), (0, 1, 7), (9, 0, 1), (5, 5, 1), (1, 1, 1)])
+def test_many_at_once_are_as_many_one_by_one(policy: Any, room: int, sizes: Any) -> None:
+    together, singly = queue(policy, room), queue(policy, room)
+    number = 0
+    for size in sizes:
+        events = [spot(n % 4, bid=n) for n in range(number, number + size)]
+        together.extend(number, events)
+        for n, event in enumerate(events, number):
+            singly.put(n, event)
+        number += size
+        assert (len(together), together.dropped) == (len(singly), singly.dropped)
+        if size % 2:  # somebody reads in between
+            assert together.first() == singly.first()
+            assert together.pop() == singly.pop()
+    while (first := singly.first()) is not None:
+        assert together.first() == first
+        assert together.pop() == singly.pop()
+    assert together.first() is None
