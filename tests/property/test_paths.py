@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import enum
+import gc
+import random
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +18,15 @@ from hypothesis import strategies as st
 from ctrader_typed import codec
 from ctrader_typed.codec.straight import Irregular
 from ctrader_typed.message import Message
-from ctrader_typed.proto import SCHEMA, ProtoHeartbeatEvent, ProtoOATradeSide
+from ctrader_typed.proto import (
+    SCHEMA,
+    ProtoHeartbeatEvent,
+    ProtoOADepthEvent,
+    ProtoOADepthQuote,
+    ProtoOATradeSide,
+)
 from tests import oracle
+from tests.fuzz.inputs import VARINTS, mutated, sample
 from tests.property.strategies import messages, unknown_fields
 
 SHARE = settings(max_examples=max(10, settings.default.max_examples // 10))
@@ -106,7 +118,12 @@ def test_a_codec_takes_its_own_class_and_real_bytes_only(path: str) -> None:
                 decode(wrong, 0, 5)  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif("compiled" not in oracle.codecs(), reason="the compiled codec is not built")
+needs_compiled = pytest.mark.skipif(
+    "compiled" not in oracle.codecs(), reason="the compiled codec is not built"
+)
+
+
+@needs_compiled
 def test_the_compiled_codec_keeps_within_the_bytes_and_to_its_class() -> None:
     data = b"\x10\x01\x18\x02" * 3
     for cls, (decode, encode) in oracle.codecs()["compiled"].items():
@@ -120,3 +137,73 @@ def test_the_compiled_codec_keeps_within_the_bytes_and_to_its_class() -> None:
         subclass = type(cls)("Sub", (cls,), {"__module__": __name__})
         with pytest.raises(Irregular):
             encode(subclass.blank())
+
+
+@needs_compiled
+def test_nothing_stays_behind_of_what_gave_up() -> None:
+    """A message that is lost on the way would hold its class; a value, its enum member."""
+    chance = random.Random(9)
+    work: list[tuple[Any, list[bytes], Any]] = []
+    for cls in SCHEMA.messages:
+        whole, other = bytes(sample(cls, chance)), bytes(sample(cls, chance))
+        damaged = [mutated(whole, other, VARINTS, chance) for _ in range(9)]
+        work.append((cls, [whole, *damaged], sample(cls, chance)))
+
+    def counts() -> list[int]:
+        members = [ProtoOATradeSide.BUY, *ProtoOATradeSide]
+        return [sys.getrefcount(one) for one in (*SCHEMA.messages, *members)]
+
+    def run() -> None:
+        for cls, inputs, message in work:
+            decode, encode = oracle.codecs()["compiled"][cls]
+            for data in inputs:
+                with contextlib.suppress(Irregular):
+                    decode(data, 0, len(data))
+            with contextlib.suppress(Irregular):
+                encode(message)
+
+    run()
+    gc.collect()
+    before = counts()
+    for _ in range(3):
+        run()
+    gc.collect()
+    assert counts() == before
+
+
+class Saboteur:
+    """When the garbage collector comes for it, it empties the message that is being written."""
+
+    def __init__(self, victim: ProtoOADepthEvent) -> None:
+        self.me, self.victim = self, victim
+
+    def __del__(self) -> None:
+        self.victim.new_quotes.clear()
+        self.victim.deleted_quotes.clear()
+        self.victim.symbol_id = 1 << 62
+
+
+@pytest.fixture
+def eager_collector() -> Iterator[None]:
+    """The garbage collector comes at every chance that it has."""
+    before = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+    yield
+    gc.set_threshold(*before)
+
+
+@pytest.mark.usefixtures("eager_collector")
+@pytest.mark.parametrize("path", oracle.PATHS)
+def test_whoever_changes_a_message_meanwhile_gets_some_state_of_it(path: str) -> None:
+    with oracle.path(path, SCHEMA.messages):
+        for _ in range(100):
+            message = ProtoOADepthEvent(
+                ctid_trader_account_id=1,
+                symbol_id=1,
+                new_quotes=[ProtoOADepthQuote(id=1 << 40, size=n) for n in range(20)],
+                deleted_quotes=[1 << 50] * 5,
+            )
+            Saboteur(message)
+            again = ProtoOADepthEvent.FromString(bytes(message))
+            assert again.symbol_id in (1, 1 << 62)
+            assert len(again.new_quotes) <= 20
