@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
+from ctrader_typed import CodecInfo, codec_info
 from ctrader_typed.enums import Enum
 from ctrader_typed.message import Message, Request
 from ctrader_typed.proto import (
@@ -90,6 +91,12 @@ def writing(spot: ProtoOASpotEvent) -> None:
     assert_type(spot.to_dict(), dict[str, Any])
     assert_type(spot.to_pydict(), dict[str, Any])
     assert_type(spot.to_json(indent=2), str)
+
+
+def which_codec() -> None:
+    assert_type(codec_info(), CodecInfo)
+    assert_type(codec_info().codec, Literal["compiled", "python"])
+    assert_type(codec_info().why, str)
 
 
 def copies(spot: ProtoOASpotEvent) -> None:
