@@ -30,6 +30,8 @@ Event: TypeAlias = Message | UnknownPayload | BadPayload
 class State(Enum):
     """Where a request is in its life."""
 
+    __hash__ = object.__hash__  # Enum's own is written in Python: LIFE is asked for each reply
+
     QUEUED = auto()
     """Not one byte of it has left."""
     SENT = auto()
@@ -42,6 +44,8 @@ class State(Enum):
 
 class Happening(Enum):
     """What can happen to it."""
+
+    __hash__ = object.__hash__
 
     WRITE = auto()
     REPLY = auto()
@@ -206,7 +210,7 @@ class Exchange:
         return self._lanes.next_at(now)
 
     def written(self, now: float) -> None:
-        """What `pop` gave last has left altogether."""
+        """What `pop` gave since the last call has left altogether."""
         self._lanes.written(now)
 
     def limits(self, now: float) -> Limits:

@@ -33,6 +33,7 @@ class _Window:
         self._burst = burst
         self._gap = 0.0 if limit is None else period / limit
         self._times: deque[float] = deque(maxlen=0 if limit is None else limit)
+        self._leaving = 0
 
     def free_at(self) -> float:
         """When there is a place."""
@@ -52,11 +53,13 @@ class _Window:
     def take(self, now: float) -> None:
         """A request leaves."""
         self._times.append(now)
+        self._leaving += 1
 
     def written(self, now: float) -> None:
-        """The last one has left only now."""
-        if self._times:
-            self._times[-1] = now
+        """Those that left since the last call have left only now."""
+        for place in range(-min(self._leaving, len(self._times)), 0):
+            self._times[place] = now
+        self._leaving = 0
 
     def left(self, now: float) -> int | None:
         """Places at `now`."""
@@ -125,7 +128,6 @@ class Lanes(Generic[T]):
         self._blocks: Blocks[type[Any] | Turn] = Blocks()
         self._numbers = count()
         self._orders_in_a_row = 0
-        self._last: _Window | None = None
 
     # --- queueing ---
 
@@ -171,12 +173,11 @@ class Lanes(Generic[T]):
         return min(times, default=None)
 
     def written(self, now: float) -> None:
-        """What was popped last has left: a peer that takes bytes slowly makes it later than that.
-
-        Its place is taken from then on.
+        """What was popped since the last call has left: a peer that takes bytes slowly makes it
+        later than that. Its places are taken from then on.
         """
-        if self._last is not None:
-            self._last.written(now)
+        self._ordinary.written(now)
+        self._historical.written(now)
 
     def _turns(self) -> Iterator[Turn]:
         if self._read_is_due():
@@ -200,10 +201,8 @@ class Lanes(Generic[T]):
             self._orders_in_a_row += 1
         elif turn in {Turn.ORDER, Turn.READ}:
             self._orders_in_a_row = 0
-        self._last = None
         if turn is not Turn.UNCOUNTED:
-            self._last = self._historical if turn is Turn.HISTORY else self._ordinary
-            self._last.take(now)
+            (self._historical if turn is Turn.HISTORY else self._ordinary).take(now)
 
     # --- what the server thinks of it ---
 

@@ -29,6 +29,9 @@ from ctrader_typed import (
     UnknownPayload,
     connect_over,
 )
+from ctrader_typed.proto import SCHEMA
+from ctrader_typed.wire.connection import Connection
+from ctrader_typed.wire.limits import NO_LIMITS
 
 VERSION = ProtoOAVersionRes(version="91")
 SPOT = ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=1, bid=1)
@@ -348,6 +351,30 @@ async def test_what_was_never_written_was_not_delivered(autojump_clock) -> None:
         await wait_all_tasks_blocked()
         await theirs.aclose()
     assert sorted(error.maybe_delivered for error in errors) == [False, False, True]
+
+
+async def test_requests_that_wait_are_written_together_after_the_first(autojump_clock) -> None:
+    ours, theirs = memory_stream_pair()
+    writes: list[int] = []
+    send_all, reader = ours.send_all, Connection(SCHEMA)
+
+    async def counting(data: bytes) -> None:
+        writes.append(len(reader.receive_data(bytes(data))))
+        await send_all(data)
+
+    ours.send_all = counting
+    errors: list[ConnectionLost] = []
+    async with connect_over(ours, limits=NO_LIMITS) as api, trio.open_nursery() as nursery:
+        for _ in range(30):
+            nursery.start_soon(pending, api, errors)
+        await wait_all_tasks_blocked()
+        assert writes == [1, 29]
+        nursery.start_soon(pending, api, errors)
+        await wait_all_tasks_blocked()
+        assert writes == [1, 29, 1]
+        await theirs.aclose()
+    assert all(error.maybe_delivered for error in errors)
+    assert len(errors) == 31
 
 
 @pytest.mark.parametrize("size", [1, 4, 6])

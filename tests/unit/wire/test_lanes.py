@@ -268,6 +268,23 @@ def test_a_place_is_taken_from_when_the_bytes_have_left() -> None:
     assert lanes.next_at(0.9) == pytest.approx(0.7 + PERIOD)
 
 
+def test_the_places_of_all_that_left_together_are_taken_from_then_on() -> None:
+    lanes = new_lanes(historical=3)
+    for n in range(4):
+        lanes.submit(BARS, n)
+    assert lanes.pop(0.0) == 0
+    lanes.written(0.1)
+    assert [lanes.pop(0.2), lanes.pop(0.3)] == [1, 2]
+    lanes.written(0.9)  # both of them, and not the one before
+    assert lanes.next_at(0.9) == pytest.approx(0.1 + PERIOD)
+    assert lanes.pop(0.1 + PERIOD) == 3
+    lanes.submit(BARS, 4)
+    lanes.submit(BARS, 5)
+    assert lanes.next_at(1.5) == pytest.approx(0.9 + PERIOD)
+    assert lanes.pop(0.9 + PERIOD) == 4
+    assert lanes.pop(0.9 + PERIOD) == 5
+
+
 # --- refusals ---
 
 
