@@ -116,7 +116,7 @@ class Answered:
     """How many events of the batch came before the answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one for each receive, and its making would take twice
 class Sorted:
     """What one batch of received values amounts to."""
 

@@ -82,6 +82,10 @@ class _Queue(Generic[T]):
             for item, number in items.items():
                 yield number, item
 
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._kinds
+
     def kinds(self) -> Iterator[type[Any]]:
         """The kinds that wait."""
         return iter(self._kinds)
@@ -154,9 +158,9 @@ class Lanes(Generic[T]):
     def pop(self, now: float) -> T | None:
         """The item that leaves now, which takes its place in the lane; None if none may."""
         for turn in self._turns():
-            if self._opens_at(turn) > now:
-                continue
             queue = self._queues[turn]
+            if queue.empty() or self._opens_at(turn) > now:
+                continue
             kinds = [kind for kind in queue.kinds() if self._blocked_until(turn, kind) <= now]
             if kinds:
                 self._leave(turn, now)
