@@ -93,7 +93,7 @@ def official(python: Path, *, best: bool) -> Peer:
         return Peer(
             "official-best", title, command, "ctrader_open_api", QUIET, {"interval": SHORTEST}
         )
-    # It sends five messages a second, and no figure needs minutes to show it.
+    # It sends five messages a second, and no figure needs minutes to show it: 10 are in flight.
     few = {"warm_up": 0, "requests": 3, "at_once": 10, "pipelined": 10, "histories": 2}
     return Peer("official", "official SDK as it comes", command, "ctrader_open_api", QUIET, few)
 
