@@ -249,7 +249,7 @@ class MockServer(Witness):
                 accepted(shaped, text=text, patience=patience, whole_within=whole_within)
             )
             if messages is None:
-                self._refused(f"no WebSocket handshake within {patience:g} seconds")
+                self._refused(f"no WebSocket handshake, or not within {patience:g} seconds")
             else:
                 await self._serve(entered, messages, shaped, stream, entered.name)
 

@@ -6,6 +6,7 @@ A WebSocket stands on it as bare frames do. Knows nothing of what is in the byte
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import trio
 
@@ -24,6 +25,8 @@ class Shaped(trio.abc.Stream):
         self._sending = trio.Lock()
         self.shape: Shape | None = None
         """In which slices to send; None for all at once."""
+        self.at_end: Callable[[], object] = _nothing
+        """Called when the client has said that nothing more comes."""
         self.begun = math.inf
         """When (trio's clock) the first bytes came in since whoever reads set it to infinity."""
 
@@ -46,8 +49,14 @@ class Shaped(trio.abc.Stream):
         """As the stream's."""
         data = await self._stream.receive_some(max_bytes)
         self.begun = min(self.begun, trio.current_time())
+        if not data:
+            self.at_end()
         return data
 
     async def aclose(self) -> None:
         """Close at once."""
         await drop(self._stream)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

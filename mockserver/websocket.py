@@ -27,33 +27,42 @@ async def accepted(
 ) -> AsyncGenerator[Messages | None, None]:
     """Shake hands on an open stream, and be a WebSocket while the block runs.
 
-    None if the client does not within `patience` seconds. A message must be whole `whole_within`
-    seconds after its first bytes. The stream is the caller's to close.
+    None if the client does not, or not within `patience` seconds. A message must be whole
+    `whole_within` seconds after its first bytes. The stream is the caller's to close.
     """
     async with trio.open_nursery() as nursery:
         messages: Messages | None = None
+        connection: WebSocketConnection | None = None
         with trio.move_on_after(patience):
             connection = await nursery.start(_read, stream)
+        if connection is not None:
             messages = Messages(connection, stream, text=text, whole_within=whole_within)
         yield messages
         nursery.cancel_scope.cancel()
 
 
-async def _read(stream: Shaped, task_status: trio.TaskStatus[WebSocketConnection]) -> None:
-    """Where the library's reader lives. Whatever it trips over is the end of this client only."""
+async def _read(stream: Shaped, task_status: trio.TaskStatus[WebSocketConnection | None]) -> None:
+    """Where the library's reader lives. Whatever it trips over is the end of this client only.
+
+    The library would wait for ever for the handshake of a client that has hung up.
+    """
     started = False
     try:
         async with trio.open_nursery() as nursery:
-            request = await wrap_server_stream(
-                nursery, stream, max_message_size=MAX_FRAME, receive_buffer_size=_CHUNK
-            )
-            connection = await request.accept()
-            started = True
-            task_status.started(connection)
+            with trio.CancelScope() as handshake:
+                stream.at_end = handshake.cancel
+                request = await wrap_server_stream(
+                    nursery, stream, max_message_size=MAX_FRAME, receive_buffer_size=_CHUNK
+                )
+                connection = await request.accept()
+                started = True
+                task_status.started(connection)
+            if not started:
+                nursery.cancel_scope.cancel()
     except* Exception:  # noqa: BLE001 - it lets through what the libraries below it raise
         await stream.aclose()
     if not started:
-        await trio.sleep_forever()  # until patience ends
+        task_status.started(None)
 
 
 class Messages(trio.abc.Stream):

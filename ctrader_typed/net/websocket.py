@@ -136,6 +136,8 @@ async def _read(
                     max_message_size=MAX_FRAME,
                     receive_buffer_size=CHUNK,
                 )
+                # Who is cancelled by now gets no transport, and could not end what is shielded.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 stands = True
                 nursery.cancel_scope.shield = True
                 task_status.started(connection)
