@@ -60,6 +60,7 @@ METHODS_TAKEN = frozenset(
         "auth",
         "bool",
         "bytes",
+        "columns",
         "connected",
         "events",
         "float",

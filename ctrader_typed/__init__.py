@@ -4,6 +4,7 @@ from . import proto
 from .advice import Advice
 from .client import Api, Client, connect, connect_over
 from .codec.choice import CodecInfo
+from .codec.columns import Columns
 from .errors import (
     AuthError,
     CertificateRefused,
@@ -65,6 +66,7 @@ __all__ = [
     "Client",
     "CodecError",
     "CodecInfo",
+    "Columns",
     "ConnectFailed",
     "ConnectionLost",
     "DecodeError",

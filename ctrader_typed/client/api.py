@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar, overload
 
 from .. import proto
+from ..codec.columns import Columns
 from ..errors import ServerError
 from ..message import Message, Request
 from ..net.order import Order
@@ -76,6 +77,18 @@ class Client:
         still events. There is no timeout: `with trio.fail_after(5): await api.request(...)`.
         """
         return await self._supervisor.request(request)
+
+    async def columns(self, request: Request[R]) -> Columns[R]:
+        """`request()` for an answer that is a list of rows, bars or ticks: they come as columns.
+
+        `columns["low"]` is an `array('q')`, by the name of a row's field; `columns.reply` is the
+        rest of the answer. No object is made for a row: 14,000 bars take 0.3 ms compiled, 1.3 with
+        numpy, and 22 in plain Python. The numbers are those of the wire: prices are differences in
+        1/100000 where the schema says so.
+
+        Raises what `request` does; LocalProtocolError if the answer has no such rows.
+        """
+        return await self._supervisor.columns(request)
 
     async def place(self, request: Request[Any]) -> Order:
         """Send a trading request and follow what becomes of it, over reconnects too.

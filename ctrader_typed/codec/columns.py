@@ -6,13 +6,16 @@ whatever is not as every server writes it goes through messages, which also expl
 
 from __future__ import annotations
 
+import functools
 import re
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..errors import DecodeError
+from .choice import may_be_compiled
 from .fields import LENGTH, VARINT, Field
 from .scanning import read_tag, skip
 from .straight import Irregular
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound="Message")
 M_co = TypeVar("M_co", bound="Message", covariant=True)
+
+_ROWS = "ctrader_typed.codec.rows"
 
 MANY = 1 << 13
 """Bytes from which numpy is worth its calls, and its import."""
@@ -109,7 +114,7 @@ def decode_columns(cls: type[M], data: bytes, decode: Callable[[type[M], bytes],
     layout = layout_of(cls)
     if layout is None:
         raise TypeError(f"{cls.__name__} is no answer with rows of numbers")
-    for way in (with_numpy, plainly):
+    for way in (compiled, with_numpy, plainly):
         done = by_way(way, layout, cls, data, decode)
         if done is not None:
             return done
@@ -163,6 +168,22 @@ def _first_row(data: bytes, row_tag: int) -> int:
         tag, pos = read_tag(data, pos, end)
         pos = skip(data, pos, end, tag, 0)
     return pos
+
+
+def compiled(layout: Layout, data: bytes, start: int) -> tuple[list[array[int]], int]:
+    """In C, where that is built and wanted."""
+    read_rows = _compiled_rows()
+    if read_rows is None:
+        raise Irregular
+    return read_rows(layout, data, start)
+
+
+@functools.cache
+def _compiled_rows() -> Way | None:
+    if not may_be_compiled(_ROWS):
+        return None
+    read_rows: Way = import_module(_ROWS).read_rows
+    return read_rows
 
 
 def with_numpy(layout: Layout, data: bytes, start: int) -> tuple[list[array[int]], int]:

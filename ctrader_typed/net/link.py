@@ -14,9 +14,11 @@ from typing import Any, TypeVar
 
 import trio
 
+from ..codec.columns import Columns, layout_of
 from ..errors import (
     ConnectionLost,
     CTraderError,
+    LocalProtocolError,
     RateLimited,
     ReconnectAbandoned,
     RemoteProtocolError,
@@ -98,9 +100,22 @@ class Link:
         Cancelled before it is written, it is never sent; after that, its answer is swallowed. A
         read that was one too many is sent again when the server lets it; nothing else ever is.
         """
+        answer: R = await self._answered(request, columns=False)
+        return answer
+
+    async def columns(self, request: Request[R]) -> Columns[R]:
+        """`request` with the rows of the answer as columns."""
+        if layout_of(self._exchange.answer_to(request)) is None:
+            raise LocalProtocolError(
+                f"the answer to {type(request).__name__} has no rows of numbers"
+            )
+        answer: Columns[R] = await self._answered(request, columns=True)
+        return answer
+
+    async def _answered(self, request: Request[Any], *, columns: bool) -> Any:
         while True:
             try:
-                return await self._ask(request)
+                return await self._ask(request, columns=columns)
             except RateLimited as error:
                 if not self._exchange.repeats(request):
                     raise
@@ -116,9 +131,11 @@ class Link:
         """Nobody waits for a ticket of `submit` any more: if it is still queued, it is not sent."""
         self._exchange.cancel(ticket)
 
-    async def _ask(self, request: Request[R]) -> R:
+    async def _ask(self, request: Request[Any], *, columns: bool) -> Any:
         try:
             ticket = self.submit(request)
+            if columns:
+                self._connection.in_columns(ticket.client_msg_id)
         except CTraderError:
             await trio.lowlevel.checkpoint()  # who tries again and again must not stop the world
             raise
@@ -130,8 +147,7 @@ class Link:
 
         self._waiting[ticket] = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(abandon)
-        answer: R = ticket.result()
-        return answer
+        return ticket.result()
 
     async def run(self, *beside: Callable[[], Awaitable[object]]) -> CTraderError:
         """Work until the connection ends, or until cancelled, and close the transport.

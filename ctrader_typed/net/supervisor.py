@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import trio
 
+from ..codec.columns import Columns
 from ..errors import ConnectFailed, ConnectionLost, CTraderError, ReconnectAbandoned
 from ..message import Message, Request
 from ..wire.limits import Limits
@@ -73,6 +74,13 @@ class Supervisor:
             await trio.lowlevel.checkpoint()
             raise again(ended)
         return await self._current().request(request)
+
+    async def columns(self, request: Request[R]) -> Columns[R]:
+        """`Link.columns`, likewise."""
+        if (ended := self._subscriptions.ended) is not None:
+            await trio.lowlevel.checkpoint()
+            raise again(ended)
+        return await self._current().columns(request)
 
     def limits(self) -> Limits:
         """What waits, is blocked, and may still leave."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..message import Message
 from ..schema import Schema
-from . import json, protobuf
+from . import columnar, json, protobuf
 from .envelope import Decode, Received
 from .framing import Deframer, Messages, Span, frame, message
 
@@ -58,6 +58,7 @@ class Wire:
     deframer: Callable[[], Deframes]
     encoder: Callable[[Schema], Callable[[Message, str | None], bytes]]
     decoder: Callable[[Schema], Decode]
+    columns: columnar.Reader
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -71,6 +72,7 @@ PROTOBUF_TCP = Wire(
     Deframer,
     protobuf.encoder,
     protobuf.decoder,
+    columnar.from_protobuf,
 )
 """Port 5035: a protobuf envelope after its length as a 4-byte big-endian number."""
 
@@ -82,6 +84,7 @@ PROTOBUF_WEBSOCKET = Wire(
     Messages,
     protobuf.encoder,
     protobuf.decoder,
+    columnar.from_protobuf,
 )
 """Port 5035: each binary message of the WebSocket is a protobuf envelope, without a length."""
 
@@ -93,6 +96,7 @@ JSON_WEBSOCKET = Wire(
     Messages,
     json.encoder,
     json.decoder,
+    columnar.from_messages,
 )
 """Port 5036: each text message of the WebSocket is an envelope in JSON."""
 
@@ -107,6 +111,8 @@ class Connection:
         self._frame = wire.frame
         self._encode = wire.encoder(schema)
         self._decode = wire.decoder(schema)
+        self._columnar: set[str] = set()
+        self._decode_columnar = wire.columns(schema, self._decode, self._columnar)
         self._deframer = wire.deframer()
         self._ended = False
         self._broken: RemoteProtocolError | None = None
@@ -123,6 +129,10 @@ class Connection:
         it has no payload type or is too long.
         """
         return self._frame(self._encode(message, client_msg_id))
+
+    def in_columns(self, client_msg_id: str) -> None:
+        """Give the answer to this request as a ColumnsEnvelope, if it is one with rows."""
+        self._columnar.add(client_msg_id)
 
     def receive_data(self, data: bytes) -> list[Received]:
         """What `data` completes, in order; `b""` says that the stream has ended.
@@ -142,7 +152,7 @@ class Connection:
         if self._ended:
             raise LocalProtocolError("data was received after the end of the stream")
         received: list[Received] = []
-        decode = self._decode
+        decode = self._decode_columnar if self._columnar else self._decode
         try:
             whole, spans = self._deframer.spans(data)
             for start, end in spans:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
+from ..codec.columns import Columns
 from ..errors import ConnectionLost, CTraderError, LocalProtocolError, RateLimited
 from ..message import Message, Request
 from ..schema import Schema
+from .columnar import ColumnsEnvelope
 from .envelope import BadPayload, Envelope, Received, UnknownPayload
 from .lanes import Lanes
 from .limits import NO_LIMITS, Limits, RateLimits, repeatable
@@ -84,7 +86,7 @@ class Ticket:
         self.frame = frame
         self.state = State.QUEUED
         self.sent_at = 0.0
-        self.settled_as: Message | Exception | None = None
+        self.settled_as: Message | Columns[Any] | Exception | None = None
 
     def step(self, happening: Happening) -> State:
         """Move on, and return where it was; LocalProtocolError where the table has no way."""
@@ -173,12 +175,7 @@ class Exchange:
         """
         if self._lost is not None:
             raise ConnectionLost(self._lost)
-        expected = self._schema.responses.get(type(request))
-        if expected is None:
-            raise LocalProtocolError(
-                f"{type(request).__name__} is no request of release {self._schema.release}, "
-                "or one of another package"
-            )
+        expected = self.answer_to(request)
         self._check_block(request, now)
         self._count += 1
         client_msg_id = f"{self._id_prefix}{self._count:x}"
@@ -193,6 +190,16 @@ class Exchange:
             said = self._refused[type(request)]
             seconds = math.ceil(until - now)
             raise RateLimited(said.code, said.description, request, said.reply, seconds)
+
+    def answer_to(self, request: Request[Any]) -> type[Message]:
+        """The class of its answer; LocalProtocolError if it is no request of this schema."""
+        expected = self._schema.responses.get(type(request))
+        if expected is None:
+            raise LocalProtocolError(
+                f"{type(request).__name__} is no request of release {self._schema.release}, "
+                "or one of another package"
+            )
+        return expected
 
     def pop(self, now: float) -> bytes | None:
         """The frame to write next, whose request then counts as sent; None if none may be now."""
@@ -265,7 +272,8 @@ class Exchange:
             batch.answered.append(Answered(request, verdict, latency, len(batch.events)))
             self._pace(ticket, verdict, now)
             if before is State.SENT:
-                ticket.settled_as = verdict
+                columns = reply.columns if isinstance(reply, ColumnsEnvelope) else None
+                ticket.settled_as = verdict if columns is None else columns
                 batch.settled.append(ticket)
         if trading:
             batch.trading.append((ticket, reply))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -34,6 +36,8 @@ from ctrader_typed.proto import (
 from tests.property.strategies import messages, unknown_fields, varint
 
 WAYS: dict[str, Way] = {"plainly": plainly, "numpy": vectors.read_rows}
+if find_spec("ctrader_typed.codec.rows") is not None:
+    WAYS["compiled"] = import_module("ctrader_typed.codec.rows").read_rows
 ANSWERS = (ProtoOAGetTrendbarsRes, ProtoOAGetTickDataRes)
 
 each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
@@ -156,9 +160,13 @@ def check_all_ways(cls: type[Any], data: bytes) -> None:
 @each_way
 def test_a_row_whose_length_lies_is_not_taken(way: Way) -> None:
     row = b"\x08\x01\x10\x02"
-    for length in (b"\x03", b"\x05", b"\x00", b"\x84\x00"):
+    for length in (b"\x03", b"\x05", b"\x00"):
         data = b"\x10\x01\x1a" + length + row + b"\x1a\x04" + row + b"\x20\x00"
         assert tried(way, ProtoOAGetTickDataRes, data) is None
+
+
+def test_a_length_may_take_more_bytes_than_it_needs() -> None:
+    check_all_ways(ProtoOAGetTickDataRes, b"\x10\x01\x1a\x84\x00\x08\x01\x10\x02\x20\x00")
 
 
 @each_way

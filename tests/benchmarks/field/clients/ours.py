@@ -1,6 +1,6 @@
 """This package, with everything switched on: correlation, limits, streams, statistics."""
 
-from itertools import accumulate
+from importlib import import_module
 
 import trio
 from scenario import ACCOUNT, TOLD, play, ssl_context
@@ -48,24 +48,26 @@ class Ours:
                     return
 
     async def bars(self):
-        answer = await self.api.request(
+        bars = await self.api.columns(
             ProtoOAGetTrendbarsReq(
                 ctid_trader_account_id=ACCOUNT, symbol_id=1, period=ProtoOATrendbarPeriod.M1
             )
         )
-        _ = [bar.low for bar in answer.trendbar]
-        _ = [bar.low + bar.delta_open for bar in answer.trendbar]
-        _ = [bar.low + bar.delta_high for bar in answer.trendbar]
-        return [bar.low + bar.delta_close for bar in answer.trendbar]
+        numpy = import_module("numpy")  # as a program does that needs history
+        low = numpy.frombuffer(bars["low"], numpy.int64)
+        _ = low + numpy.frombuffer(bars["delta_open"], numpy.int64)
+        _ = low + numpy.frombuffer(bars["delta_high"], numpy.int64)
+        return low + numpy.frombuffer(bars["delta_close"], numpy.int64)
 
     async def ticks(self):
-        answer = await self.api.request(
+        ticks = await self.api.columns(
             ProtoOAGetTickDataReq(
                 ctid_trader_account_id=ACCOUNT, symbol_id=1, type=ProtoOAQuoteType.BID
             )
         )
-        _ = list(accumulate([tick.timestamp for tick in answer.tick_data]))
-        return list(accumulate([tick.tick for tick in answer.tick_data]))
+        numpy = import_module("numpy")  # as a program does that needs history
+        _ = numpy.cumsum(ticks["timestamp"])
+        return numpy.cumsum(ticks["tick"])
 
 
 async def main():

@@ -31,7 +31,7 @@ async def play(client):
     `client.ask()` is a small request and its reply; `ask_many(count, at_once)` so many of them,
     `at_once` in flight; `spots(count, rate)` subscribes, and returns when user code has read
     symbol, bid and ask of so many events (a rate of 0: as fast as they can come); `bars()` and
-    `ticks()` return lists of prices. Every coroutine is of the client's own loop.
+    `ticks()` return the prices, as a list or a column. Every coroutine is of the client's own loop.
     """
     found = {"memory": resident()}
     for _ in range(TOLD["warm_up"]):
@@ -51,7 +51,9 @@ async def play(client):
             prices = await call()
             took.append((time.perf_counter() - begin) * 1e3)
         found[name] = statistics.median(took)
-        found[f"{name}_sum"] = sum(prices)  # the same of every client, or one has read nonsense
+        found[f"{name}_sum"] = int(
+            sum(prices)
+        )  # the same of every client, or one has read nonsense
     print(json.dumps(found), flush=True)
 
 
