@@ -117,6 +117,14 @@ def field(pb2: Path, arguments: argparse.Namespace) -> Iterator[Peer]:
 def collect(peers: list[Peer], told: Mapping[str, Any], core: set[int], runs: int) -> Any:
     """Medians for each client."""
     taken: dict[str, list[Figures]] = {peer.name: [] for peer in peers}
+    for peer in peers:
+        subprocess.run(
+            peer.import_command(),
+            env=os.environ | dict(peer.environment),
+            stdout=subprocess.DEVNULL,
+            timeout=SECONDS,
+            check=True,
+        )
     for run in range(runs):
         for peer in peers:
             print(f"run {run + 1} of {runs}: {peer.title}", file=sys.stderr, flush=True)
@@ -143,6 +151,9 @@ def main() -> None:
     for_clients, for_server = cores()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        # As where a package is installed: modules are compiled to bytecode once, before the first
+        # figure is taken, whatever this machine's habit is.
+        os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "cache")}
         google(folder)
         peers = list(field(folder, arguments))
         with server(folder, for_server) as where:
