@@ -57,6 +57,8 @@ MEMBERS_TAKEN = frozenset(
 # A method: what every client has, and the types in the signatures beside it.
 METHODS_TAKEN = frozenset(
     {
+        "accompany",
+        "account",
         "auth",
         "bool",
         "bytes",

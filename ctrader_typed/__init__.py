@@ -1,8 +1,24 @@
 """A typed client of the cTrader Open API, on trio: `connect()`, errors, and all messages."""
 
 from . import proto
+from .account import (
+    Account,
+    BalanceChanged,
+    Change,
+    InStep,
+    OrderChanged,
+    OrderEnded,
+    OrderPlaced,
+    OutOfStep,
+    Position,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+    Profit,
+)
 from .advice import Advice
-from .client import Api, Client, connect, connect_over
+from .api import Api, connect, connect_over
+from .client import Client
 from .codec.choice import CodecInfo
 from .codec.columns import Columns
 from .errors import (
@@ -57,12 +73,15 @@ __all__ = [
     "PROTOBUF_TCP",
     "PROTOBUF_WEBSOCKET",
     "SCHEMA",
+    "Account",
     "Advice",
     "Api",
     "AuthError",
     "BadPayload",
+    "BalanceChanged",
     "CTraderError",
     "CertificateRefused",
+    "Change",
     "Client",
     "CodecError",
     "CodecInfo",
@@ -74,6 +93,7 @@ __all__ = [
     "EventStream",
     "Fill",
     "Gap",
+    "InStep",
     "Journal",
     "JournalInUse",
     "Latency",
@@ -86,11 +106,20 @@ __all__ = [
     "NotSent",
     "OpenOrder",
     "Order",
+    "OrderChanged",
+    "OrderEnded",
     "OrderError",
     "OrderEvent",
+    "OrderPlaced",
     "OrderStatus",
     "Orders",
+    "OutOfStep",
     "OutcomeUnknown",
+    "Position",
+    "PositionChanged",
+    "PositionClosed",
+    "PositionOpened",
+    "Profit",
     "RateLimited",
     "RateLimits",
     "Reconnect",

@@ -1,6 +1,6 @@
 """The client: what a program is given, and how it is put together."""
 
-from .api import Api, Client
+from .api import Client
 from .connecting import Package, Settings, connect, connect_over
 
-__all__ = ["Api", "Client", "Package", "Settings", "connect", "connect_over"]
+__all__ = ["Client", "Package", "Settings", "connect", "connect_over"]

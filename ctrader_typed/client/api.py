@@ -1,4 +1,4 @@
-"""What a program holds in its hands: the client that `connect()` gives.
+"""What a program holds in its hands: a client of any release; `connect()` gives one.
 
 Knows no byte and no task: those belong to the connections.
 """
@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterable
 from typing import Any, TypeVar, overload
 
-from .. import proto
 from ..codec.columns import Columns
 from ..errors import ServerError
 from ..message import Message, Request
@@ -24,6 +23,7 @@ from ..wire.overflow import Overflow
 from ..wire.roles import Roles
 from ..wire.statistics import Statistics
 from ..wire.verdict import ALREADY_AUTHORISED
+from .background import Background, Task
 
 R = TypeVar("R", bound=Message)
 A = TypeVar("A")
@@ -42,12 +42,18 @@ class Client:
     """
 
     def __init__(
-        self, schema: Schema, supervisor: Supervisor, subscriptions: Subscriptions, orders: Orders
+        self,
+        schema: Schema,
+        supervisor: Supervisor,
+        subscriptions: Subscriptions,
+        orders: Orders,
+        background: Background,
     ) -> None:
         self._schema = schema
         self._supervisor = supervisor
         self._subscriptions = subscriptions
         self._orders = orders
+        self._background = background
 
     @property
     def schema(self) -> Schema:
@@ -122,6 +128,14 @@ class Client:
     def statistics(self) -> Statistics:
         """Counts over all connections, the latest latencies, and how each open stream stands."""
         return self._supervisor.statistics()
+
+    def accompany(self, task: Task) -> None:
+        """Run an async function beside the client, until it ends or the client is closed.
+
+        What it raises is logged and goes no further: it takes neither the client nor another such
+        task down. A client that is closed already runs it no more.
+        """
+        self._background.start(task)
 
     async def connected(self) -> None:
         """Wait until there is a connection with the session restored: at once if there is one.
@@ -247,7 +261,3 @@ class Client:
             raise TypeError("events() needs at least one type")
         passes = None if account is None and symbol is None else filtering(account, symbol)
         return EventStream(self._subscriptions, types, buffer, overflow, passes)
-
-
-class Api(Client, proto.Methods):
-    """The client of the release that this package ships: one typed method for each request."""

@@ -1,4 +1,4 @@
-"""`connect()`: from an endpoint, or an open stream, to a client at work.
+"""From an endpoint, or an open stream, to a client at work, whatever its release.
 
 Puts the parts together; what each does is its own business.
 """
@@ -11,11 +11,10 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import Protocol, TypedDict, TypeVar, Unpack
 
 import trio
 
-from .. import proto
 from ..journal import Journal
 from ..net.endpoints import PATIENCE, Place, open_transport, over_stream, route
 from ..net.link import Link
@@ -33,7 +32,8 @@ from ..wire.reconnect import NO_RECONNECT, Reconnect
 from ..wire.roles import Roles
 from ..wire.session import Session
 from ..wire.statistics import Tally
-from .api import Api, Client
+from .api import Client
+from .background import Background
 
 RATE_LIMITS = RateLimits()
 """What the server documents: 50 requests a second, 5 for history."""
@@ -82,65 +82,16 @@ class _Chosen:
     reconnect: Reconnect = RECONNECT
 
 
-@overload
-def connect(
-    endpoint: Place | Iterable[Place],
-    port: int | None = ...,
-    *,
-    tls: bool = ...,
-    ssl_context: ssl.SSLContext | None = ...,
-    **settings: Unpack[Settings],
-) -> AbstractAsyncContextManager[Api]: ...
-@overload
-def connect(
-    endpoint: Place | Iterable[Place],
-    port: int | None = ...,
-    *,
-    schema: Package[C],
-    tls: bool = ...,
-    ssl_context: ssl.SSLContext | None = ...,
-    **settings: Unpack[Settings],
-) -> AbstractAsyncContextManager[C]: ...
 def connect(
     endpoint: Place | Iterable[Place],
     port: int | None = None,
     *,
-    schema: Package[Any] | None = None,
+    schema: Package[C],
     tls: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     **settings: Unpack[Settings],
-) -> AbstractAsyncContextManager[Any]:
-    """Connect over TLS, and be connected while the `async with` block runs.
-
-    `endpoint` is "demo", "live", a host name, or a host with its port; several of them, in a list,
-    are tried in turn, each but the last for at most ten seconds. Without `ssl_context` the server's
-    certificate is verified against this machine's authorities; `tls=False` speaks plainly, to this
-    machine only. `wire` is PROTOBUF_TCP, PROTOBUF_WEBSOCKET or JSON_WEBSOCKET, and decides which
-    port is the usual one: 5035, and 5036 for JSON.
-
-    `schema` is a package that `python -m codegen` made from another release, and the client is then
-    that package's `Api`.
-
-    A heartbeat leaves every `heartbeat_interval` seconds; the server wants one every 10. A link on
-    which nothing was heard for `silence_limit` seconds is given up; a question (ProtoOAVersionReq)
-    is sent after two thirds of that, because a healthy server may be silent for 30.
-
-    `reconnect` says how a lost connection is replaced; by default for as long as it takes, with
-    pauses of 0.5 seconds that double up to 30. What was authorised and subscribed is so again
-    before requests are taken; NO_RECONNECT does without. Nothing else is ever sent again.
-
-    `limits` says how many requests a second the server takes; the default is what it documents.
-
-    `journal` is a file that has each trading request before the wire has it, so that the next
-    process finds out about what this one leaves: `orders` has it from the start.
-
-    Raises ConnectFailed (CertificateRefused is one) with what to do about it, for each endpoint
-    that was tried: the first connection is tried once. ValueError for an endpoint elsewhere with
-    `tls=False`; JournalInUse, or DecodeError for a journal that is none. The block is not disturbed
-    when a connection is lost: its requests raise ConnectionLost until there is another one, its
-    streams only when there will be none. Leaving it closes everything within two seconds; what the
-    block raises leaves it as it is, never wrapped in a group.
-    """
+) -> AbstractAsyncContextManager[C]:
+    """A client of the release `schema`; the public `connect` says all the rest."""
     chosen = _Chosen(**settings)
     way = route(endpoint, port, chosen.wire, tls=tls, ssl_context=ssl_context)
 
@@ -150,30 +101,13 @@ def connect(
     return _client(dial, PATIENCE * len(way.places), schema, chosen)
 
 
-@overload
-def connect_over(
-    stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
-    **settings: Unpack[Settings],
-) -> AbstractAsyncContextManager[Api]: ...
-@overload
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
     *,
     schema: Package[C],
     **settings: Unpack[Settings],
-) -> AbstractAsyncContextManager[C]: ...
-def connect_over(
-    stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
-    *,
-    schema: Package[Any] | None = None,
-    **settings: Unpack[Settings],
-) -> AbstractAsyncContextManager[Any]:
-    """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
-
-    On it comes what the wire needs: for a WebSocket, its handshake. The stream is closed when the
-    block is left. An async function that opens such a stream, or raises ConnectFailed, will do too;
-    only then a lost connection can be replaced, and only if `reconnect` is given.
-    """
+) -> AbstractAsyncContextManager[C]:
+    """The same over a stream; the public `connect_over` says all the rest."""
     chosen = _Chosen(**settings)
     if "reconnect" not in settings:
         chosen = replace(chosen, reconnect=NO_RECONNECT)
@@ -189,15 +123,16 @@ def connect_over(
 
 @asynccontextmanager
 async def _client(
-    dial: Dial, patience: float, package: Package[Any] | None, chosen: _Chosen
-) -> AsyncGenerator[Any, None]:
-    schema, api = (proto.SCHEMA, Api) if package is None else (package.SCHEMA, package.Api)
+    dial: Dial, patience: float, package: Package[C], chosen: _Chosen
+) -> AsyncGenerator[C, None]:
+    schema = package.SCHEMA
     failure: BaseException | None = None
     with nullcontext() if chosen.journal is None else Journal(chosen.journal, schema) as kept:
         roles = Roles(schema)
         subscriptions = Subscriptions((roles.execution, roles.order_error))
         orders = Orders(schema, kept)
         supervisor = _supervisor(dial, patience, schema, subscriptions, orders, chosen)
+        background = Background()
         async with trio.open_nursery() as nursery:
             try:
                 transport = await dial(nursery)
@@ -207,7 +142,8 @@ async def _client(
                     await transport.aclose()
                     raise
                 nursery.start_soon(supervisor.run, link)
-                yield api(schema, supervisor, subscriptions, orders)
+                nursery.start_soon(background.run)
+                yield package.Api(schema, supervisor, subscriptions, orders, background)
             except BaseException as error:  # noqa: BLE001 - raised again below, out of the nursery's reach
                 failure = error
             # Shielded: the link's Cancelled then ends here, even if a scope around us is cancelled.

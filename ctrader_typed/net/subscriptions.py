@@ -95,20 +95,27 @@ class EventStream(Generic[T_co]):
             if not self._open:
                 await trio.lowlevel.checkpoint()
                 raise trio.ClosedResourceError("this stream is not open: use it in `async with`")
-            first = self._droppable.first()
-            kept = self._kept.first() if self._kept.items else None
-            if first is not None and (kept is None or first < kept):
-                event = self._droppable.pop()
-                if type(event) is Dropped:
-                    raise SlowSubscriber(event.count)
-                break
-            if kept is not None:
-                event = self._kept.pop()
-                break
+            try:
+                return self.take()
+            except trio.WouldBlock:
+                pass  # a `with suppress` takes longer than all the rest of a step
             if (ended := self._home.ended) is not None:
                 await trio.lowlevel.checkpoint()
                 raise again(ended)
             await self._reader.park()
+
+    def take(self) -> T_co | Gap:
+        """The next event that is there; trio.WouldBlock if none is. SlowSubscriber as iterating."""
+        first = self._droppable.first()
+        kept = self._kept.first() if self._kept.items else None
+        if first is not None and (kept is None or first < kept):
+            event = self._droppable.pop()
+            if type(event) is Dropped:
+                raise SlowSubscriber(event.count)
+        elif kept is not None:
+            event = self._kept.pop()
+        else:
+            raise trio.WouldBlock
         fresh: T_co | Gap = event
         return fresh
 

@@ -1,0 +1,33 @@
+"""An account as traders want it: what it has, what that is worth, and orders in their units."""
+
+from .account import Account
+from .changes import (
+    BalanceChanged,
+    Change,
+    InStep,
+    OrderChanged,
+    OrderEnded,
+    OrderPlaced,
+    OutOfStep,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+)
+from .position import Position
+from .valuation import Profit
+
+__all__ = [
+    "Account",
+    "BalanceChanged",
+    "Change",
+    "InStep",
+    "OrderChanged",
+    "OrderEnded",
+    "OrderPlaced",
+    "OutOfStep",
+    "Position",
+    "PositionChanged",
+    "PositionClosed",
+    "PositionOpened",
+    "Profit",
+]

@@ -1,0 +1,183 @@
+"""What positions are worth, bind and cost: exact, to the last digit. Pure.
+
+Amounts are integers in 10^-moneyDigits of the deposit currency, volumes integers in 0.01 of a unit,
+quotes integers in 1/100000; between them everything is a Fraction. Knows neither accounts nor where
+prices and rates come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from ..proto import (
+    ProtoOACommissionType,
+    ProtoOADynamicLeverageTier,
+    ProtoOAPosition,
+    ProtoOASymbol,
+    ProtoOATotalMarginCalculationType,
+    ProtoOATradeSide,
+)
+
+PRICE_SCALE = 100_000
+VOLUME_SCALE = 100
+PRECISE, PERCENT = 10**8, 10**5
+
+_TOTAL = ProtoOATotalMarginCalculationType
+_TYPE = ProtoOACommissionType
+
+
+def half_away(value: Fraction) -> int:
+    """The nearest integer; halves go away from zero (recorded: 7.5 cents of commission are 8)."""
+    magnitude = (2 * abs(value.numerator) + value.denominator) // (2 * value.denominator)
+    return -magnitude if value < 0 else magnitude
+
+
+def exact(number: float) -> Fraction:
+    """A double of the wire as the decimal that is meant: 0.1 is a tenth."""
+    return Fraction(Decimal(repr(float(number))))
+
+
+def amount(value: Fraction, digits: int) -> int:
+    """A value in the deposit currency as money with so many digits."""
+    return half_away(value * 10**digits)
+
+
+def share(whole: int, part: int, of: int) -> int:
+    """What of an amount belongs to `part` of `of` (recorded: 5 cents split into 3 and 2)."""
+    return half_away(Fraction(whole * part, of))
+
+
+def sign(side: ProtoOATradeSide) -> int:
+    """1 for BUY, -1 for SELL."""
+    return 1 if side == ProtoOATradeSide.BUY else -1
+
+
+def cost(volume: int, price: float) -> int:
+    """Volume times opening price in 1/100000.
+
+    A raised position shows its average as a rounded double (1.119873333333333, recorded). All deals
+    of it had whole prices, so the product is whole, and the nearest integer is it.
+    """
+    return half_away(exact(price) * PRICE_SCALE * volume)
+
+
+def gross_profit(
+    side: ProtoOATradeSide, volume: int, entry: float, closing: int, rate: Fraction, digits: int
+) -> int:
+    """The profit at a closing price (bid for BUY, ask for SELL), `rate` being quote to deposit.
+
+    Recorded: (85219.06 - 85287.21) x 0.01 = -0.68.
+    """
+    way = sign(side) * (volume * closing - cost(volume, entry))
+    return amount(Fraction(way, VOLUME_SCALE * PRICE_SCALE) * rate, digits)
+
+
+def unrealised(
+    position: ProtoOAPosition, closing: int, rate: Fraction, digits: int
+) -> tuple[int, int]:
+    """Gross and net profit of an open position, as ProtoOAGetPositionUnrealizedPnLRes has them.
+
+    Net has the swap and the commission so far, not that of the closing side.
+    """
+    data = position.trade_data
+    gross = gross_profit(data.trade_side, data.volume, position.price or 0.0, closing, rate, digits)
+    return gross, gross + position.swap + (position.commission or 0)
+
+
+def margin(volume: int, rate: Fraction, leverage: Fraction, digits: int) -> int:
+    """What a volume binds: units x marginRate / leverage (1000 x 1.12569 / 100 = 11.26)."""
+    return amount(Fraction(volume, VOLUME_SCALE) * rate / leverage, digits)
+
+
+def effective_leverage(
+    tiers: Sequence[ProtoOADynamicLeverageTier], cap: Fraction, before: Fraction, added: Fraction
+) -> Fraction:
+    """The one leverage of `added` US dollars on top of `before`, by the tiers that they fill.
+
+    A tier (volume and leverage in 1/100) reaches up to its volume, the last one without end; `cap`
+    is the account's own leverage, 100 for 1:100.
+    """
+    if not tiers or added == 0:
+        return cap
+    bound, at, left = Fraction(0), before, added
+    for tier in tiers[:-1]:
+        part = min(left, max(Fraction(0), Fraction(tier.volume, 100) - at))
+        bound += part / min(cap, Fraction(tier.leverage, 100))
+        at, left = at + part, left - part
+    bound += left / min(cap, Fraction(tiers[-1].leverage, 100))
+    return added / bound
+
+
+def used_margin(
+    how: ProtoOATotalMarginCalculationType,
+    bound: Iterable[tuple[int, ProtoOATradeSide, int]],
+) -> int:
+    """The margin of (symbol, side, margin) together, both sides of a symbol combined by `how`."""
+    sides: dict[int, list[int]] = {}
+    for symbol_id, side, part in bound:
+        both = sides.setdefault(symbol_id, [0, 0])
+        both[side == ProtoOATradeSide.SELL] += part
+    return sum(_combined(how, long, short) for long, short in sides.values())
+
+
+def _combined(how: ProtoOATotalMarginCalculationType, long: int, short: int) -> int:
+    if how == _TOTAL.MAX:
+        return max(long, short)
+    if how == _TOTAL.NET:
+        return abs(long - short)
+    return long + short
+
+
+def margin_level(equity: int, bonus: int, used: int) -> Fraction | None:
+    """Equity, and the bonus that serves as such, over used margin in percent; None at no margin."""
+    return Fraction(100 * (equity + bonus), used) if used else None
+
+
+def commission(
+    symbol: ProtoOASymbol,
+    volume: int,
+    price: Fraction,
+    digits: int,
+    *,
+    quote_rate: Fraction,
+    usd_rate: Fraction,
+    base_to_usd: Fraction,
+    least: Fraction = Fraction(0),
+) -> int:
+    """The commission of one deal, this side alone, as a negative amount.
+
+    `price` is unscaled; `quote_rate` and `usd_rate` lead from the quote asset and US dollars to the
+    deposit currency, `base_to_usd` from the base asset, at the side's price; `least` is the minimum
+    in the deposit currency. Recorded: 0.02 lot at 2.50 USD are 5 cents, 0.03 lot are 8.
+    """
+    how = symbol.commission_type_or_default
+    rate = _commission_rate(symbol, percent=how == _TYPE.PERCENTAGE_OF_VALUE)
+    lots = Fraction(volume, symbol.lot_size or volume)
+    units = Fraction(volume, VOLUME_SCALE)
+    if how == _TYPE.PERCENTAGE_OF_VALUE:
+        fee = units * price * quote_rate * rate / 100
+    elif how == _TYPE.QUOTE_CCY_PER_LOT:
+        fee = lots * rate * quote_rate
+    elif how == _TYPE.USD_PER_LOT:
+        fee = lots * rate * usd_rate
+    else:
+        fee = units * base_to_usd / 1_000_000 * rate * usd_rate
+    return -amount(max(fee, least), digits)
+
+
+def _commission_rate(symbol: ProtoOASymbol, *, percent: bool) -> Fraction:
+    """In dollars, quote currency or percent; the deprecated field where that is all there is."""
+    precise = symbol.precise_trading_commission_rate
+    if precise is not None:
+        return Fraction(precise, PERCENT if percent else PRECISE)
+    return Fraction(symbol.commission or 0, PERCENT if percent else 100)
+
+
+def conversion_fee(symbol: ProtoOASymbol, gross: int) -> int:
+    """The fee for converting a profit or loss, as a negative amount: the symbol states 0.01 %.
+
+    Only where the quote asset is not the deposit currency; spread bets convert nothing.
+    """
+    return -half_away(Fraction(abs(gross) * (symbol.pnl_conversion_fee_rate or 0), 10_000))

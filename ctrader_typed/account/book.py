@@ -1,0 +1,245 @@
+"""An account's books: positions, pending orders and balance, from the messages that come. Pure.
+
+Knows no prices and no connection, nor when to reconcile. Protective orders and orders on their way
+to the market are not in it: the levels of a position are the position's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..message import Message
+from ..proto import (
+    ProtoOAExecutionEvent,
+    ProtoOAMarginChangedEvent,
+    ProtoOAOrder,
+    ProtoOAOrderStatus,
+    ProtoOAOrderType,
+    ProtoOAPosition,
+    ProtoOAPositionStatus,
+    ProtoOAReconcileRes,
+    ProtoOATrader,
+    ProtoOATraderRes,
+    ProtoOATraderUpdatedEvent,
+    ProtoOATrailingSLChangedEvent,
+)
+from .changes import (
+    BalanceChanged,
+    Change,
+    InStep,
+    OrderChanged,
+    OrderEnded,
+    OrderPlaced,
+    OutOfStep,
+    PositionChanged,
+    PositionClosed,
+    PositionOpened,
+)
+from .position import Position
+
+_PENDING = (ProtoOAOrderType.LIMIT, ProtoOAOrderType.STOP, ProtoOAOrderType.STOP_LIMIT)
+_OPEN = ProtoOAPositionStatus.POSITION_STATUS_OPEN
+_CLOSED = ProtoOAPositionStatus.POSITION_STATUS_CLOSED
+
+EVENTS: tuple[type[Message], ...] = (
+    ProtoOAExecutionEvent,
+    ProtoOATrailingSLChangedEvent,
+    ProtoOATraderUpdatedEvent,
+    ProtoOAMarginChangedEvent,
+)
+"""What a book wants to see of an account, besides the answers that reconcile it."""
+
+
+class Book:
+    """The books of one account.
+
+    To reconcile: `ask()` when ProtoOATraderReq and ProtoOAReconcileReq are about to be sent, then
+    `reconcile` with both answers. What `apply` was given in between counts on top of the answers,
+    as far as it is not older than what they show.
+    """
+
+    def __init__(self) -> None:
+        self.positions: dict[int, Position] = {}
+        self.orders: dict[int, ProtoOAOrder] = {}
+        self.trader: ProtoOATrader | None = None
+        self.in_step = False
+        """Whether it was reconciled and has missed nothing since."""
+        self._since: list[Message] | None = None
+        self._apply: dict[type[Message], Callable[[Any], tuple[Change, ...]]] = {
+            ProtoOAExecutionEvent: self._execution,
+            ProtoOATrailingSLChangedEvent: self._trailed,
+            ProtoOATraderUpdatedEvent: self._updated,
+            ProtoOAMarginChangedEvent: self._margin,
+        }
+
+    @property
+    def balance(self) -> int:
+        """The balance in 10^-moneyDigits; 0 before it is known."""
+        return 0 if self.trader is None else self.trader.balance
+
+    @property
+    def money_digits(self) -> int:
+        """The digits of amounts; 2 where the server does not say."""
+        digits = None if self.trader is None else self.trader.money_digits
+        return 2 if digits is None else digits
+
+    # --- in step ---
+
+    def lose(self, reason: str) -> tuple[Change, ...]:
+        """Events may be missing from here on."""
+        self._since = None
+        if not self.in_step:
+            return ()
+        self.in_step = False
+        return (OutOfStep(reason),)
+
+    def ask(self) -> None:
+        """The server is about to be asked for everything."""
+        self._since = []
+
+    def reconcile(
+        self, trader: ProtoOATraderRes, standing: ProtoOAReconcileRes
+    ) -> tuple[Change, ...]:
+        """The answers. If events have been lost since `ask`, they do not make it be in step."""
+        since, self._since = self._since, None
+        changes = [*self._take_trader(trader.trader, None), *self._stand(standing)]
+        for event in since or ():
+            changes += self._apply[type(event)](event)
+        if since is not None and not self.in_step:
+            self.in_step = True
+            changes.append(InStep())
+        return tuple(changes)
+
+    def _stand(self, standing: ProtoOAReconcileRes) -> list[Change]:
+        changes: list[Change] = []
+        positions = {p.position_id: p for p in standing.position if _is_open(p)}
+        gone = self.positions.keys() - positions.keys()
+        changes += [PositionClosed(self.positions.pop(number)) for number in sorted(gone)]
+        for position in positions.values():
+            changes += self._put(position, None)
+        orders = {o.order_id: o for o in standing.order if o.order_type in _PENDING}
+        gone = self.orders.keys() - orders.keys()
+        changes += [OrderEnded(self.orders.pop(number)) for number in sorted(gone)]
+        for order in orders.values():
+            changes += self._put_order(order)
+        return changes
+
+    # --- events ---
+
+    def apply(self, event: Message) -> tuple[Change, ...]:
+        """One of EVENTS, in the order in which they came; what has changed with it."""
+        if self._since is not None:
+            self._since.append(event)
+        return self._apply[type(event)](event)
+
+    def _execution(self, event: ProtoOAExecutionEvent) -> tuple[Change, ...]:
+        changes: list[Change] = []
+        if event.order is not None:
+            changes += self._see_order(event.order)
+        if event.position is not None:
+            changes += self._see_position(event.position, event)
+        changes += self._see_money(event)
+        return tuple(changes)
+
+    def _see_position(
+        self, position: ProtoOAPosition, event: ProtoOAExecutionEvent
+    ) -> tuple[Change, ...]:
+        """OPEN is the position; CLOSED its end; CREATED a placeholder, or the end of one whose
+        protective order still stands (recorded).
+        """
+        if _is_open(position):
+            if self._is_stale(position):
+                return ()
+            return self._put(position, event)
+        ended = position.position_status == _CLOSED or event.deal is not None
+        before = self.positions.pop(position.position_id, None) if ended else None
+        return () if before is None else (PositionClosed(before, event.deal),)
+
+    def _is_stale(self, position: ProtoOAPosition) -> bool:
+        known = self.positions.get(position.position_id)
+        if known is None or known.message.utc_last_update_timestamp is None:
+            return False
+        updated = position.utc_last_update_timestamp
+        return updated is not None and updated < known.message.utc_last_update_timestamp
+
+    def _put(
+        self, position: ProtoOAPosition, event: ProtoOAExecutionEvent | None
+    ) -> tuple[Change, ...]:
+        before, now = self.positions.get(position.position_id), Position(position)
+        self.positions[position.position_id] = now
+        deal = None if event is None else event.deal
+        if before is None:
+            return (PositionOpened(now, deal),)
+        return () if before.message == position else (PositionChanged(before, now, deal),)
+
+    def _see_order(self, order: ProtoOAOrder) -> tuple[Change, ...]:
+        if order.order_type not in _PENDING:
+            return ()
+        if order.order_status == ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED:
+            return self._put_order(order)
+        before = self.orders.pop(order.order_id, None)
+        return () if before is None else (OrderEnded(order),)
+
+    def _put_order(self, order: ProtoOAOrder) -> tuple[Change, ...]:
+        before = self.orders.get(order.order_id)
+        self.orders[order.order_id] = order
+        if before is None:
+            return (OrderPlaced(order),)
+        return () if before == order else (OrderChanged(before, order),)
+
+    def _trailed(self, event: ProtoOATrailingSLChangedEvent) -> tuple[Change, ...]:
+        """Recorded: a move changes no timestamp, and no other event tells of it."""
+        return self._amend(event.position_id, stop_loss=event.stop_price)
+
+    def _margin(self, event: ProtoOAMarginChangedEvent) -> tuple[Change, ...]:
+        return self._amend(event.position_id, used_margin=event.used_margin)
+
+    def _amend(self, position_id: int, **fields: Any) -> tuple[Change, ...]:
+        known = self.positions.get(position_id)
+        if known is None:
+            return ()
+        return self._put(known.message.__replace__(**fields), None)
+
+    # --- money ---
+
+    def _updated(self, event: ProtoOATraderUpdatedEvent) -> tuple[Change, ...]:
+        return self._take_trader(event.trader, None)
+
+    def _take_trader(
+        self, trader: ProtoOATrader, event: ProtoOAExecutionEvent | None
+    ) -> tuple[Change, ...]:
+        """The account as the server shows it; its balance only if it is not an older one."""
+        known = self.trader
+        if known is not None and (trader.balance_version or 0) < (known.balance_version or 0):
+            trader = trader.__replace__(
+                balance=known.balance, balance_version=known.balance_version
+            )
+        self.trader = trader
+        if known is None or known.balance == trader.balance:
+            return ()
+        return (BalanceChanged(known.balance, trader.balance, event),)
+
+    def _see_money(self, event: ProtoOAExecutionEvent) -> tuple[Change, ...]:
+        known = self.trader
+        if known is None:
+            return ()
+        bonus, flow = event.bonus_deposit_withdraw, event.deposit_withdraw
+        if bonus is not None:
+            known = self.trader = known.__replace__(
+                manager_bonus=bonus.manager_bonus, ib_bonus=bonus.ib_bonus
+            )
+        booked = event.deal.close_position_detail if event.deal is not None else flow
+        if booked is None:
+            return ()
+        version = booked.balance_version
+        if version is not None and version < (known.balance_version or 0):
+            return ()
+        if version is None:
+            version = known.balance_version
+        now = known.__replace__(balance=booked.balance, balance_version=version)
+        return self._take_trader(now, event)
+
+
+def _is_open(position: ProtoOAPosition) -> bool:
+    return position.position_status == _OPEN and position.trade_data.volume > 0

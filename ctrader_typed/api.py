@@ -1,0 +1,135 @@
+"""`connect()` and the client that it gives: the release that this package ships, and accounts.
+
+Knows how none of it is done.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar, Unpack, overload
+
+import trio
+
+from . import client, proto
+from .account import Account
+from .client import Client, Package, Settings
+from .net.endpoints import Place
+from .schema import Schema
+
+C = TypeVar("C", bound=Client)
+
+
+class Api(Client, proto.Methods):
+    """The client of the release that this package ships: one typed method for each request."""
+
+    async def account(self, account_id: int) -> Account:
+        """An authorised account, in step with the server from here on, until the client is closed.
+
+        `account_id` is the ctidTraderAccountId. Raises what `request` does; cancelled, nothing
+        stays behind.
+        """
+        return await Account.open(self, account_id)
+
+
+@dataclass(frozen=True)
+class _Release:
+    """This package as a package of bindings."""
+
+    SCHEMA: Schema = proto.SCHEMA
+    Api: type[Api] = Api
+
+
+@overload
+def connect(
+    endpoint: Place | Iterable[Place],
+    port: int | None = ...,
+    *,
+    tls: bool = ...,
+    ssl_context: ssl.SSLContext | None = ...,
+    **settings: Unpack[Settings],
+) -> AbstractAsyncContextManager[Api]: ...
+@overload
+def connect(
+    endpoint: Place | Iterable[Place],
+    port: int | None = ...,
+    *,
+    schema: Package[C],
+    tls: bool = ...,
+    ssl_context: ssl.SSLContext | None = ...,
+    **settings: Unpack[Settings],
+) -> AbstractAsyncContextManager[C]: ...
+def connect(
+    endpoint: Place | Iterable[Place],
+    port: int | None = None,
+    *,
+    schema: Package[Any] | None = None,
+    tls: bool = True,
+    ssl_context: ssl.SSLContext | None = None,
+    **settings: Unpack[Settings],
+) -> AbstractAsyncContextManager[Any]:
+    """Connect over TLS, and be connected while the `async with` block runs.
+
+    `endpoint` is "demo", "live", a host name, or a host with its port; several of them, in a list,
+    are tried in turn, each but the last for at most ten seconds. Without `ssl_context` the server's
+    certificate is verified against this machine's authorities; `tls=False` speaks plainly, to this
+    machine only. `wire` is PROTOBUF_TCP, PROTOBUF_WEBSOCKET or JSON_WEBSOCKET, and decides which
+    port is the usual one: 5035, and 5036 for JSON.
+
+    `schema` is a package that `python -m codegen` made from another release, and the client is then
+    that package's `Api`.
+
+    A heartbeat leaves every `heartbeat_interval` seconds; the server wants one every 10. A link on
+    which nothing was heard for `silence_limit` seconds is given up; a question (ProtoOAVersionReq)
+    is sent after two thirds of that, because a healthy server may be silent for 30.
+
+    `reconnect` says how a lost connection is replaced; by default for as long as it takes, with
+    pauses of 0.5 seconds that double up to 30. What was authorised and subscribed is so again
+    before requests are taken; NO_RECONNECT does without. Nothing else is ever sent again.
+
+    `limits` says how many requests a second the server takes; the default is what it documents.
+
+    `journal` is a file that has each trading request before the wire has it, so that the next
+    process finds out about what this one leaves: `orders` has it from the start.
+
+    Raises ConnectFailed (CertificateRefused is one) with what to do about it, for each endpoint
+    that was tried: the first connection is tried once. ValueError for an endpoint elsewhere with
+    `tls=False`; JournalInUse, or DecodeError for a journal that is none. The block is not disturbed
+    when a connection is lost: its requests raise ConnectionLost until there is another one, its
+    streams only when there will be none. Leaving it closes everything within two seconds; what the
+    block raises leaves it as it is, never wrapped in a group.
+    """
+    release = _Release() if schema is None else schema
+    return client.connect(
+        endpoint, port, schema=release, tls=tls, ssl_context=ssl_context, **settings
+    )
+
+
+@overload
+def connect_over(
+    stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
+    **settings: Unpack[Settings],
+) -> AbstractAsyncContextManager[Api]: ...
+@overload
+def connect_over(
+    stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
+    *,
+    schema: Package[C],
+    **settings: Unpack[Settings],
+) -> AbstractAsyncContextManager[C]: ...
+def connect_over(
+    stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
+    *,
+    schema: Package[Any] | None = None,
+    **settings: Unpack[Settings],
+) -> AbstractAsyncContextManager[Any]:
+    """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
+
+    On it comes what the wire needs: for a WebSocket, its handshake. The stream is closed when the
+    block is left. An async function that opens such a stream, or raises ConnectFailed, will do too;
+    only then a lost connection can be replaced, and only if `reconnect` is given.
+    """
+    release = _Release() if schema is None else schema
+    return client.connect_over(stream, schema=release, **settings)
