@@ -127,14 +127,20 @@ class Cassette(Replay):
 
 
 @asynccontextmanager
-async def passing_on(cassette: Cassette) -> AsyncGenerator[None, None]:
-    """Let it pass on what it has to while the block runs, and a little longer."""
+async def passing_on(behaviours: object) -> AsyncGenerator[None, None]:
+    """Let a cassette pass on what it has to while the block runs, and a little longer.
+
+    Other behaviours have nothing to pass on.
+    """
+    if not isinstance(behaviours, Cassette):
+        yield
+        return
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(cassette.serve)
+            nursery.start_soon(behaviours.serve)
             yield
-            cassette.finish()
+            behaviours.finish()
             nursery.cancel_scope.deadline = trio.current_time() + _PATIENCE
     except BaseExceptionGroup as group:
         error = bare(group)

@@ -6,8 +6,10 @@ memory streams too. A mark says what is served:
 
     @pytest.mark.mock_ctrader(seed=7, scenario="late-fill")
 
-`session` (a file to play instead of the broker), `pace`, `scenario` (a name or a file), `faults` (a
-list), `seed`, `tls`, `etiquette`, and `check=False`, which lets clients break the rules that are
+`session` (a file to play instead of the broker) with `pace`, `order` ("strict" or "any"),
+`record_mode` ("once", "new_episodes" or "all") and the `upstream` that is recorded (an `Upstream`);
+`scenario` (a name or a file), `faults` (a list), `seed`, `tls`, `wires` (a list of doors: "tls",
+"wss", "json-wss", …), `etiquette`, and `check=False`, which lets clients break the rules that are
 watched.
 """
 
@@ -22,18 +24,21 @@ import pytest
 
 if TYPE_CHECKING:
     from .behaviour import BehaviourFactory
+    from .cassette import Cassette
     from .server import MockServer
     from .threaded import ThreadedServer
 
 _MARK = "mock_ctrader"
+_DOORS = ("tls", "wires")
+_PLAYING = ("pace", "order", "record_mode", "upstream")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line(
         "markers",
-        f"{_MARK}(session, pace, scenario, faults, seed, tls, etiquette, check): what the mock "
-        "cTrader server serves",
+        f"{_MARK}(session, pace, order, record_mode, upstream, scenario, faults, seed, tls, wires, "
+        "etiquette, check): what the mock cTrader server serves",
     )
 
 
@@ -50,10 +55,14 @@ def mock_ctrader(request: pytest.FixtureRequest) -> Generator[ThreadedServer, No
 
 async def _in_loop(request: pytest.FixtureRequest) -> AsyncGenerator[MockServer, None]:
     """A server in the test's loop. Afterwards, what a client should not have done is an error."""
-    from .server import mock_server  # noqa: PLC0415 - pytest need not load it at every start
+    from .cassette import passing_on  # noqa: PLC0415 - pytest need not load it at every start
+    from .server import mock_server  # noqa: PLC0415
 
     wish = _Wish.of(request)
-    async with mock_server(wish.behaviours, **wish.options) as server:
+    async with (
+        passing_on(wish.behaviours),
+        mock_server(wish.behaviours, **wish.options) as server,
+    ):
         yield server
     wish.check(server)
 
@@ -82,7 +91,7 @@ class _Wish:
 
         mark = request.node.get_closest_marker(_MARK)
         asked: dict[str, Any] = {} if mark is None else dict(mark.kwargs)
-        options: dict[str, Any] = {"tls": asked.pop("tls", True)}
+        options: dict[str, Any] = {key: asked.pop(key) for key in _DOORS if key in asked}
         seed = asked.pop("seed", 0)
         named, faults = asked.pop("scenario", None), asked.pop("faults", ())
         planned = [] if named is None else list(scenario(named).faults)
@@ -90,13 +99,16 @@ class _Wish:
             options["faults"] = Plan([*planned, *faults], seed)
         rules = asked.pop("check", True)
         etiquette = asked.pop("etiquette", None)
-        session, pace = asked.pop("session", None), asked.pop("pace", 0.0)
+        session = asked.pop("session", None)
+        playing = {key: asked.pop(key) for key in _PLAYING if key in asked}
         if asked:
             raise pytest.UsageError(f"the mark {_MARK} has no {', '.join(asked)}")
-        if session is None:
-            return cls(Box(seed=seed, etiquette=etiquette), options, rules, None)
-        replay = _replay(session, pace)
-        return cls(replay, options, rules, replay.check)
+        if session is not None:
+            cassette = _cassette(session, **playing)
+            return cls(cassette, options, rules, cassette.check)
+        if playing:
+            raise pytest.UsageError(f"{', '.join(playing)}: only a session has that")
+        return cls(Box(seed=seed, etiquette=etiquette), options, rules, None)
 
     def check(self, server: MockServer | ThreadedServer) -> None:
         """What is watched without being asked."""
@@ -106,10 +118,9 @@ class _Wish:
             server.check()
 
 
-def _replay(path: str, pace: float) -> Any:
+def _cassette(path: str, record_mode: str = "none", **playing: Any) -> Cassette:
     from ctrader_typed.proto import SCHEMA  # noqa: PLC0415 - pytest need not load it at every start
 
-    from .recording import load_session  # noqa: PLC0415
-    from .script import Replay  # noqa: PLC0415
+    from .cassette import Cassette  # noqa: PLC0415
 
-    return Replay(load_session(path, SCHEMA), pace=pace)
+    return Cassette(path, SCHEMA, record_mode, **playing)

@@ -17,6 +17,7 @@ import trio
 from ctrader_typed.message import Message
 
 from .behaviour import BehaviourFactory
+from .cassette import passing_on
 from .invariants import Violation
 from .server import MockServer, mock_server
 
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 class ThreadedServer:
     """`with ThreadedServer(Box()) as server:`; the arguments are those of `mock_server`.
+
+    A `Cassette` in place of the box plays a session, and records what its mode says.
 
     It is there when the block begins, and gone when it ends; an exception from a behaviour comes
     out there. Any thread may use it.
@@ -71,7 +74,10 @@ class ThreadedServer:
     async def _serve(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         self._stopping = trio.Event()
-        async with mock_server(self._behaviours, **self._options) as server:
+        async with (
+            passing_on(self._behaviours),
+            mock_server(self._behaviours, **self._options) as server,
+        ):
             self._server = server
             self._started.put(None)
             await self._stopping.wait()
@@ -82,6 +88,11 @@ class ThreadedServer:
     def address(self) -> tuple[str, int]:
         """Host and port."""
         return self._server.address
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Host and port of each door, by the name of its wire."""
+        return self._server.addresses
 
     @property
     def ca(self) -> bytes:

@@ -267,6 +267,55 @@ async def test_in_loop(mock_ctrader_in_loop):
     assert outcomes["errors"] + outcomes.get("failed", 0) == 3
 
 
+RECORDED = (
+    CLIENT
+    + """
+from pathlib import Path
+import trio.testing
+
+class LocalServer:
+    called = 0
+
+    async def connect(self):
+        self.called += 1
+        theirs, ours = trio.testing.memory_stream_pair()
+        trio.lowlevel.spawn_system_task(self.serve, ours)
+        return theirs
+
+    async def serve(self, stream):
+        connection = Connection(SCHEMA)
+        async for data in stream:
+            for event in connection.receive_data(bytes(data)):
+                answer = ProtoOAVersionRes(version="91")
+                await stream.send_all(connection.send(answer, event.client_msg_id))
+
+upstream = None if Path("once.jsonl").exists() else LocalServer()
+
+@pytest.mark.mock_ctrader(session="once.jsonl", record_mode="once", upstream=upstream)
+def test_recorded(mock_ctrader):
+    assert ask(mock_ctrader, ProtoOAVersionReq()).version == "91"
+    assert upstream is None or upstream.called == 1
+
+@pytest.mark.mock_ctrader(wires=["json-ws", "tcp"])
+def test_doors(mock_ctrader):
+    assert list(mock_ctrader.addresses) == ["json-ws", "tcp"]
+
+@pytest.mark.mock_ctrader(order="any")
+def test_only_a_session_has_an_order(mock_ctrader):
+    pass
+"""
+)
+
+
+def test_the_mark_opens_doors_and_records_a_session(suite):
+    """What the first run records, the second one plays without the upstream."""
+    for _ in range(2):
+        done = run(suite, RECORDED)
+        done.assert_outcomes(passed=2, errors=1)
+        assert "order: only a session has that" in done.stdout.str()
+        assert len((suite.path / "once.jsonl").read_text().splitlines()) == 3
+
+
 def test_a_mark_with_something_unknown_is_refused(suite):
     done = run(
         suite,
