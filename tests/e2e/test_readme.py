@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
-CONNECT, TRADE, MESSAGES, OFFLINE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+CONNECT, TRADE, MESSAGES, OFFLINE, COLUMNS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 ACCOUNT = 42
 
@@ -178,6 +178,12 @@ def test_messages() -> None:
 def test_offline(capsys: pytest.CaptureFixture[str]) -> None:
     run(OFFLINE)
     assert capsys.readouterr().out == ("ACCEPTED, waiting for the price\nFILLED at 1.08392\n")
+
+
+@pytest.mark.usefixtures("environment")
+def test_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    run(COLUMNS)
+    assert re.fullmatch(r"(99|100) bars, the last closed at 1\.\d{5}\n", capsys.readouterr().out)
 
 
 def test_links_lead_somewhere() -> None:
