@@ -2,10 +2,12 @@
 
 from . import proto
 from .account import (
+    KEEP,
     Account,
     BalanceChanged,
     Change,
     InStep,
+    Instrument,
     OrderChanged,
     OrderEnded,
     OrderPlaced,
@@ -30,6 +32,7 @@ from .errors import (
     CTraderError,
     DecodeError,
     EncodeError,
+    InvalidOrder,
     JournalInUse,
     LocalProtocolError,
     NotFilled,
@@ -68,6 +71,7 @@ __version__ = "0.1.0"  # as in pyproject.toml: a test compares them
 
 __all__ = [
     "JSON_WEBSOCKET",
+    "KEEP",
     "NO_LIMITS",
     "NO_RECONNECT",
     "PROTOBUF_TCP",
@@ -94,6 +98,8 @@ __all__ = [
     "Fill",
     "Gap",
     "InStep",
+    "Instrument",
+    "InvalidOrder",
     "Journal",
     "JournalInUse",
     "Latency",

@@ -37,6 +37,10 @@ class LocalProtocolError(CTraderError):
     """We were asked to do what the protocol does not allow; nothing was sent."""
 
 
+class InvalidOrder(CTraderError, ValueError):
+    """An order that the symbol does not allow; nothing was sent. It says what would do."""
+
+
 class RemoteProtocolError(CTraderError):
     """The other end did what the protocol does not allow, and the link cannot go on."""
 

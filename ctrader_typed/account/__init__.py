@@ -13,14 +13,19 @@ from .changes import (
     PositionClosed,
     PositionOpened,
 )
+from .instrument import Instrument, Number
+from .orders import KEEP
 from .position import Position
 from .valuation import Profit
 
 __all__ = [
+    "KEEP",
     "Account",
     "BalanceChanged",
     "Change",
     "InStep",
+    "Instrument",
+    "Number",
     "OrderChanged",
     "OrderEnded",
     "OrderPlaced",

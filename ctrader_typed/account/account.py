@@ -11,14 +11,15 @@ import math
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from html import escape
+from difflib import get_close_matches
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, ServerError, SlowSubscriber
+from ..errors import ConnectionLost, CTraderError, InvalidOrder, ServerError, SlowSubscriber
 from ..message import Message
 from ..net.subscriptions import EventStream
 from ..proto import (
@@ -27,6 +28,7 @@ from ..proto import (
     ProtoOAReconcileReq,
     ProtoOASpotEvent,
     ProtoOASubscribeSpotsReq,
+    ProtoOASymbolByIdReq,
     ProtoOASymbolsForConversionReq,
     ProtoOASymbolsListReq,
     ProtoOATrader,
@@ -37,18 +39,24 @@ from ..wire.overflow import conflate_spots
 from . import arithmetic
 from .book import EVENTS, Book
 from .changes import Change
+from .instrument import Instrument
 from .position import Position
 from .prices import Prices
+from .shown import table
+from .trading import Trading
 from .valuation import Profit, Valuation
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before what the server refused is asked again, the last of them from then on."""
 
+BATCH = 100
+"""Symbols described by one request; 50 to 200 were seen to work."""
+
 ALREADY = frozenset({"ALREADY_SUBSCRIBED"})
 """INVALID_REQUEST with "Already subscribed" was seen for the same (2020)."""
 
 
-class Account:
+class Account(Trading):
     """An account, in step with the server for as long as its client lives. Made by `api.account()`.
 
     Whatever is read here has seen every event that has come in: after `await order.filled()` the
@@ -57,11 +65,11 @@ class Account:
     """
 
     def __init__(self, client: Client, account_id: int) -> None:
-        self._client = client
-        self._account_id = account_id
+        super().__init__(client, account_id)
         self._book = Book()
         self._prices = Prices()
         self._lights: dict[int, ProtoOALightSymbol] = {}
+        self._symbols: dict[int, Instrument] = {}
         self._valuation = Valuation(self._book, self._prices, self._lights)
         self._watched: set[int] = set()
         self._events: EventStream[Message] = client.events(*EVENTS, account=account_id)
@@ -117,6 +125,42 @@ class Account:
         """Whether nothing can have been missed."""
         self._drain()
         return self._book.in_step
+
+    @property
+    def symbols(self) -> Mapping[int, Instrument]:
+        """The symbols that can be traded, by their ids."""
+        return MappingProxyType(self._symbols)
+
+    def symbol(self, name: str | int) -> Instrument:
+        """A symbol by its name or id; KeyError names those that are spelt alike."""
+        if isinstance(name, int):
+            return self._symbols[name]
+        for symbol in self._symbols.values():
+            if symbol.name == name:
+                return symbol
+        names = [symbol.name for symbol in self._symbols.values()]
+        near = ", ".join(get_close_matches(name.upper(), names)) or "none"
+        raise KeyError(f"there is no symbol {name!r}; spelt alike: {near}")
+
+    async def quote_rate(self, symbol: Instrument) -> Decimal:
+        """What the quote asset of a symbol is worth in the deposit currency, at mid prices now.
+
+        Subscribes to what it takes, and waits for the first prices. Raises what `request` does.
+        """
+        self._drain()
+        if symbol.id not in self._watched:
+            await self._watch(symbol.id)
+        ways = self._valuation.conversion(symbol.id)
+        if ways is None:
+            raise InvalidOrder(f"{symbol.name} has no quote asset")
+        await self._until(lambda: self._rate(ways) is not None)
+        rate = self._prices.rate(*ways)
+        assert rate is not None, "the wait is over"
+        return Decimal(rate.numerator) / Decimal(rate.denominator)
+
+    def _rate(self, ways: tuple[int, int]) -> Fraction | None:
+        self._drain()
+        return self._prices.rate(*ways)
 
     # --- what it is worth ---
 
@@ -282,9 +326,11 @@ class Account:
         account = self._account_id
         if not self._lights:
             answer = await self._client.request(
-                ProtoOASymbolsListReq(ctid_trader_account_id=account, include_archived_symbols=True)
+                ProtoOASymbolsListReq(ctid_trader_account_id=account)
             )
             self._lights.update((light.symbol_id, light) for light in answer.symbol)
+        if missing := sorted(self._lights.keys() - self._symbols.keys()):
+            await self._describe(missing)
         self._drain()
         if not self._book.in_step:
             self._book.ask()
@@ -296,6 +342,20 @@ class Account:
             self._tell(self._book.reconcile(trader, standing))
         for symbol_id in self._wanting():
             await self._watch(symbol_id)
+
+    async def _describe(self, symbol_ids: list[int]) -> None:
+        for batch in range(0, len(symbol_ids), BATCH):
+            answer = await self._client.request(
+                ProtoOASymbolByIdReq(
+                    ctid_trader_account_id=self._account_id,
+                    symbol_id=symbol_ids[batch : batch + BATCH],
+                )
+            )
+            for details in answer.symbol:
+                light = self._lights[details.symbol_id]
+                self._symbols[details.symbol_id] = Instrument(light, details)
+        for unknown in set(symbol_ids) - self._symbols.keys():
+            del self._lights[unknown]  # listed, but not described: not to be asked for for ever
 
     def _wanting(self) -> list[int]:
         """The symbols with positions whose prices nobody has seen to."""
@@ -347,28 +407,9 @@ class Account:
 
     def _repr_html_(self) -> str:
         """For notebooks: the account in a line, its positions in a table."""
-        head = ("position", "symbol", "side", "volume", "price", "stop", "limit", "profit")
-        rows = "".join(_row("td", self._cells(p)) for p in self.positions.values())
-        return f"<p>{escape(repr(self))}</p><table>{_row('th', head)}{rows}</table>"
-
-    def _cells(self, position: Position) -> tuple[object, ...]:
-        light = self._lights.get(position.symbol_id)
-        profit = self.profit_of(position)
-        return (
-            position.position_id,
-            position.symbol_id if light is None else light.symbol_name,
-            position.side.name,
-            Decimal(position.volume) / 100,
-            position.price,
-            position.stop_loss,
-            position.take_profit,
-            None if profit is None else profit.net,
+        return table(
+            repr(self), [(p, self.profit_of(p)) for p in self.positions.values()], self._lights
         )
-
-
-def _row(tag: str, cells: tuple[object, ...]) -> str:
-    shown = ("" if cell is None else escape(str(cell)) for cell in cells)
-    return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in shown) + "</tr>"
 
 
 def _first(group: BaseExceptionGroup[ConnectionLost]) -> ConnectionLost:

@@ -14,6 +14,7 @@ from ctrader_typed import (
     CTraderError,
     DecodeError,
     EncodeError,
+    InvalidOrder,
     JournalInUse,
     LocalProtocolError,
     NotFilled,
@@ -42,6 +43,7 @@ EVERY = [
     (DecodeError("cut short"), "cut short"),
     (EncodeError("too large"), "too large"),
     (LocalProtocolError("not now"), "not now"),
+    (InvalidOrder("0.123 lots"), "0.123 lots"),
     (RemoteProtocolError("a length of 0"), "a length of 0"),
     (
         UnexpectedReply(REQUEST, REPLY, "ProtoOAAccountAuthRes"),

@@ -1,0 +1,203 @@
+"""Orders in a trader's words: what is sent, what is refused here, and what the mock makes of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctrader_typed import (
+    InvalidOrder,
+    OrderStatus,
+    ProtoOALightSymbol,
+    ProtoOAOrderTriggerMethod,
+    ProtoOASymbol,
+    ProtoOATradeSide,
+)
+from ctrader_typed.account import Instrument
+from mockserver.box import NETTED
+from tests.accounts import agrees, at_work
+
+BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
+
+EURUSD = Instrument(
+    ProtoOALightSymbol(symbol_id=1, symbol_name="EURUSD"),
+    ProtoOASymbol(
+        symbol_id=1,
+        digits=5,
+        pip_position=4,
+        lot_size=10_000_000,
+        min_volume=100_000,
+        step_volume=100_000,
+        max_volume=10_000_000_000,
+    ),
+)
+BTC = Instrument(
+    ProtoOALightSymbol(symbol_id=2, symbol_name="BTCUSD"),
+    ProtoOASymbol(symbol_id=2, digits=2, pip_position=1, lot_size=100, min_volume=1, step_volume=1),
+)
+
+
+def test_sizes_in_three_ways() -> None:
+    assert EURUSD.volume(lots="0.10") == 1_000_000
+    assert EURUSD.volume(units=1000) == 100_000
+    assert EURUSD.volume(volume=300_000) == 300_000
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        ({"lots": "0.123"}, "nearest 0.12 lots .* or 0.13 lots"),
+        ({"lots": "0.001"}, "the least is 0.01 lots"),
+        ({"lots": 1001}, "the most is 1000 lots"),
+        ({"lots": 0.1}, "lots = 0.1 .float.: expected a Decimal"),
+        ({"lots": True}, "bool"),
+        ({"lots": "much"}, "is no number"),
+        ({"lots": "NaN"}, "is not finite"),
+        ({}, "got 0"),
+        ({"lots": 1, "units": 1}, "got 2"),
+    ],
+)
+def test_sizes_that_do_not_fit(size: dict[str, Any], text: str) -> None:
+    with pytest.raises(InvalidOrder, match=text):
+        EURUSD.volume(**size)
+
+
+@given(st.integers(1, 100_000))
+def test_every_step_is_allowed_and_nothing_between(steps: int) -> None:
+    volume = steps * 100_000
+    assert EURUSD.volume(lots=Decimal(volume) / 10_000_000) == volume
+    with pytest.raises(InvalidOrder):
+        EURUSD.volume(volume=volume + 1)
+
+
+def test_distances_on_their_grid() -> None:
+    assert EURUSD.distance(pips=20) == 200
+    assert BTC.distance(price="90.01") == 9_001_000  # recorded
+    with pytest.raises(InvalidOrder, match=r"nearest .* pips"):
+        EURUSD.distance(pips="1.25")
+    with pytest.raises(InvalidOrder, match=r"nearest 85287.* or 85287"):
+        BTC.price("85287.205")
+
+
+async def test_the_example_of_the_readme(autojump_clock) -> None:
+    async with at_work() as (_, account, server):
+        eurusd = account.symbol("EURUSD")
+        order = await account.buy(eurusd, lots="0.10", stop_loss_pips=20, take_profit_pips=40)
+        fill = await order.filled()
+        (position,) = account.positions.values()
+        assert fill.volume == position.volume == 1_000_000
+        await trio.sleep(1)
+        (position,) = account.positions.values()
+        assert position.stop_loss == position.price - Decimal("0.0020")
+        assert position.take_profit == position.price + Decimal("0.0040")
+        agrees(account, server)
+
+
+async def test_one_leg_is_amended_and_the_other_stays(autojump_clock) -> None:
+    async with at_work() as (_, account, _):
+        order = await account.buy("EURUSD", lots="0.10", stop_loss_pips=20, take_profit_pips=40)
+        await order.filled()
+        await trio.sleep(1)
+        (position,) = account.positions.values()
+        assert position.stop_loss is not None
+        lower = position.stop_loss - Decimal("0.0010")
+        await account.amend(
+            position, stop_loss=lower, trigger=ProtoOAOrderTriggerMethod.OPPOSITE, trailing=True
+        )
+        changed = account.positions[position.position_id]
+        assert (changed.stop_loss, changed.take_profit) == (lower, position.take_profit)
+        await account.amend(position, take_profit=None)
+        last = account.positions[position.position_id]
+        assert last.take_profit is None
+        assert last.trailing
+        assert last.message.stop_loss_trigger_method == ProtoOAOrderTriggerMethod.OPPOSITE
+        await account.amend(position, stop_loss=None)
+        assert account.positions[position.position_id].stop_loss is None
+
+
+async def test_close_in_part_reverse_and_close_all(autojump_clock) -> None:
+    async with at_work() as (_, account, server):
+        first = await account.buy("EURUSD", lots="0.10")
+        await first.filled()
+        (position,) = account.positions.values()
+        await (await account.close(position, lots="0.04")).filled()
+        assert account.positions[position.position_id].volume == 600_000
+        with pytest.raises(InvalidOrder, match="too much"):
+            await account.close(position, lots="0.07")
+        await (await account.reverse(position)).filled()
+        (other,) = account.positions.values()
+        assert (other.side, other.volume) == (SELL, 600_000)
+        await (await account.sell("GBPUSD", units=5000)).filled()
+        for order in await account.close_all():
+            await order.filled()
+        assert not account.positions
+        agrees(account, server)
+
+
+async def test_pending_orders_of_each_kind(autojump_clock) -> None:
+    async with at_work() as (_, account, _):
+        until = datetime.now(UTC) + timedelta(days=3650)
+        placed = [
+            await account.limit("EURUSD", BUY, "0.5", lots="0.01", stop_loss="0.4", expires=until),
+            await account.stop("EURUSD", BUY, "2.5", lots="0.01", take_profit_pips=30),
+            await account.stop_limit("EURUSD", SELL, "0.5", 10, lots="0.01"),
+        ]
+        assert {order.order_id for order in placed} == set(account.pending)
+        limit = placed[0].order_id
+        assert limit is not None
+        await account.amend_order(limit, price="0.6", lots="0.02")
+        changed = account.pending[limit]
+        assert (changed.limit_price, changed.trade_data.volume) == (0.6, 200_000)
+        assert changed.stop_loss == 0.4
+        for order in placed:
+            assert order.order_id is not None
+            await account.cancel(order.order_id)
+        assert not account.pending
+        ranged = await account.market_range("EURUSD", BUY, "1.2", 100_000, lots="0.01")
+        assert await ranged.resolved() in set(OrderStatus)
+
+
+async def test_levels_in_money(autojump_clock) -> None:
+    async with at_work(NETTED) as (_, account, _):
+        order = await account.sell("EURUSD", lots="0.10", stop_loss_money=50)
+        await order.filled()
+        await trio.sleep(1)
+        (position,) = account.positions.values()
+        assert position.stop_loss == position.price + Decimal("0.0050")
+
+
+@pytest.mark.parametrize(
+    ("terms", "text"),
+    [
+        ({"stop_loss": "1.1"}, "refused at the market: give stop_loss_pips"),
+        ({"stop_loss_pips": 5, "stop_loss_money": 5}, "in 2 ways"),
+        ({"trailing": True}, "trailing needs a stop loss"),
+        ({"label": "x" * 101}, "100 are allowed"),
+        ({"stop_loss_pips": 5.0}, "expected a Decimal"),
+        ({"stop_loss_pips": -5}, "not positive"),
+        ({"take_profit_money": "0.001"}, "less than one tick"),
+        ({"lots": "0.015"}, "nearest"),
+    ],
+)
+async def test_refused_before_anything_is_sent(
+    terms: dict[str, Any], text: str, autojump_clock
+) -> None:
+    async with at_work() as (api, account, _):
+        with pytest.raises(InvalidOrder, match=text):
+            await account.buy("EURUSD", **({"lots": "0.1"} | terms))
+        assert list(api.orders) == []
+        with pytest.raises(InvalidOrder, match="must lie below"):
+            await account.limit("EURUSD", BUY, "1.1", lots="0.1", stop_loss="1.2")
+        naive = datetime(2030, 1, 1)  # noqa: DTZ001 - what is refused
+        with pytest.raises(InvalidOrder, match="names no time zone"):
+            await account.limit("EURUSD", BUY, "1.1", lots="0.1", expires=naive)
+        with pytest.raises(InvalidOrder, match="is not open"):
+            await account.close(1)
+        with pytest.raises(KeyError, match="EURUSD"):
+            account.symbol("EURUSDD")
