@@ -13,7 +13,7 @@ from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import WIRES, Carrier, Wire
 
 from .recording import Direction, header
-from .sniffing import Tap
+from .sniffing import Handshake, Tap
 from .writing import entry, line
 
 
@@ -24,7 +24,8 @@ class Scribe:
         self.lost: dict[Direction, RemoteProtocolError] = {}
         self._schema = schema
         self._decode = {wire: wire.decoder(schema) for wire in WIRES}
-        self._taps = {direction: Tap(direction) for direction in Direction}
+        handshake = Handshake()
+        self._taps = {direction: Tap(direction, handshake) for direction in Direction}
         self._begun: float | None = None
         self._last = 0.0
 

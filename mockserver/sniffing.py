@@ -6,8 +6,10 @@ The first bytes tell a WebSocket's handshake from a frame's length. Knows no mes
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
+from wsproto.extensions import Extension, PerMessageDeflate
 from wsproto.frame_protocol import FrameProtocol, Opcode, ParseFailed
 
 from ctrader_typed.errors import RemoteProtocolError
@@ -29,6 +31,14 @@ Found = tuple[Wire, bytes]
 """An envelope's bytes, and the wire that says how to read them."""
 
 
+@dataclass(slots=True)
+class Handshake:
+    """What both directions of a connection have to know of its beginning."""
+
+    deflate: str | None = None
+    """The parameters of the compression that the server has agreed to (RFC 7692)."""
+
+
 class _Kind(Protocol):
     def feed(self, data: bytes) -> Iterator[Found]: ...
 
@@ -36,8 +46,9 @@ class _Kind(Protocol):
 class Tap:
     """One direction of a connection. Raises RemoteProtocolError for what cannot be followed."""
 
-    def __init__(self, direction: Direction) -> None:
+    def __init__(self, direction: Direction, handshake: Handshake) -> None:
         self._direction = direction
+        self._handshake = handshake
         self._first = b""
         self._kind: _Kind | None = None
 
@@ -47,8 +58,8 @@ class Tap:
             self._first += data
             if len(self._first) < len(_BEGINNINGS[0]):
                 return
-            handshake = self._first.startswith(_BEGINNINGS)
-            self._kind = _WebSocket(self._direction) if handshake else _Frames()
+            greets = self._first.startswith(_BEGINNINGS)
+            self._kind = _WebSocket(self._direction, self._handshake) if greets else _Frames()
             data = self._first
         yield from self._kind.feed(data)
 
@@ -67,11 +78,12 @@ class _Frames:
 
 
 class _WebSocket:
-    """A handshake, then messages: text is JSON, binary protobuf."""
+    """A handshake, then messages, compressed or not: text is JSON, binary protobuf."""
 
-    def __init__(self, direction: Direction) -> None:
-        # The library reads what the other side has sent: as a client it reads a server's frames.
-        self._frames = FrameProtocol(client=direction is Direction.SERVER, extensions=[])
+    def __init__(self, direction: Direction, handshake: Handshake) -> None:
+        self._direction = direction
+        self._handshake = handshake
+        self._frames: FrameProtocol | None = None
         self._head: bytes | None = b""
         self._message = b""
 
@@ -83,14 +95,29 @@ class _WebSocket:
                 if len(self._head) > _LONGEST_HEAD:
                     raise RemoteProtocolError("a WebSocket handshake without an end")
                 return
+            if self._direction is Direction.SERVER:
+                self._handshake.deflate = _agreed(self._head)
             self._head = None
-        self._frames.receive_bytes(data)
+        if not data:
+            return
+        frames = self._frames = self._frames or self._reader()
+        frames.receive_bytes(data)
         try:
-            for frame in self._frames.received_frames():
+            for frame in frames.received_frames():
                 if not isinstance(frame.payload, tuple):
                     yield from self._part(frame.opcode, frame.payload, frame.message_finished)
         except ParseFailed as error:
             raise RemoteProtocolError(f"not a WebSocket frame: {error}") from None
+
+    def _reader(self) -> FrameProtocol:
+        """Made with the first frame: a client sends none before it has the server's handshake."""
+        extensions: list[Extension] = []
+        if self._handshake.deflate is not None:
+            inflating = PerMessageDeflate()
+            inflating.finalize(self._handshake.deflate)
+            extensions.append(inflating)
+        # The library reads what the other side has sent: as a client it reads a server's frames.
+        return FrameProtocol(client=self._direction is Direction.SERVER, extensions=extensions)
 
     def _part(self, opcode: Opcode, payload: str | bytes, finished: bool) -> Iterator[Found]:
         if opcode not in (Opcode.TEXT, Opcode.BINARY):
@@ -101,3 +128,13 @@ class _WebSocket:
         if finished:
             whole, self._message = self._message, b""
             yield (JSON_WEBSOCKET if opcode is Opcode.TEXT else PROTOBUF_WEBSOCKET), whole
+
+
+def _agreed(head: bytes) -> str | None:
+    """The compression that the head of a server's answer agrees to, with its parameters."""
+    for line in head.partition(_END_OF_HEAD)[0].decode("latin-1").split("\r\n"):
+        name, _, value = line.partition(":")
+        extension = value.strip()
+        if name.strip().lower() == "sec-websocket-extensions":
+            return extension if extension.startswith(PerMessageDeflate.name) else None
+    return None

@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 import trio
 from trio.testing import memory_stream_pair
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Request, TextMessage
+from wsproto.extensions import PerMessageDeflate
 
 from ctrader_typed import (
     ProtoOAExecutionEvent,
@@ -260,6 +263,37 @@ def test_what_is_no_websocket_any_more_is_passed_over():
         assert list(scribe.passes(Direction.CLIENT, data[:2], 0.0)) == []
         assert list(scribe.passes(Direction.CLIENT, data[2:], 0.0)) == []
         assert why in str(scribe.lost[Direction.CLIENT])
+
+
+@pytest.mark.parametrize("takeover", [False, True])
+def test_compressed_websockets_are_followed(takeover: bool):
+    """Both ends are a library's, which agree to compress; with their context kept, and without."""
+    client, server = WSConnection(ConnectionType.CLIENT), WSConnection(ConnectionType.SERVER)
+    passed: list[tuple[Direction, bytes, float]] = []
+
+    def say(direction: Direction, event: Any) -> None:
+        ours, theirs = (client, server) if direction is Direction.CLIENT else (server, client)
+        data = ours.send(event)
+        passed.append((direction, data, 0.0))
+        theirs.receive_data(data)
+        list(theirs.events())
+
+    wanted = PerMessageDeflate(
+        client_no_context_takeover=not takeover, server_no_context_takeover=not takeover
+    )
+    say(Direction.CLIENT, Request(host="x", target="/", extensions=[wanted]))
+    say(Direction.SERVER, AcceptConnection(extensions=[PerMessageDeflate()]))
+    versions = [f"{number}{'0123456789' * 20}" for number in range(3)]
+    for number, version in enumerate(versions):
+        asked = Connection(SCHEMA, JSON_WEBSOCKET).send(ProtoOAVersionReq(), str(number))
+        say(Direction.CLIENT, TextMessage(data=asked.decode()))
+        answer = ProtoOAVersionRes(version=version)
+        data = Connection(SCHEMA, JSON_WEBSOCKET).send(answer, str(number))
+        say(Direction.SERVER, TextMessage(data=data.decode()))
+        assert len(passed[-1][1]) < 200  # it is compressed
+    found = written(*passed)
+    assert [each["payload"] for each in found[1::2]] == [{"version": each} for each in versions]
+    assert [each["message"] for each in found[::2]] == ["ProtoOAVersionReq"] * 3
 
 
 def test_a_websocket_message_in_parts_is_one_and_a_ping_between_them_none():
