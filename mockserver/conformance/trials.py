@@ -9,10 +9,8 @@ import dataclasses
 from collections.abc import Mapping
 from enum import Enum
 
-from ctrader_typed.wire.connection import Carrier
-
 from ..doors import DOORS
-from ..faults.effects import SERVERS, HangUp
+from ..faults.effects import HangUp
 from ..faults.plan import Fault
 from ..faults.scenarios import SCENARIOS, Scenario
 from .checks import (
@@ -179,12 +177,8 @@ _CERTIFICATES = frozenset({"tls-untrusted", "tls-expired", "tls-wrong-host"})
 
 def impossible(trial: Trial, wire: str) -> str | None:
     """Why a trial cannot be held on the wire of this name; None if it can."""
-    door = DOORS[wire]
-    if not door.tls and trial.name in _CERTIFICATES:
+    if not DOORS[wire].tls and trial.name in _CERTIFICATES:
         return "there are no certificates without TLS"
-    bytewise = any(isinstance(fault.effect, SERVERS) for fault in trial.scenario.faults)
-    if bytewise and door.wire.carrier is not Carrier.BYTES:
-        return "a WebSocket has no frames of that kind"
     return None
 
 

@@ -23,6 +23,7 @@ from ctrader_typed import (
     connect,
 )
 from ctrader_typed.errors import CertificateRefused
+from mockserver.doors import DOORS
 
 GAVE_UP = 3
 
@@ -57,7 +58,9 @@ class Errand:
             async with connect(
                 told["host"],
                 int(told["port"]),
-                ssl_context=ssl.create_default_context(cafile=told["ca"]),
+                wire=DOORS[told["wire"]].wire,
+                tls=DOORS[told["wire"]].tls,
+                ssl_context=ssl.create_default_context(cafile=told["ca"]) if told["ca"] else None,
                 heartbeat_interval=8 * self.tempo,
                 silence_limit=30 * self.tempo,
             ) as api:
