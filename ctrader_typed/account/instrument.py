@@ -20,7 +20,7 @@ PRICE_DIGITS = 5
 
 def number(value: Number, what: str) -> Decimal:
     """An exact number, or InvalidOrder."""
-    if isinstance(value, float | bool) or not isinstance(value, Decimal | int | str):
+    if type(value) is bool or not isinstance(value, (Decimal, int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         shown = f"{what} = {value!r} ({type(value).__name__})"
         raise InvalidOrder(f"{shown}: expected a Decimal, an int or a str, such as {what}='0.10'")
     try:

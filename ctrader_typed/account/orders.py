@@ -90,10 +90,9 @@ def new_order(
         lots=terms.get("lots"), units=terms.get("units"), volume=terms.get("volume")
     )
     base = None if price is None else symbol.price(price)
+    carried: dict[str, Any] = dict(terms)
     fields: dict[str, Any] = {
-        name: _text(name, terms[name])
-        for name in ("label", "comment", "client_order_id")
-        if name in terms
+        name: _text(name, carried[name]) for name in _LONGEST if name in carried
     }
     for leg in ("stop_loss", "take_profit"):
         fields |= _level(symbol, side, kind, leg, terms, base, volume, quote_rate)

@@ -1,0 +1,62 @@
+"""What mypy and pyright know of an account. They read the functions; nobody runs them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import assert_type
+
+from ctrader_typed import (
+    KEEP,
+    Account,
+    Api,
+    Change,
+    Fill,
+    Instrument,
+    Order,
+    Position,
+    PositionClosed,
+    Profit,
+    ProtoOADeal,
+    ProtoOAOrder,
+    ProtoOATrader,
+    ProtoOATradeSide,
+)
+
+
+async def what_it_has(api: Api) -> None:
+    """Money is decimal, and None where it cannot be known."""
+    account = await api.account(1)
+    assert_type(account, Account)
+    assert_type(account.positions, Mapping[int, Position])
+    assert_type(account.pending, Mapping[int, ProtoOAOrder])
+    assert_type(account.trader, ProtoOATrader)
+    assert_type(account.balance, Decimal)
+    assert_type(account.equity, Decimal | None)
+    assert_type(account.free_margin, Decimal | None)
+    assert_type(account.used_margin, Decimal)
+    assert_type(account.margin_level, Decimal | None)
+    assert_type(account.profit, Profit | None)
+    assert_type(account.in_step, bool)
+    assert_type(account.symbol("EURUSD"), Instrument)
+    assert_type(account.symbols, Mapping[int, Instrument])
+
+
+async def orders(account: Account) -> None:
+    """Each is the handle of `client.place`."""
+    order = await account.buy("EURUSD", lots="0.1", stop_loss_pips=20, trailing=True)
+    assert_type(order, Order)
+    assert_type(await order.filled(), Fill)
+    assert_type(await account.limit("EURUSD", ProtoOATradeSide.BUY, "1.1", units=1000), Order)
+    assert_type(await account.amend(1, stop_loss=KEEP, take_profit=None), Order)
+    assert_type(await account.close(1, lots="0.1"), Order)
+    assert_type(await account.close_all(), list[Order])
+    await account.buy("EURUSD", lots=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no floats
+    await account.buy("EURUSD", lot="0.1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+
+
+async def changes(account: Account) -> None:
+    """A union, to be told apart by type."""
+    async with account.changes() as stream:
+        async for change in stream:
+            assert_type(change, Change)
+            if isinstance(change, PositionClosed):
+                assert_type(change.deal, ProtoOADeal | None)
