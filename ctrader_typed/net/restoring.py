@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -80,27 +80,35 @@ class Restorer:
             raise ReconnectAbandoned(str(self._refusal)) from self._refusal
         restored()
         self._publish()
-        failures, calm_at = 0, -math.inf
+        lately: set[Part] = set()
+        failures, due, calm_at = 0, -math.inf, -math.inf
         while True:
             while not self._session.missing():
                 await self._news.park()
             if trio.current_time() >= calm_at:
-                failures = 0
-            if failures > 0:  # what is taken away again and again is not asked for without a breath
-                await trio.sleep(self._reconnect.pause(failures - 1, self._chance()))
-            await self._pass(ask)
+                failures, lately = 0, set[Part]()
+            if lately and not self._session.missing(lately):
+                # What is taken away again and again is not asked for without a breath. What was
+                # not asked for lately need not wait for it.
+                with trio.move_on_at(due):
+                    await self._news.park()
+                    continue
+                lately = set[Part]()
+            lately |= await self._pass(ask, lately)
             self._subscriptions.sessions_restored()
             self._publish()
+            due = trio.current_time() + self._reconnect.pause(failures, self._chance())
             failures += 1
             calm_at = trio.current_time() + self._reconnect.ceiling
 
-    async def _pass(self, ask: Ask) -> None:
-        """Ask once for all that is missing, in the server's order."""
-        tried: set[Part] = set()
+    async def _pass(self, ask: Ask, besides: Collection[Part] = ()) -> set[Part]:
+        """Ask once for all that is missing besides these, in the server's order; returns both."""
+        tried = set(besides)
         while stage := self._session.missing(tried):
             async with trio.open_nursery() as nursery:
                 for request in stage:
                     nursery.start_soon(self._ask, ask, request, tried)
+        return tried
 
     async def _ask(self, ask: Ask, request: Request[Any], tried: set[Part]) -> None:
         parts = self._session.parts(request)

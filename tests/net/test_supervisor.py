@@ -606,6 +606,35 @@ async def test_a_session_that_is_taken_away_again_and_again_makes_no_storm(autoj
         assert 5 < len(asked) < 40
 
 
+async def test_an_account_that_is_refused_for_now_keeps_no_other_one_waiting(
+    autojump_clock,
+) -> None:
+    async with playing() as (api, server):
+        await subscribe(api)
+
+        def refusal(session: Session, request: Any) -> Any:
+            away = (
+                isinstance(request, ProtoOAAccountAuthReq) and request.ctid_trader_account_id == 2
+            )
+            return ProtoErrorRes(error_code="CANT_ROUTE_REQUEST") if away else None
+
+        server.refusal = refusal
+        server.forget(2)
+        await server.now.send(ProtoOAAccountDisconnectEvent(ctid_trader_account_id=2))
+        await trio.sleep(100)  # pauses are long by now
+        for _ in range(5):
+            server.forget(1)
+            await server.now.send(ProtoOAAccountDisconnectEvent(ctid_trader_account_id=1))
+            await trio.sleep(0.1)
+            assert server.now.accounts == {1}
+            await trio.sleep(31)
+        asked = [r for r in server.now.got if isinstance(r, ProtoOAAccountAuthReq)]
+        assert len(asked) < 60
+        server.refusal = lambda _, __: None
+        await trio.sleep(31)
+        assert server.now.accounts == {1, 2}
+
+
 # --- the end ---
 
 
