@@ -30,6 +30,10 @@ class Blocks(Generic[K]):
     def __init__(self) -> None:
         self._blocks: dict[K, _Block] = {}
 
+    def none(self) -> bool:
+        """Whether nothing is blocked, nor was lately."""
+        return not self._blocks
+
     def until(self, key: K) -> float:
         """When its block is (or was) over; minus infinity if it was never blocked."""
         block = self._blocks.get(key)

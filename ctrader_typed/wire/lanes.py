@@ -7,7 +7,7 @@ what becomes of it: the exchange queues its tickets here and asks `pop(now)` for
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any, Generic, TypeVar
 
@@ -106,7 +106,9 @@ class _Queue(Generic[T]):
 
     def oldest(self, kinds: list[type[Any]]) -> T:
         """Take the oldest of some kinds that wait."""
-        kind = min(kinds, key=lambda kind: next(iter(self._kinds[kind].values())))
+        kind = kinds[0]
+        if len(kinds) > 1:
+            kind = min(kinds, key=lambda kind: next(iter(self._kinds[kind].values())))
         items = self._kinds[kind]
         item, _ = items.popitem(last=False)
         if not items:
@@ -157,11 +159,13 @@ class Lanes(Generic[T]):
 
     def pop(self, now: float) -> T | None:
         """The item that leaves now, which takes its place in the lane; None if none may."""
-        for turn in self._turns():
-            queue = self._queues[turn]
+        free = self._blocks.none()
+        for turn, queue in self._in_turn():
             if queue.empty() or self._opens_at(turn) > now:
                 continue
-            kinds = [kind for kind in queue.kinds() if self._blocked_until(turn, kind) <= now]
+            kinds = list(queue.kinds())
+            if not free:
+                kinds = [kind for kind in kinds if self._blocked_until(turn, kind) <= now]
             if kinds:
                 self._leave(turn, now)
                 return queue.oldest(kinds)
@@ -183,10 +187,11 @@ class Lanes(Generic[T]):
         self._ordinary.written(now)
         self._historical.written(now)
 
-    def _turns(self) -> Iterator[Turn]:
+    def _in_turn(self) -> Iterable[tuple[Turn, _Queue[T]]]:
+        queues = self._queues
         if self._read_is_due():
-            yield Turn.READ
-        yield from Turn
+            return ((Turn.READ, queues[Turn.READ]), *queues.items())
+        return queues.items()
 
     def _read_is_due(self) -> bool:
         return self._orders_in_a_row >= FAIRNESS
