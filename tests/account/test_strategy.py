@@ -1,4 +1,4 @@
-"""A strategy for forty simulated minutes: links cut, limits met, and the books agree to the cent."""
+"""A strategy for forty simulated minutes: links cut, limits met, books that agree to the cent."""
 
 from __future__ import annotations
 
