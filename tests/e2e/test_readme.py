@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
-CONNECT, TRADE, MESSAGES, OFFLINE, COLUMNS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+CONNECT, TRADE, MESSAGES, OFFLINE, TRADER, COLUMNS = re.findall(
+    r"```python\n(.*?)```", README, re.DOTALL
+)
 
 ACCOUNT = 42
 
@@ -178,6 +180,14 @@ def test_messages() -> None:
 def test_offline(capsys: pytest.CaptureFixture[str]) -> None:
     run(OFFLINE)
     assert capsys.readouterr().out == ("ACCEPTED, waiting for the price\nFILLED at 1.08392\n")
+
+
+@pytest.mark.usefixtures("environment")
+def test_trader(capsys: pytest.CaptureFixture[str]) -> None:
+    run(TRADER)
+    bought, closed = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"10000 units at 1\.0845\d, equity 99\d\d\.\d\d", bought)
+    assert re.fullmatch(r"0 positions, balance 99\d\d\.\d\d", closed)
 
 
 @pytest.mark.usefixtures("environment")
