@@ -6,11 +6,12 @@ Knows nothing of what is sent over it.
 from __future__ import annotations
 
 import ssl
-from typing import Any
 
 import trio
 
 from ..errors import CertificateRefused, ConnectFailed
+from .tcp import TcpStream
+from .tls import TlsStream, shake_hands
 from .transport import broken
 
 _TRUSTED_TLS = ("TLSv1.2", "TLSv1.3")
@@ -40,17 +41,15 @@ _HANDSHAKE = {
 """What a failed handshake means, by OpenSSL's reason."""
 
 
-async def open_tcp(host: str, port: int) -> trio.SocketStream:
+async def open_tcp(host: str, port: int) -> TcpStream:
     """Connect without TLS, or ConnectFailed. Cancelled, it leaves nothing open."""
     try:
-        return await trio.open_tcp_stream(host, port)
+        return TcpStream(await trio.open_tcp_stream(host, port))
     except OSError as error:
         raise ConnectFailed(f"cannot reach {host}:{port}: {error}") from error
 
 
-async def open_tls(
-    host: str, port: int, context: ssl.SSLContext | None
-) -> trio.SSLStream[trio.SocketStream]:
+async def open_tls(host: str, port: int, context: ssl.SSLContext | None) -> TlsStream:
     """Connect and finish the TLS handshake, with the host's name sent and checked.
 
     Without a context certificates are verified against this machine's authorities. TLS below 1.2 is
@@ -60,25 +59,27 @@ async def open_tls(
     if context is None:
         context = ssl.create_default_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION
     where = f"{host}:{port}"
     tcp = await open_tcp(host, port)
-    # The farewell of TLS adds nothing to frames with lengths, and proxies do not wait for it.
-    stream = trio.SSLStream(tcp, context, server_hostname=host, https_compatible=True)
     try:
-        await stream.do_handshake()
-        _check_version(where, stream)
-    except BaseException as error:
+        stream = await shake_hands(tcp, context, server_hostname=_spelled(host))
+    except trio.BrokenResourceError as error:
+        raise _explained(where, error) from error
+    version = stream.version()
+    if version not in _TRUSTED_TLS:
         await trio.aclose_forcefully(stream)
-        if isinstance(error, trio.BrokenResourceError):
-            raise _explained(where, error) from error
-        raise
+        raise ConnectFailed(f"{where} chose {version}; at least TLSv1.2 is required")
     return stream
 
 
-def _check_version(where: str, stream: Any) -> None:
-    version: str | None = stream.version()
-    if version not in _TRUSTED_TLS:
-        raise ConnectFailed(f"{where} chose {version}; at least TLSv1.2 is required")
+def _spelled(host: str) -> bytes:
+    """As the name was looked up: the standard library spells some names otherwise (IDNA 2003)."""
+    if host.isascii():
+        return host.encode("ascii")
+    import idna  # noqa: PLC0415 - slow to import, and few hosts need it; trio brings it
+
+    return idna.encode(host, uts46=True)
 
 
 def _explained(where: str, error: trio.BrokenResourceError) -> ConnectFailed:

@@ -11,9 +11,7 @@ from typing import Protocol
 import trio
 
 from ..errors import ConnectionLost
-
-CHUNK = 65_536
-"""Bytes that are received at a time."""
+from .tcp import CHUNK
 
 CLOSING_TIME = 1.0
 """Seconds for a farewell that a stalled peer may never take."""

@@ -22,7 +22,8 @@ from trio_websocket import (
 from ..errors import ConnectFailed, ConnectionLost, CTraderError, RemoteProtocolError
 from ..wire.connection import Carrier
 from ..wire.framing import MAX_FRAME
-from .transport import CHUNK, CLOSING_TIME, broken
+from .tcp import CHUNK
+from .transport import CLOSING_TIME, broken
 
 _PATH = "/"
 _IN_ORDER = (1000, 1001, 1005)
