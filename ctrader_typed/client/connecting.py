@@ -129,7 +129,7 @@ async def _client(
     failure: BaseException | None = None
     with nullcontext() if chosen.journal is None else Journal(chosen.journal, schema) as kept:
         roles = Roles(schema)
-        subscriptions = Subscriptions((roles.execution, roles.order_error))
+        subscriptions = Subscriptions((roles.execution, roles.order_error), roles.quotes)
         orders = Orders(schema, kept)
         supervisor = _supervisor(dial, patience, schema, subscriptions, orders, chosen)
         background = Background()
@@ -164,8 +164,8 @@ def _supervisor(
     reconnect, chance, tally = chosen.reconnect, random.random, Tally()
     restorer = Restorer(Session(schema), subscriptions, reconnect, chosen.silence_limit, chance)
 
-    def watch(answered: list[Answered], events: list[Event]) -> None:
-        tally.observe(answered, len(events))
+    def watch(answered: list[Answered], events: list[Event], unread: int) -> None:
+        tally.observe(answered, len(events) + unread)
         restorer.observe(answered, events)
 
     def build(transport: Transport) -> Link:

@@ -38,7 +38,9 @@ from .wirelog import WireLog
 
 R = TypeVar("R", bound=Message)
 
-Watch = Callable[[list[Answered], list[Event]], None]
+Watch = Callable[[list[Answered], list[Event], int], None]
+
+_NOTHING: frozenset[type[Any]] = frozenset()
 
 TOGETHER = 4_096
 """Bytes from which no further request joins a write. With 100 requests in flight a write for each
@@ -51,7 +53,8 @@ log = logging.getLogger(__name__)
 class Link:
     """A connection from the moment its transport is open to its end.
 
-    `watch` sees each batch, answers and events, before anybody who waits for them runs.
+    `watch` sees each batch, answers and events and how many more were left unread, before anybody
+    who waits for them runs.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Link:
         self._heartbeat_due = False
         self._together = TOGETHER if wire.carrier is Carrier.BYTES else 1
         self._writer = trio.lowlevel.ParkingLot()
+        self._unread = _NOTHING
         self._waiting: dict[Ticket, trio.lowlevel.Task] = {}
         self._reported: set[int] = set()
         self._watch = watch
@@ -180,18 +184,28 @@ class Link:
             data = await self._transport.receive()
             self.heard_at = trio.current_time()
             self._pulse.heard(self.heard_at)
-            self._dispatch(connection.receive_data(data))
+            self._leave_unread()
+            before = connection.skipped
+            received = connection.receive_data(data)
+            self._dispatch(received, connection.skipped - before)
             if data == b"":
                 raise ConnectionLost("the server closed the connection")
         raise connection.broken
 
-    def _dispatch(self, received: list[Received]) -> None:
+    def _leave_unread(self) -> None:
+        """What nobody would see need not be read: most of what an idle program gets is quotes."""
+        unwanted = _NOTHING if self._wirelog.listens() else self._subscriptions.unwanted
+        if unwanted is not self._unread:
+            self._unread = unwanted
+            self._connection.leave_unread(unwanted)
+
+    def _dispatch(self, received: list[Received], unread: int) -> None:
         self._wirelog.received(received)
         self._orders.receive(received)
         batch = self._exchange.receive(received, trio.current_time())
         self._orders.answered(batch.settled)
         if self._watch is not None:
-            self._watch(batch.answered, batch.events)
+            self._watch(batch.answered, batch.events, unread)
         self._wake(batch.settled)
         self._subscriptions.publish(batch.events)
         for payload in batch.unreadable:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from types import TracebackType
@@ -187,11 +187,19 @@ class _Loss:
 class Subscriptions:
     """All open streams of a client, and which types each of them wants.
 
-    `never_dropped` are the types that wait however many they become.
+    `never_dropped` are the types that wait however many they become; those `only_for_streams` mean
+    nothing to anybody else.
     """
 
-    def __init__(self, never_dropped: tuple[type[Any], ...] = ()) -> None:
+    def __init__(
+        self,
+        never_dropped: tuple[type[Any], ...] = (),
+        only_for_streams: Collection[type[Any]] = (),
+    ) -> None:
         self._never_dropped = (*never_dropped, NotRestored)
+        self._only_for_streams = only_for_streams
+        self.unwanted: frozenset[type[Any]] = frozenset()
+        """Types that came, of those `only_for_streams`, and that no stream is open for."""
         self._streams: list[EventStream[Any]] = []
         self._by_type: dict[type[Any], tuple[bool, list[EventStream[Any]]]] = {}
         self._losses: dict[EventStream[Any], _Loss] = {}
@@ -202,6 +210,7 @@ class Subscriptions:
 
     def add(self, stream: EventStream[Any]) -> None:
         """From now on the stream gets what it wants."""
+        self.unwanted = frozenset()
         self._streams.append(stream)
         self._by_type.clear()
 
@@ -229,6 +238,8 @@ class Subscriptions:
                 route = self._by_type[kind] = self._route(kind)
             keep, streams = route
             if not streams:
+                if kind in self._only_for_streams:
+                    self.unwanted |= {kind}
                 continue
             together = list(row)
             for stream in streams:

@@ -26,15 +26,19 @@ class WireLog:
     def __init__(self, reader: Connection) -> None:
         self._reader = reader
 
+    def listens(self) -> bool:
+        """Whether it was asked for, and wants every message."""
+        return log.isEnabledFor(logging.DEBUG)
+
     def sent(self, frame: bytes) -> None:
         """A whole frame goes out, or tries to."""
-        if log.isEnabledFor(logging.DEBUG):
+        if self.listens():
             for value in self._reader.receive_data(frame):
                 log.debug("→ %s", _line(value))
 
     def received(self, values: Iterable[Received]) -> None:
         """These came in."""
-        if log.isEnabledFor(logging.DEBUG):
+        if self.listens():
             for value in values:
                 log.debug("← %s", _line(value))
 

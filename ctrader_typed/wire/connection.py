@@ -5,7 +5,7 @@ Knows no role: what a message means, and what may follow what, is decided above.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -111,6 +111,11 @@ class Connection:
         self._frame = wire.frame
         self._encode = wire.encoder(schema)
         self._decode = wire.decoder(schema)
+        nothing: Mapping[type[Message], int] = {}
+        self._with_heads = nothing if wire.carrier is Carrier.TEXT else schema.payload_types
+        self._unread: frozenset[bytes] = frozenset()
+        self.skipped = 0
+        """How many messages were left unread."""
         self._columnar: set[str] = set()
         self._decode_columnar = wire.columns(schema, self._decode, self._columnar)
         self._deframer = wire.deframer()
@@ -129,6 +134,14 @@ class Connection:
         it has no payload type or is too long.
         """
         return self._frame(self._encode(message, client_msg_id))
+
+    def leave_unread(self, kinds: Iterable[type[Message]]) -> None:
+        """From now on do not read messages of these types, but count them in `skipped`.
+
+        In JSON the envelope cannot be read without what is in it: there they come all the same.
+        """
+        numbers = self._with_heads
+        self._unread = frozenset(protobuf.head(numbers[kind]) for kind in kinds if kind in numbers)
 
     def in_columns(self, client_msg_id: str) -> None:
         """Give the answer to this request as a ColumnsEnvelope, if it is one with rows."""
@@ -152,10 +165,14 @@ class Connection:
         if self._ended:
             raise LocalProtocolError("data was received after the end of the stream")
         received: list[Received] = []
+        unread = self._unread
         decode = self._decode_columnar if self._columnar else self._decode
         try:
             whole, spans = self._deframer.spans(data)
             for start, end in spans:
+                if unread and whole[start : start + protobuf.HEAD] in unread:
+                    self.skipped += 1
+                    continue
                 received.append(
                     decode(whole, start, end)
                 )  # one by one: what precedes a break survives it

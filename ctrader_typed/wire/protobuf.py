@@ -87,7 +87,7 @@ def _one_pass_reader(schema: Schema) -> ReadEnvelope:
     compiled = schema.envelopes(Envelope)
     if compiled is not None:
         return compiled[0]
-    heads = {_head(number): cls for number, cls in schema.by_payload_type.items()}
+    heads = {head(number): cls for number, cls in schema.by_payload_type.items()}
 
     def read(data: bytes, start: int, end: int) -> Envelope:
         straight = heads[data[start : start + HEAD]].straight_decode
@@ -108,8 +108,10 @@ def _one_pass_reader(schema: Schema) -> ReadEnvelope:
     return read
 
 
-def _head(payload_type: int) -> bytes:
-    """The type, and the tag of the payload. Types below 128 give three bytes, which match none."""
+def head(payload_type: int) -> bytes:
+    """What an envelope of this type begins with, as every server writes it: the type, and the tag
+    of the payload. Types below 128 give three bytes, which match no HEAD.
+    """
     low, high = payload_type & 127, payload_type >> 7
     number = [low | 128, high] if high else [low]
     return bytes([1 << 3, *number, 2 << 3 | 2])

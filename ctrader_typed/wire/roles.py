@@ -43,6 +43,11 @@ class Roles:
         """Answers a trading request, and can follow it several times."""
         self.order_error: type[Message] = called("ProtoOAOrderErrorEvent")
         """Refuses a trading request, or comes unsolicited."""
+        quotes = ("ProtoOASpotEvent", "ProtoOADepthEvent")
+        self.quotes: frozenset[type[Message]] = frozenset(
+            schema.by_name[name] for name in quotes if name in schema.by_name
+        )
+        """Come by the thousand, and mean nothing to the protocol itself."""
 
 
 class TradingRoles:
