@@ -6,8 +6,8 @@ What is missing is decided in `wire.session`; here it is asked for. Knows no tra
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -16,7 +16,7 @@ from ..errors import ConnectionLost, CTraderError, ReconnectAbandoned
 from ..message import Message, Request
 from ..wire.exchange import Answered, Event
 from ..wire.notices import NotRestored
-from ..wire.reconnect import Reconnect, may_pass
+from ..wire.reconnect import Reconnect, Unrest, may_pass
 from ..wire.session import Kind, Part, Session
 from .subscriptions import Subscriptions
 
@@ -80,35 +80,44 @@ class Restorer:
             raise ReconnectAbandoned(str(self._refusal)) from self._refusal
         restored()
         self._publish()
-        lately: set[Part] = set()
-        failures, due, calm_at = 0, -math.inf, -math.inf
-        while True:
-            while not self._session.missing():
+        await self._keep(ask)
+
+    async def _keep(self, ask: Ask) -> None:
+        """Heal each account by itself: one that is refused again and again delays no other."""
+        unrest = defaultdict[int, Unrest](lambda: Unrest(self._reconnect))
+        healing: set[int] = set()
+
+        async def heal(account: int) -> None:
+            await self._heal(ask, account, unrest[account])
+            healing.remove(account)
+
+        async with trio.open_nursery() as nursery:
+            while True:
+                for account in self._session.incomplete() - healing:
+                    healing.add(account)
+                    nursery.start_soon(heal, account)
                 await self._news.park()
-            if trio.current_time() >= calm_at:
-                failures, lately = 0, set[Part]()
-            if lately and not self._session.missing(lately):
-                # What is taken away again and again is not asked for without a breath. What was
-                # not asked for lately need not wait for it.
-                with trio.move_on_at(due):
-                    await self._news.park()
-                    continue
-                lately = set[Part]()
-            lately |= await self._pass(ask, lately)
+
+    async def _heal(self, ask: Ask, account: int, unrest: Unrest) -> None:
+        """Until nothing is missing of an account: what is taken away or refused again and again is
+        not asked for without a breath.
+        """
+        while self._session.missing(account=account):
+            unrest.lost(trio.current_time())
+            if unrest.failures > 0:
+                await trio.sleep(self._reconnect.pause(unrest.failures - 1, self._chance()))
+            await self._pass(ask, account)
+            unrest.stands(trio.current_time())
             self._subscriptions.sessions_restored()
             self._publish()
-            due = trio.current_time() + self._reconnect.pause(failures, self._chance())
-            failures += 1
-            calm_at = trio.current_time() + self._reconnect.ceiling
 
-    async def _pass(self, ask: Ask, besides: Collection[Part] = ()) -> set[Part]:
-        """Ask once for all that is missing besides these, in the server's order; returns both."""
-        tried = set(besides)
-        while stage := self._session.missing(tried):
+    async def _pass(self, ask: Ask, account: int | None = None) -> None:
+        """Ask once for all that is missing (of one account, if given), in the server's order."""
+        tried: set[Part] = set()
+        while stage := self._session.missing(tried, account):
             async with trio.open_nursery() as nursery:
                 for request in stage:
                     nursery.start_soon(self._ask, ask, request, tried)
-        return tried
 
     async def _ask(self, ask: Ask, request: Request[Any], tried: set[Part]) -> None:
         parts = self._session.parts(request)

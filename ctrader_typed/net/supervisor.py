@@ -16,7 +16,7 @@ from ..codec.columns import Columns
 from ..errors import ConnectFailed, ConnectionLost, CTraderError, ReconnectAbandoned
 from ..message import Message, Request
 from ..wire.limits import Limits
-from ..wire.reconnect import Reconnect
+from ..wire.reconnect import Reconnect, Unrest
 from ..wire.statistics import Statistics, Tally
 from .link import Link
 from .orders import Orders
@@ -60,6 +60,7 @@ class Supervisor:
         self._orders = orders
         self._tally = tally
         self._reconnect = reconnect
+        self._unrest = Unrest(reconnect)
         self._patience = patience
         self._chance = chance
         self._link: Link | None = None
@@ -116,6 +117,7 @@ class Supervisor:
 
     def _expose(self, link: Link) -> None:
         self._tally.connections += 1
+        self._unrest.stands(trio.current_time())
         self._link = link
         self._orders.connected(link.submit, link.withdraw)
         self._subscriptions.restored()
@@ -136,19 +138,21 @@ class Supervisor:
 
     async def _keep(self, link: Link) -> ConnectionLost:
         """Why there is no connection any more."""
-        reconnect = self._reconnect
+        reconnect, unrest = self._reconnect, self._unrest
         lost: CTraderError = await self._serve(link)
         failures = 0
         while not isinstance(lost, ReconnectAbandoned) and reconnect.allows(failures):
-            pause = reconnect.pause(failures, self._chance())
+            pause = unrest.pause(self._chance())
             log.warning("connection lost (%s); the next attempt is in %.1f s", lost, pause)
             await trio.sleep(pause)
             before = self._tally.connections
             lost = await self._attempt()
-            failures += 1
             if self._tally.connections > before:
                 failures = 0
+                unrest.lost(trio.current_time())
             else:
+                failures += 1
+                unrest.failed()
                 self._tally.failed_attempts += 1
         if isinstance(lost, ReconnectAbandoned):
             return lost

@@ -5,6 +5,7 @@ Pure: chance is an argument. Knows no connection.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..advice import Category
@@ -21,7 +22,8 @@ class Reconnect:
     At most `attempts` failures in a row, None for any number, 0 for no attempt at all. Before each
     attempt a pause: any time up to `first` seconds, after each failure up to twice as long, up to
     `ceiling` seconds in the end. Chance chooses, so that a thousand clients of a server that comes
-    back do not come back as one.
+    back do not come back as one. A connection that is lost before it has stood for `ceiling`
+    seconds lengthens the next pause as a failure does; towards `attempts` it does not count.
     """
 
     attempts: int | None = None
@@ -42,6 +44,36 @@ class Reconnect:
     def allows(self, failures: int) -> bool:
         """Whether another attempt may be made after this many failures in a row."""
         return self.attempts is None or failures < self.attempts
+
+
+class Unrest:
+    """How often in a row something failed, or was lost soon after it was there: so long is the next
+    pause.
+
+    A row ends when what was brought back has stood for `ceiling` seconds. Times are seconds of any
+    clock that does not run backwards.
+    """
+
+    def __init__(self, reconnect: Reconnect) -> None:
+        self._reconnect = reconnect
+        self._calm_at = -math.inf
+        self.failures = 0
+
+    def failed(self) -> None:
+        """One more attempt came to nothing."""
+        self.failures += 1
+
+    def stands(self, now: float) -> None:
+        """It is back, which it has yet to prove."""
+        self._calm_at = now + self._reconnect.ceiling
+
+    def lost(self, now: float) -> None:
+        """It is gone: too soon, or for the first time in a while."""
+        self.failures = 0 if now >= self._calm_at else self.failures + 1
+
+    def pause(self, chance: float) -> float:
+        """Seconds before the next attempt; `chance` is from 0 to 1."""
+        return self._reconnect.pause(self.failures, chance)
 
 
 NO_RECONNECT = Reconnect(attempts=0)

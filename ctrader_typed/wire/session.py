@@ -199,20 +199,28 @@ class Session:
 
     # --- restoring ---
 
-    def missing(self, besides: Collection[Part] = ()) -> list[Any]:
+    def incomplete(self) -> frozenset[int]:
+        """The accounts of which something can be asked for; 0 stands for the application."""
+        return frozenset(part.account for part in self._wanted if self._can_be_asked(part))
+
+    def missing(self, besides: Collection[Part] = (), account: int | None = None) -> list[Any]:
         """The requests that come next: all that can be sent before any of them is answered.
 
         Nothing for the parts of `besides`, nor for an account that was refused until somebody
-        authorises it again. Empty if there is nothing to do.
+        authorises it again; with `account` only what `incomplete` means by it. Empty if there is
+        nothing to do.
         """
         for kind in Kind:
             parts = [
                 part
                 for part in self._wanted
-                if part.kind is kind and part not in besides and self._can_be_asked(part)
+                if part.kind is kind
+                and account in {None, part.account}
+                and part not in besides
+                and self._can_be_asked(part)
             ]
             if parts and kind is Kind.TRENDBARS:  # bars and depth need spots, not each other
-                return self._requests(parts) + self.missing({*besides, *parts})
+                return self._requests(parts) + self.missing({*besides, *parts}, account)
             if parts:
                 return self._requests(parts)
         return []

@@ -491,6 +491,38 @@ async def test_pauses_double_up_to_the_ceiling(autojump_clock, monkeypatch) -> N
         assert api.statistics().failed_attempts == 11
 
 
+async def test_a_server_that_cuts_each_connection_as_soon_as_it_is_restored(
+    autojump_clock, monkeypatch
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    async with playing(Reconnect(attempts=1)) as (api, server):
+        await api.auth(**KEYS, account_id=1)
+
+        def cut(session: Session, request: Any) -> None:
+            if isinstance(request, ProtoOAAccountAuthReq):
+                server.nursery.start_soon(soon, session)
+
+        async def soon(session: Session) -> None:
+            await trio.sleep(0.01)
+            await session.hang_up()
+
+        server.refusal = cut
+        await server.now.hang_up()
+        await trio.sleep(200)
+        pauses = [
+            round(b - a) for a, b in zip(server.attempts[1:], server.attempts[2:], strict=False)
+        ]
+        assert pauses == [1, 2, 4, 8, 16, 30, 30, 30, 30, 30]
+        assert api.statistics().failed_attempts == 0
+        server.refusal = lambda session, request: None
+        await trio.sleep(70)  # this one stands
+        tried = len(server.attempts)
+        await server.now.hang_up()
+        await trio.sleep(0.6)
+        assert len(server.attempts) == tried + 1
+        await api.connected()
+
+
 async def test_a_limit_of_attempts(autojump_clock) -> None:
     three = Reconnect(attempts=3)
     async with playing(three) as (api, server), api.events(ProtoOASpotEvent) as spots:
@@ -633,6 +665,22 @@ async def test_an_account_that_is_refused_for_now_keeps_no_other_one_waiting(
         server.refusal = lambda _, __: None
         await trio.sleep(31)
         assert server.now.accounts == {1, 2}
+
+
+async def test_an_account_whose_answer_is_late_delays_no_other(autojump_clock) -> None:
+    async with playing() as (api, server):
+        await subscribe(api)
+        of_the_first = {key for key in server.now.subscribed if key[1] == 1}
+        server.refusal = lambda session, request: session.stop()
+        server.forget(2)
+        await server.now.send(ProtoOAAccountDisconnectEvent(ctid_trader_account_id=2))
+        await trio.sleep(1)  # asked for it, and got no answer yet
+        server.refusal = lambda session, request: None
+        server.now.deaf = False
+        server.forget(1)
+        await server.now.send(ProtoOAAccountDisconnectEvent(ctid_trader_account_id=1))
+        await trio.sleep(1)
+        assert server.now.subscribed == of_the_first
 
 
 # --- the end ---
