@@ -116,12 +116,12 @@ async def clogged_tcp() -> tuple[TcpStream, TcpStream]:
 
 
 async def clog(send, pair) -> None:
-    """Until the kernel takes nothing more, nor a little later."""
+    """Until the kernel takes nothing more, nor when late acknowledgements (40 ms) have come."""
     refusals = 0
     while refusals < 3:
         moved = [send(stream) for stream in pair]
         refusals = 0 if any(moved) else refusals + 1
-        with trio.move_on_after(0.01 if refusals else 0):
+        with trio.move_on_after(0.06 if refusals else 0):
             await trio.sleep_forever()
 
 
