@@ -4,10 +4,12 @@ A request is on the disk before its first byte is on the wire, so whatever kills
 next one knows what may have happened. Knows no server and no loop: `opened` blocks for as long as
 the disk takes (call it in a thread), the others for some microseconds.
 
-The file is JSON Lines and only ever appended to: `opened` (with the request), `known` (the ids that
-the server gave) and `ended`. A line that is torn, by a kill or a full disk, counts as not written:
-of an `opened` that means that the request was not sent. Requests hold no secrets. When
-`open_orders()` is empty and no process has the file open, it may be deleted.
+The file is JSON Lines, and appended to while it is open: `opened` (with the request), `known` (the
+ids that the server gave) and `ended`. A line that is torn, by a kill or a full disk, counts as not
+written: of an `opened` that means that the request was not sent. Requests hold no secrets. Who
+opens the file puts one in its place that holds no more than what is open (not on Windows, where an
+open file cannot be replaced). When `open_orders()` is empty and no process has the file open, it
+may be deleted.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from .schema import Schema
 
 log = logging.getLogger(__name__)
 
+_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _HEADER = b'{"journal":"ctrader_typed orders","version":1}\n'
 
 
@@ -60,10 +63,8 @@ class Journal:
         self._schema = schema
         self._open: dict[str, OpenOrder] = {}
         self._writing = threading.Lock()
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = os.open(self._path, flags, 0o600)
+        self._file = _open_alone(self._path)
         try:
-            _lock(self._file, self._path)
             self._whole = self._load()
         except BaseException:
             self.close()
@@ -147,6 +148,7 @@ class Journal:
         if not data.startswith(_HEADER):
             raise DecodeError(f"expected a journal of orders, {self._path} is something else")
         lines = data.split(b"\n")
+        lines_of: dict[str, list[bytes]] = {}
         for number, line in enumerate(lines[1:], 2):
             try:
                 record = json.loads(line) if line else None
@@ -155,23 +157,83 @@ class Journal:
                 continue
             try:
                 if record is not None:
-                    self._take(record)
+                    lines_of.setdefault(self._take(record), []).append(line)
             except (KeyError, TypeError, AttributeError, DecodeError) as error:
                 what = f"line {number} of the journal {self._path} is no record of this release"
                 raise DecodeError(f"{what}: {error!r}") from error
-        return lines[-1] == b""
+        return self._compacted(data, lines_of) or lines[-1] == b""
 
-    def _take(self, record: dict[str, Any]) -> None:
+    def _compacted(self, data: bytes, lines_of: Mapping[str, list[bytes]]) -> bool:
+        """Leave out what is over, if anything is, and if the disk lets us."""
+        kept = [_HEADER, *(line + b"\n" for key in self._open for line in lines_of[key])]
+        fresh = b"".join(kept)
+        if len(fresh) >= len(data) or sys.platform == "win32":
+            return False
+        try:
+            file = _replaced(self._path, fresh)
+        except OSError as error:
+            log.warning("%s keeps what is over: %s", self._path, error.strerror)
+            return False
+        os.close(self._file)
+        self._file = file
+        _sync_folder(self._path.parent)
+        return True
+
+    def _take(self, record: dict[str, Any]) -> str:
+        """Learn from a line; returns whose it is."""
         if "opened" in record:
             request: Any = self._schema.by_name[record["request"]].from_dict(record["payload"])
             key: str = record["opened"]
             self._open[key] = OpenOrder(key, request, record["at"], record["mark"])
-        elif "known" in record:
+            return key
+        if "known" in record:
             order = self._open[record["known"]]
             ids = {"order_id": record["order"], "position_id": record["position"]}
             self._open[order.key] = replace(order, **ids)
-        else:
-            del self._open[record["ended"]]
+            return order.key
+        ended: str = record["ended"]
+        del self._open[ended]
+        return ended
+
+
+def _open_alone(path: Path) -> int:
+    """The file at `path`, locked. If another process replaces it before it is, the new one."""
+    while True:
+        file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        try:
+            _lock(file, path)
+            if _is_at(path, file):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def _is_at(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
+
+
+def _replaced(path: Path, data: bytes) -> int:
+    """Another file in the place of this one, locked like it, as a whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)  # left by a process that was killed
+    file = os.open(new, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        _lock(file, new)
+        left = data
+        while left:
+            left = left[os.write(file, left) :]
+        os.fsync(file)
+        new.replace(path)
+    except BaseException:
+        os.close(file)
+        new.unlink(missing_ok=True)
+        raise
+    return file
 
 
 def _sync_folder(folder: Path) -> None:

@@ -63,8 +63,9 @@ def test_closing_twice_is_fine(path: Path) -> None:
     journal.close()
 
 
-def test_torn_at_every_byte(path: Path) -> None:
+def test_torn_at_every_byte(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each whole line counts, a torn one does not, and what is written next is whole again."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # 2,000 files, and nobody dies
     with Journal(path) as journal:
         journal.opened(FIRST)
         journal.known("k1", 7, 5)
@@ -188,3 +189,167 @@ def test_killed_it_leaves_all_its_orders_and_no_lock(path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert list(reopened(path)) == [f"k{number}" for number in range(10)]
+
+
+# --- what is over is left out by who opens it next ---
+
+
+def lived_in(path: Path) -> list[OpenOrder]:
+    """Many orders came and went, two are open: returns those."""
+    with Journal(path) as journal:
+        journal.opened(FIRST)
+        for number in range(50):
+            journal.opened(OpenOrder(f"gone{number}", new_order(), NOW, None))
+            journal.known(f"gone{number}", number, None)
+            journal.ended(f"gone{number}", "FILLED")
+        journal.opened(THIRD)
+        journal.known("k1", 7, 5)
+        return journal.open_orders()
+
+
+not_on_windows = pytest.mark.skipif(
+    sys.platform == "win32", reason="an open file is not replaced there"
+)
+
+
+@not_on_windows
+def test_who_opens_it_leaves_out_what_is_over(path: Path) -> None:
+    left = lived_in(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    Journal(path).close()
+    assert path.read_bytes() == b"".join((lines[0], lines[1], lines[-1], lines[-2]))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+    with Journal(path) as journal:
+        assert journal.open_orders() == left
+        journal.opened(SECOND)
+        journal.ended("k3", "FILLED")
+    assert list(reopened(path)) == ["k1", "k2"]
+
+
+@not_on_windows
+def test_a_file_with_nothing_to_leave_out_is_not_replaced(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.opened(FIRST)
+    before = path.stat().st_ino
+    Journal(path).close()
+    assert path.stat().st_ino == before
+
+
+@not_on_windows
+def test_the_lock_goes_with_the_name(path: Path) -> None:
+    lived_in(path)
+    with Journal(path), pytest.raises(JournalInUse):
+        Journal(path)
+    Journal(path).close()
+
+
+@not_on_windows
+def test_a_file_that_was_replaced_while_it_was_opened_is_let_go(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = lived_in(path)
+    open_file = os.open
+
+    def late(name: Any, *args: Any) -> int:
+        file = open_file(name, *args)
+        monkeypatch.undo()
+        Journal(path).close()  # another process, which is through with it by now
+        return file
+
+    monkeypatch.setattr(os, "open", late)
+    with Journal(path) as journal:
+        assert journal.open_orders() == left
+        journal.opened(SECOND)
+    assert list(reopened(path)) == ["k1", "k3", "k2"]
+
+
+@not_on_windows
+def test_a_disk_that_takes_no_other_file_leaves_the_old_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = lived_in(path)
+    before = path.read_bytes()
+
+    def full(file: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with Journal(path) as journal:
+        monkeypatch.undo()
+        assert journal.open_orders() == left
+        assert path.read_bytes() == before
+        assert list(path.parent.iterdir()) == [path]
+        journal.opened(SECOND)
+    assert list(reopened(path)) == ["k1", "k3", "k2"]
+
+
+KILLED_AT = """
+import fcntl, os, shutil, signal, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from ctrader_typed.journal import Journal, OpenOrder
+from tests.trading import new_order
+
+def deadly(place, name, step):
+    real = getattr(place, name)
+    def call(*args, **options):
+        if name == "write" and step(0.5):
+            real(args[0], args[1][: len(args[1]) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        if step(1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **options)
+    setattr(place, name, call)
+
+def live(path, at):
+    left = at
+    def step(cost):
+        nonlocal left
+        left -= cost
+        return left <= 0
+    for name in ("open", "write", "fsync", "close", "replace", "unlink", "stat"):
+        deadly(os, name, step)
+    deadly(fcntl, "flock", step)
+    with Journal(path) as journal:
+        journal.opened(OpenOrder("later", new_order(), 1, None))
+    os._exit(0)
+
+number, died = 0, True
+while died:
+    number += 1
+    path = Path({folder!r}) / str(number) / "orders.jsonl"
+    path.parent.mkdir()
+    shutil.copy({path!r}, path)
+    if (child := os.fork()) == 0:
+        live(path, number / 2)
+    died = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert number < 200
+print(number)
+"""
+
+
+@not_on_windows
+def test_killed_at_any_moment_of_it_nothing_is_lost(path: Path, tmp_path: Path) -> None:
+    """Before each call of the system, and in the middle of each write."""
+    left = {order.key: order for order in lived_in(path)}
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    root = str(Path(__file__).parents[2])
+    code = KILLED_AT.format(root=root, folder=str(folder), path=str(path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    count = int(done.stdout)
+    assert count > 20
+    old, short = 0, 0
+    for number in range(1, count + 1):
+        killed = folder / str(number) / "orders.jsonl"
+        size = killed.stat().st_size
+        old, short = old + (size >= path.stat().st_size), short + (size < path.stat().st_size / 2)
+        found = reopened(killed)
+        later = found.pop("later", None)
+        assert found == left, number
+        assert list(killed.parent.iterdir()) == [killed], number
+    assert later is not None, "the last one was let live"
+    assert old > 0
+    assert short > 0
