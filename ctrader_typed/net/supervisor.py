@@ -60,7 +60,7 @@ class Supervisor:
         self._orders = orders
         self._tally = tally
         self._reconnect = reconnect
-        self._unrest = Unrest(reconnect)
+        self._unrest = Unrest(reconnect, quick=1)
         self._patience = patience
         self._chance = chance
         self._link: Link | None = None

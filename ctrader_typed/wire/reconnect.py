@@ -23,7 +23,8 @@ class Reconnect:
     attempt a pause: any time up to `first` seconds, after each failure up to twice as long, up to
     `ceiling` seconds in the end. Chance chooses, so that a thousand clients of a server that comes
     back do not come back as one. A connection that is lost before it has stood for `ceiling`
-    seconds lengthens the next pause as a failure does; towards `attempts` it does not count.
+    seconds is a failure, too, but no second one: a server that cuts each connection sees an attempt
+    or two a second, and whoever is cut off now and then is back soon.
     """
 
     attempts: int | None = None
@@ -50,26 +51,36 @@ class Unrest:
     """How often in a row something failed, or was lost soon after it was there: so long is the next
     pause.
 
-    A row ends when what was brought back has stood for `ceiling` seconds. Times are seconds of any
-    clock that does not run backwards.
+    A row of failures ends with the first success; one of losses when what was brought back has
+    stood for `ceiling` seconds, and it counts as `quick` at most. Times are seconds of any clock
+    that does not run backwards.
     """
 
-    def __init__(self, reconnect: Reconnect) -> None:
+    def __init__(self, reconnect: Reconnect, quick: int | None = None) -> None:
         self._reconnect = reconnect
+        self._quick = quick
         self._calm_at = -math.inf
-        self.failures = 0
+        self._failed = 0
+        self._lost = 0
+
+    @property
+    def failures(self) -> int:
+        """The length of the row."""
+        lost = self._lost if self._quick is None else min(self._lost, self._quick)
+        return max(self._failed, lost)
 
     def failed(self) -> None:
         """One more attempt came to nothing."""
-        self.failures += 1
+        self._failed += 1
 
     def stands(self, now: float) -> None:
         """It is back, which it has yet to prove."""
+        self._failed = 0
         self._calm_at = now + self._reconnect.ceiling
 
     def lost(self, now: float) -> None:
         """It is gone: too soon, or for the first time in a while."""
-        self.failures = 0 if now >= self._calm_at else self.failures + 1
+        self._lost = 0 if now >= self._calm_at else self._lost + 1
 
     def pause(self, chance: float) -> float:
         """Seconds before the next attempt; `chance` is from 0 to 1."""

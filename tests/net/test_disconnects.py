@@ -106,7 +106,7 @@ async def cut_again_and_again(count: int) -> list[float]:
                 await api.connected()
                 waits.append(trio.current_time() - back)
                 assert (server.now.accounts, server.now.subscribed) == state
-                await trio.sleep(Reconnect().ceiling + chance.random())  # so this one stood
+                await trio.sleep(chance.random())
             assert api.statistics().reconnects == count
             assert trio.lowlevel.current_statistics().tasks_living <= tasks + 1
         nursery.cancel_scope.cancel()
@@ -185,9 +185,6 @@ class Port:
         self.spoils = False
 
 
-SOON_CALM = Reconnect(ceiling=1.0)
-"""Pauses are short after a connection that stood for a second: nobody waits half a minute here."""
-
 SOCKET_CUTS = ("FIN", "RST", "half a frame", "hang", "refuse", "TLS failure")
 
 
@@ -203,9 +200,7 @@ async def cut_sockets(count: int) -> list[float]:
     async with trio.open_nursery() as nursery:
         port = Port(nursery, theirs)
         await nursery.start(port.listen)
-        async with connect(
-            "127.0.0.1", port.number, ssl_context=ours, silence_limit=0.5, reconnect=SOON_CALM
-        ) as api:
+        async with connect("127.0.0.1", port.number, ssl_context=ours, silence_limit=0.5) as api:
             await set_up(api)
             state = port.server.now.accounts, port.server.now.subscribed
             for number in range(count):
@@ -216,7 +211,6 @@ async def cut_sockets(count: int) -> list[float]:
                 await api.connected()
                 waits.append(trio.current_time() - back)
                 assert (port.server.now.accounts, port.server.now.subscribed) == state
-                await trio.sleep(SOON_CALM.ceiling)
         nursery.cancel_scope.cancel()
     assert open_descriptors() <= before
     return sorted(waits)

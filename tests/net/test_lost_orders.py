@@ -106,10 +106,6 @@ class Wire(trio.abc.Stream):
         await trio.aclose_forcefully(self._stream)
 
 
-SOON = Reconnect(ceiling=0.5)
-"""However often it is cut: whoever compares the books a second later finds a connection."""
-
-
 @dataclass
 class Placed:
     """An order, and where the fault was."""
@@ -142,7 +138,7 @@ class Trader:
 
     async def run(self, numbers: Iterator[int], outcomes: Counter[str]) -> bool:
         """Trade until the process is killed; whether it was."""
-        client = connect_over(self.dial, reconnect=SOON, limits=NO_LIMITS, journal=self.path)
+        client = connect_over(self.dial, reconnect=Reconnect(), limits=NO_LIMITS, journal=self.path)
         requests = Requests(self.broker)
         async with client as self.api:
             await self.api.auth(**KEYS)

@@ -26,8 +26,9 @@ def test_what_is_lost_as_soon_as_it_is_back_is_a_failure() -> None:
 
 def test_what_stood_for_the_ceiling_ends_the_row() -> None:
     unrest = Unrest(RULE)
-    for _ in range(5):
-        unrest.failed()
+    for second in range(5):
+        unrest.stands(float(second))
+        unrest.lost(second + 0.5)
     assert unrest.pause(1.0) == 16
     unrest.stands(7.0)
     unrest.lost(36.9)
@@ -35,6 +36,27 @@ def test_what_stood_for_the_ceiling_ends_the_row() -> None:
     unrest.stands(40.0)
     unrest.lost(70.0)
     assert unrest.pause(1.0) == 0.5
+
+
+def test_an_attempt_that_succeeds_ends_a_row_of_failures() -> None:
+    unrest = Unrest(RULE)
+    for _ in range(5):
+        unrest.failed()
+    assert unrest.pause(1.0) == 16
+    unrest.stands(7.0)
+    assert unrest.pause(1.0) == 0.5
+
+
+def test_quick_losses_may_count_only_so_often() -> None:
+    unrest = Unrest(RULE, quick=1)
+    for second in range(5):
+        unrest.stands(float(second))
+        unrest.lost(second + 0.01)
+        assert unrest.pause(1.0) == 1
+    unrest.failed()
+    assert unrest.pause(1.0) == 1
+    unrest.failed()
+    assert unrest.pause(1.0) == 2
 
 
 @given(st.lists(st.floats(0, 29.9), min_size=30))
