@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from ..codec.columns import Columns
@@ -17,6 +18,7 @@ from ..net.orders import Orders
 from ..net.subscriptions import BUFFER, EventStream, Subscriptions
 from ..net.supervisor import Supervisor
 from ..schema import Schema
+from ..tokens import TokenKeeper, TokenStore
 from ..wire.filters import filtering
 from ..wire.limits import Limits
 from ..wire.overflow import Overflow
@@ -24,6 +26,7 @@ from ..wire.roles import Roles
 from ..wire.statistics import Statistics
 from ..wire.verdict import ALREADY_AUTHORISED
 from .background import Background, Task
+from .keeping import keep
 
 R = TypeVar("R", bound=Message)
 A = TypeVar("A")
@@ -145,6 +148,7 @@ class Client:
         """
         await self._supervisor.connected()
 
+    @overload
     async def auth(
         self,
         *,
@@ -152,19 +156,53 @@ class Client:
         client_secret: str,
         access_token: str,
         account_id: int | Iterable[int],
+    ) -> None: ...
+    @overload
+    async def auth(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        tokens: TokenStore | TokenKeeper,
+        account_id: int | Iterable[int],
+    ) -> None: ...
+    async def auth(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        access_token: str | None = None,
+        tokens: TokenStore | TokenKeeper | None = None,
+        account_id: int | Iterable[int],
     ) -> None:
         """Authorise the application, then one account or several, in this order.
 
         `account_id` is the ctidTraderAccountId, not the login. What is authorised already counts as
         success. Raises AuthError or another ServerError at the first refusal, and what `request`
         raises; what was authorised before that stays so, also when cancelled.
+
+        With `tokens`, a store (or a TokenKeeper, for other settings than its own), the access token
+        comes from there, and is kept fresh for as long as the client lives: refreshed a day before
+        its end, by one of all processes that share the store; accounts whose sessions a refresh
+        ends are authorised again, and a reconnect uses the token that is in the store by then.
+        Raises what `TokenKeeper.current` does, too. When the tokens cannot be kept any longer
+        (RefreshLost, or the server refuses them) the client ends: requests and streams raise
+        ReconnectAbandoned, which says why and what to do, with the error as its cause.
         """
+        if (access_token is None) == (tokens is None):
+            raise TypeError("auth() needs either an access_token or tokens")
         roles = Roles(self._schema)
         accounts = (account_id,) if isinstance(account_id, int) else tuple(account_id)
         await self._authorise(
             roles.application_auth(client_id=client_id, client_secret=client_secret)
         )
         log.info("application authorised")
+        if tokens is not None:
+            keeper = tokens if isinstance(tokens, TokenKeeper) else TokenKeeper(tokens, self)
+            watch = await keeper.authorise(accounts)
+            self._supervisor.authorise_with(accounts, keeper.access_token)
+            self._background.start(partial(keep, watch, self._supervisor))
+            return
         for account in accounts:
             await self._authorise(
                 roles.account_auth(ctid_trader_account_id=account, access_token=access_token)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -23,6 +23,9 @@ from .subscriptions import Subscriptions
 log = logging.getLogger(__name__)
 
 Ask = Callable[[Request[Any]], Awaitable[Message]]
+
+Current = Callable[[], Awaitable[str]]
+"""The access token of the moment."""
 
 
 class Restorer:
@@ -48,6 +51,11 @@ class Restorer:
         self._news = trio.lowlevel.ParkingLot()
         self._refusal: CTraderError | None = None
         self._notices: list[NotRestored] = []
+        self._tokens: list[tuple[frozenset[int], Current]] = []
+
+    def authorise_with(self, accounts: Collection[int], current: Current) -> None:
+        """A reconnect authorises these accounts with the token that `current` gives by then."""
+        self._tokens.append((frozenset(accounts), current))
 
     def observe(self, answered: Sequence[Answered], events: Sequence[Event]) -> None:
         """Answers and events came in, in this order. Never waits."""
@@ -75,12 +83,22 @@ class Restorer:
         ConnectionLost if the server does not answer.
         """
         self._refusal, self._notices = None, []
+        await self._take_tokens()
         await self._pass(ask)
         if self._session.is_hopeless() and not self._subscriptions.wanted(NotRestored):
             raise ReconnectAbandoned(str(self._refusal)) from self._refusal
         restored()
         self._publish()
         await self._keep(ask)
+
+    async def _take_tokens(self) -> None:
+        """Others may have refreshed them meanwhile. Without an answer the last ones have to do."""
+        for accounts, current in self._tokens:
+            with trio.move_on_after(self._patience):
+                try:
+                    self._session.use_token(accounts, await current())
+                except CTraderError as error:
+                    log.warning("the access token of the last connection is used: %s", error)
 
     async def _keep(self, ask: Ask) -> None:
         """Heal each account by itself: one that is refused again and again delays no other."""

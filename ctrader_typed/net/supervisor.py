@@ -7,7 +7,7 @@ twice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 import trio
@@ -20,7 +20,7 @@ from ..wire.reconnect import Reconnect, Unrest
 from ..wire.statistics import Statistics, Tally
 from .link import Link
 from .orders import Orders
-from .restoring import Restorer
+from .restoring import Current, Restorer
 from .subscriptions import Subscriptions, again
 from .transport import Transport
 
@@ -66,6 +66,8 @@ class Supervisor:
         self._link: Link | None = None
         self._connections = 0
         self._waiting = trio.lowlevel.ParkingLot()
+        self._abandoned: ReconnectAbandoned | None = None
+        self._abandon = trio.Event()
 
     # --- what clients ask ---
 
@@ -98,6 +100,16 @@ class Supervisor:
             if (ended := self._subscriptions.ended) is not None:
                 raise again(ended)
             await self._waiting.park()
+
+    def authorise_with(self, accounts: Collection[int], current: Current) -> None:
+        """A reconnect authorises these accounts with the token that `current` gives by then."""
+        self._restorer.authorise_with(accounts, current)
+
+    def abandon(self, reason: str, cause: CTraderError) -> None:
+        """No connection helps any more: the one of the moment ends, and no other one follows."""
+        self._abandoned = ReconnectAbandoned(reason)
+        self._abandoned.__cause__ = cause
+        self._abandon.set()
 
     def _current(self) -> Link:
         assert self._link is not None, "start() comes first"
@@ -144,7 +156,10 @@ class Supervisor:
         while not isinstance(lost, ReconnectAbandoned) and reconnect.allows(failures):
             pause = unrest.pause(self._chance())
             log.warning("connection lost (%s); the next attempt is in %.1f s", lost, pause)
-            await trio.sleep(pause)
+            with trio.move_on_after(pause):
+                await self._abandon.wait()
+            if self._abandoned is not None:
+                return self._abandoned
             before = self._tally.connections
             lost = await self._attempt()
             if self._tally.connections > before:
@@ -191,8 +206,14 @@ class Supervisor:
             await self._restorer.run(link.request, restored)
 
         heals = self._reconnect.attempts != 0
-        lost = await link.run(*((keep_session,) if heals else ()))
+        beside = (keep_session, self._until_abandoned) if heals else (self._until_abandoned,)
+        lost = await link.run(*beside)
         self._restorer.link_lost()
         if heals:
             self._subscriptions.lost(link.heard_at, str(lost))
         return lost
+
+    async def _until_abandoned(self) -> None:
+        await self._abandon.wait()
+        assert self._abandoned is not None, "abandon() has set both"
+        raise self._abandoned

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 from typing import Any, NoReturn, Protocol
 
 import trio
@@ -20,6 +21,7 @@ from ..errors import (
     LocalProtocolError,
     RefreshLost,
     ServerError,
+    TokenRefused,
     TokenStoreError,
 )
 from ..message import Request
@@ -127,6 +129,14 @@ class TokenKeeper:
                 return tokens
             return await self._refresh(held, tokens)
 
+    async def access_token(self) -> str:
+        """The one in the store as it is, due or not: for who cannot wait for a refresh.
+
+        Raises RefreshLost, or TokenStoreError (also if the store is empty). Can be cancelled.
+        """
+        async with self._store.hold() as held:
+            return (await self._load(held)).access_token
+
     async def _load(self, held: Held) -> Tokens:
         kept = await held.load()
         if kept is None:
@@ -187,41 +197,79 @@ class TokenKeeper:
     ) -> NoReturn:
         """Authorise these accounts and keep them so: refresh in time, heal what a refresh breaks.
 
-        Run it in a nursery of your own, `await nursery.start(keeper.run, accounts)`, once the
-        application is authorised; it has started when the accounts are. A refresh, by whichever
-        process, ends their sessions on every connection: the server says so, and they are
-        authorised again with the new token. An account that you log out stays so.
+        `api.auth(tokens=...)` does that beside the client. Otherwise run it in a nursery of your
+        own, `await nursery.start(keeper.run, accounts)`, once the application is authorised; it has
+        started when the accounts are. A refresh, by whichever process, ends their sessions on every
+        connection: the server says so, and they are authorised again with the new token. An account
+        that you log out stays so.
 
         Ends by being cancelled, or with what `current` raises; with AuthError or another
         ServerError for an account that is refused; with ConnectionLost when the client's streams
         end. What the server cannot do at present is tried again every minute.
         """
+        watch = await self.authorise(accounts)
+        task_status.started()
+        await watch.run()
+
+    async def authorise(self, accounts: Iterable[int]) -> Watch:
+        """The first half of `run`: they are authorised when it returns. The other half follows.
+
+        Raises what `run` does. Cancelled, nothing stays but the accounts that are authorised.
+        """
         invalidated = self._called("ProtoOAAccountsTokenInvalidatedEvent")
         disconnected = self._called("ProtoOAAccountDisconnectEvent")
         sessions = _Sessions(self, self._api, frozenset(accounts))
-        async with self._api.events(invalidated, disconnected, NotRestored) as events:
+        async with AsyncExitStack() as stack:
+            stream = self._api.events(invalidated, disconnected, NotRestored)
+            events = await stack.enter_async_context(stream)
             wake_at = await sessions.restore()
-            task_status.started()
-            while True:
-                with trio.move_on_at(wake_at):
-                    event = await anext(events)
-                    if isinstance(event, invalidated):
-                        sessions.invalidated(event.ctid_trader_account_ids)
-                    elif isinstance(event, disconnected):
-                        sessions.disconnected(event.ctid_trader_account_id)
-                    elif isinstance(event, NotRestored):
-                        sessions.not_restored(event.request)
-                try:
-                    wake_at = await sessions.restore()
-                except (ServerError, ConnectionLost) as error:
-                    if isinstance(error, ServerError) and error.advice.category not in _FOR_NOW:
-                        raise
-                    log.warning("accounts are not authorised for now: %s", error)
-                    wake_at = trio.current_time() + AGAIN
+            return Watch(sessions, invalidated, disconnected, events, stack.pop_all(), wake_at)
 
     def next_look(self, tokens: Tokens) -> float:
         """Seconds until these tokens want looking at."""
         return min(max(tokens.due_at(self._ahead) - self._now(), AGAIN), GLANCE)
+
+
+class Watch:
+    """Accounts that are authorised, and a stream of what happens to them: `run` keeps them so."""
+
+    def __init__(
+        self,
+        sessions: _Sessions,
+        invalidated: type[Any],
+        disconnected: type[Any],
+        events: AsyncIterator[Any],
+        stream: AsyncExitStack,
+        wake_at: float,
+    ) -> None:
+        self._sessions = sessions
+        self._invalidated = invalidated
+        self._disconnected = disconnected
+        self._events = events
+        self._stream = stream
+        self._wake_at = wake_at
+
+    async def run(self) -> NoReturn:
+        """The second half of `TokenKeeper.run`."""
+        async with self._stream:
+            while True:
+                with trio.move_on_at(self._wake_at):
+                    self._observe(await anext(self._events))
+                try:
+                    self._wake_at = await self._sessions.restore()
+                except (ServerError, ConnectionLost) as error:
+                    if isinstance(error, ServerError) and error.advice.category not in _FOR_NOW:
+                        raise
+                    log.warning("accounts are not authorised for now: %s", error)
+                    self._wake_at = trio.current_time() + AGAIN
+
+    def _observe(self, event: Any) -> None:
+        if isinstance(event, self._invalidated):
+            self._sessions.invalidated(event.ctid_trader_account_ids)
+        elif isinstance(event, self._disconnected):
+            self._sessions.disconnected(event.ctid_trader_account_id)
+        elif isinstance(event, NotRestored):
+            self._sessions.not_restored(event.request)
 
 
 class _Sessions:
@@ -289,7 +337,7 @@ class _Sessions:
 
 
 def _cannot_have_happened(error: Exception) -> bool:
-    if isinstance(error, ServerError):
+    if isinstance(error, ServerError | TokenRefused):
         return error.advice.happened is Happened.NO
     if isinstance(error, ConnectionLost):
         return not error.maybe_delivered

@@ -166,12 +166,17 @@ class Session:
         accounts = [part for part in self._wanted if part.kind is Kind.ACCOUNT]
         if len({self._wanted[part].access_token for part in accounts}) != 1:
             return False
-        for part in accounts:
-            self._wanted[part] = type(self._wanted[part])(
-                ctid_trader_account_id=part.account, access_token=reply.access_token
-            )
-        self._refused.difference_update(accounts)
+        self.use_token({part.account for part in accounts}, reply.access_token)
         return True
+
+    def use_token(self, accounts: Collection[int], access_token: str) -> None:
+        """Those of these accounts that are wanted are asked for with this token from now on."""
+        for part in [each for each in self._wanted if each.kind is Kind.ACCOUNT]:
+            if part.account in accounts:
+                self._wanted[part] = type(self._wanted[part])(
+                    ctid_trader_account_id=part.account, access_token=access_token
+                )
+                self._refused.discard(part)
 
     # --- losing ---
 
