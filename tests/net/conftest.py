@@ -10,48 +10,13 @@ from typing import Any, Protocol
 import pytest
 import trio
 from trio.testing import memory_stream_pair
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from ctrader_typed import PROTOBUF_TCP, Api, Message, ProtoHeartbeatEvent, Wire, connect_over
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import WIRES, Carrier, Connection
 from ctrader_typed.wire.envelope import Envelope, Received
 from ctrader_typed.wire.json import wrapped
-
-
-class Socket:
-    """The server's end of a WebSocket, with the names of a stream: each piece is a message."""
-
-    websocket: WebSocketConnection
-
-    def __init__(self, stream: trio.abc.Stream, wire: Wire) -> None:
-        self.stream = stream
-        self._text = wire.carrier is Carrier.TEXT
-
-    async def accept(self, nursery: trio.Nursery) -> None:
-        """Shake hands; what reads lives in the nursery."""
-        request = await wrap_server_stream(nursery, self.stream, max_message_size=1 << 26)
-        assert request.path == "/"
-        self.websocket = await request.accept()
-
-    async def send_all(self, data: bytes) -> None:
-        await self.websocket.send_message(data.decode(errors="replace") if self._text else data)
-
-    async def receive_some(self) -> bytes:
-        try:
-            message = await self.websocket.get_message()
-        except ConnectionClosed:
-            return b""
-        assert isinstance(message, str) is self._text
-        return message.encode() if isinstance(message, str) else message
-
-    async def aclose(self) -> None:
-        """With the farewell of WebSockets."""
-        await self.websocket.aclose()
-
-    async def send_eof(self) -> None:
-        """Nothing more comes: a WebSocket has no other way to say so."""
-        await self.aclose()
+from tests.net.servers import Socket
 
 
 class Peer:

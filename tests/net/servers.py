@@ -7,8 +7,15 @@ from typing import Any
 
 import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
+from trio_websocket import (
+    ConnectionClosed,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_server_stream,
+)
 
 from ctrader_typed import (
+    PROTOBUF_TCP,
     ConnectFailed,
     Message,
     ProtoHeartbeatEvent,
@@ -17,14 +24,54 @@ from ctrader_typed import (
     ProtoOAErrorRes,
     ProtoOAVersionReq,
     ProtoOAVersionRes,
+    Wire,
 )
 from ctrader_typed.proto import SCHEMA
-from ctrader_typed.wire.connection import Connection
+from ctrader_typed.wire.connection import Carrier, Connection
 from ctrader_typed.wire.envelope import Envelope
 
 NO_SESSION = ProtoOAErrorRes(
     error_code="INVALID_REQUEST", description="Trading account is not authorized"
 )
+
+
+class Socket:
+    """The server's end of a WebSocket, with the names of a stream: each piece is a message."""
+
+    websocket: WebSocketConnection
+
+    def __init__(self, stream: trio.abc.Stream, wire: Wire) -> None:
+        self.stream = stream
+        self._text = wire.carrier is Carrier.TEXT
+
+    async def accept(self, nursery: trio.Nursery) -> None:
+        """Shake hands; what reads lives in the nursery."""
+        request = await wrap_server_stream(nursery, self.stream, max_message_size=1 << 26)
+        assert request.path == "/"
+        self.websocket = await request.accept()
+
+    async def send_all(self, data: bytes) -> None:
+        message = data.decode(errors="replace") if self._text else data
+        try:
+            await self.websocket.send_message(message)
+        except ConnectionClosed as error:
+            raise trio.BrokenResourceError from error
+
+    async def receive_some(self) -> bytes:
+        try:
+            message = await self.websocket.get_message()
+        except ConnectionClosed:
+            return b""
+        assert isinstance(message, str) is self._text
+        return message.encode() if isinstance(message, str) else message
+
+    async def aclose(self) -> None:
+        """With the farewell of WebSockets."""
+        await self.websocket.aclose()
+
+    async def send_eof(self) -> None:
+        """Nothing more comes: a WebSocket has no other way to say so."""
+        await self.aclose()
 
 
 class Session:
@@ -33,7 +80,7 @@ class Session:
     def __init__(self, server: Server, stream: Any) -> None:
         self.server = server
         self.stream = stream
-        self.wire = Connection(SCHEMA)
+        self.wire = Connection(SCHEMA, server.wire)
         self.application = False
         self.accounts: set[int] = set()
         self.subscribed: set[tuple] = set()
@@ -43,12 +90,14 @@ class Session:
 
     async def run(self) -> None:
         try:
+            if isinstance(self.stream, Socket):
+                await self.stream.accept(self.server.nursery)
             while data := await self.stream.receive_some():
                 for event in self.wire.receive_data(bytes(data)):
                     assert isinstance(event, Envelope)
                     if not self.deaf:
                         await self.handle(event)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except (trio.BrokenResourceError, trio.ClosedResourceError, HandshakeError):
             pass
 
     async def handle(self, event: Envelope) -> None:
@@ -63,9 +112,15 @@ class Session:
             await self.send(reply, to=event.client_msg_id)
 
     async def send(self, *messages: Message, to: str | None = None) -> None:
-        frames = b"".join(self.wire.send(message, to) for message in messages)
+        frames = [self.wire.send(message, to) for message in messages]
         async with self.sending:
-            await self.stream.send_all(frames)
+            for piece in frames if isinstance(self.stream, Socket) else [b"".join(frames)]:
+                await self.stream.send_all(piece)
+
+    @property
+    def below(self) -> Any:
+        """The stream of bytes that carries this connection."""
+        return self.stream.stream if isinstance(self.stream, Socket) else self.stream
 
     def stop(self) -> None:
         """Answer nothing from now on."""
@@ -80,8 +135,9 @@ class Session:
 class Server:
     """Connections come by `open`; `refusing` sends them away, `stalled` lets them wait."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: trio.Nursery, wire: Wire = PROTOBUF_TCP) -> None:
         self.nursery = nursery
+        self.wire = wire
         self.sessions: list[Session] = []
         self.refusing: ConnectFailed | None = None
         self.stalled = False
@@ -97,7 +153,8 @@ class Server:
         if self.refusing is not None:
             raise self.refusing
         ours, theirs = memory_stream_pair()
-        session = Session(self, theirs)
+        in_one_piece = self.wire.carrier is Carrier.BYTES
+        session = Session(self, theirs if in_one_piece else Socket(theirs, self.wire))
         self.sessions.append(session)
         self.nursery.start_soon(session.run)
         return ours

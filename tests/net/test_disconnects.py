@@ -15,13 +15,26 @@ import pytest
 import trio
 import trustme
 
-from ctrader_typed import ConnectFailed, ConnectionLost, Reconnect, connect, connect_over
+from ctrader_typed import (
+    PROTOBUF_TCP,
+    ConnectFailed,
+    ConnectionLost,
+    Reconnect,
+    Wire,
+    connect,
+    connect_over,
+)
+from ctrader_typed.wire.connection import Carrier
 from tests.net.servers import Server, Session
 
 KEYS = {"client_id": "i", "client_secret": "s", "access_token": "t"}
 REFUSED = ConnectFailed("the port is closed")
 TLS_FAILED = ConnectFailed("no TLS connection: it hung up during the handshake")
-HALF_A_FRAME = b"\x00\x00\x00\x20half"
+HALF_A_FRAME = {
+    Carrier.BYTES: b"\x00\x00\x00\x20half",
+    Carrier.BINARY: b"\x82\x20half",
+    Carrier.TEXT: b"\x81\x20half",
+}
 SILENCE = 30.0
 
 
@@ -41,13 +54,13 @@ async def fin(server: Server) -> None:
 
 async def broken(server: Server) -> None:
     """What a reset looks like from our end: whoever uses the stream is told so."""
-    await trio.aclose_forcefully(server.now.stream)
+    await trio.aclose_forcefully(server.now.below)
 
 
 async def half_a_frame(server: Server) -> None:
     async with server.now.sending:
-        await server.now.stream.send_all(HALF_A_FRAME)
-    await server.now.stream.aclose()
+        await server.now.below.send_all(HALF_A_FRAME[server.wire.carrier])
+    await server.now.below.aclose()
 
 
 async def hang(server: Server) -> None:
@@ -88,13 +101,13 @@ async def set_up(api: Any) -> None:
     await api.subscribe_depth_quotes(ctid_trader_account_id=1, symbol_id=[1])
 
 
-async def cut_again_and_again(count: int) -> list[float]:
+async def cut_again_and_again(count: int, wire: Wire = PROTOBUF_TCP) -> list[float]:
     """How long it took each time after the server was back, in seconds, sorted."""
     chance = random.Random(7)
     waits = []
     async with trio.open_nursery() as nursery:
-        server = Server(nursery)
-        async with connect_over(server.open, reconnect=Reconnect()) as api:
+        server = Server(nursery, wire)
+        async with connect_over(server.open, reconnect=Reconnect(), wire=wire) as api:
             await set_up(api)
             state = server.now.accounts, server.now.subscribed
             tasks = trio.lowlevel.current_statistics().tasks_living
@@ -113,8 +126,8 @@ async def cut_again_and_again(count: int) -> list[float]:
     return sorted(waits)
 
 
-async def test_disconnects_of_all_kinds_in_virtual_time(autojump_clock) -> None:
-    waits = await cut_again_and_again(240)
+async def test_disconnects_of_all_kinds_in_virtual_time(wire: Wire, autojump_clock) -> None:
+    waits = await cut_again_and_again(240, wire)
     p99 = waits[len(waits) * 99 // 100]
     assert p99 < 2, f"p99 is {p99:.2f} s, the longest {waits[-1]:.2f} s"
 
@@ -166,7 +179,7 @@ class Port:
     async def cut(self, kind: str) -> None:
         if kind == "half a frame":
             async with self.server.now.sending:
-                await self.server.now.stream.send_all(HALF_A_FRAME)
+                await self.server.now.stream.send_all(HALF_A_FRAME[Carrier.BYTES])
         if kind == "hang":
             self.server.now.deaf = True
             await trio.sleep(0.5)  # the silence limit

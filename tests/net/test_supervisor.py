@@ -35,6 +35,7 @@ from ctrader_typed import (
     ProtoOAVersionReq,
     Reconnect,
     ReconnectAbandoned,
+    Wire,
     connect_over,
 )
 from ctrader_typed.tokens import Kept, TokenKeeper, Tokens
@@ -49,15 +50,20 @@ def spot(bid: int, account: int = 1) -> ProtoOASpotEvent:
     return ProtoOASpotEvent(ctid_trader_account_id=account, symbol_id=1, bid=bid)
 
 
-@asynccontextmanager
-async def playing(reconnect: Reconnect | None = None, **options: Any) -> Any:
-    """A client that reconnects, and its server."""
-    async with trio.open_nursery() as nursery:
-        server = Server(nursery)
-        reconnect = Reconnect() if reconnect is None else reconnect
-        async with connect_over(server.open, reconnect=reconnect, **options) as api:
-            yield api, server
-        nursery.cancel_scope.cancel()
+@pytest.fixture
+def playing(wire: Wire) -> Any:
+    """`async with playing() as (api, server)`: a client that reconnects, on each wire in turn."""
+
+    @asynccontextmanager
+    async def play(reconnect: Reconnect | None = None) -> Any:
+        async with trio.open_nursery() as nursery:
+            server = Server(nursery, wire)
+            reconnect = Reconnect() if reconnect is None else reconnect
+            async with connect_over(server.open, reconnect=reconnect, wire=wire) as api:
+                yield api, server
+            nursery.cancel_scope.cancel()
+
+    return play
 
 
 async def subscribe(api: Any) -> None:
@@ -73,7 +79,7 @@ async def subscribe(api: Any) -> None:
     await api.subscribe_depth_quotes(ctid_trader_account_id=1, symbol_id=[1, 2])
 
 
-async def test_all_is_restored_in_the_servers_order(autojump_clock) -> None:
+async def test_all_is_restored_in_the_servers_order(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await subscribe(api)
         before = server.now
@@ -97,7 +103,7 @@ async def test_all_is_restored_in_the_servers_order(autojump_clock) -> None:
         assert (await api.version()).version == "91"
 
 
-async def test_what_was_ended_is_not_restored(autojump_clock) -> None:
+async def test_what_was_ended_is_not_restored(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await subscribe(api)
         await api.unsubscribe_spots(ctid_trader_account_id=1, symbol_id=[1])
@@ -112,7 +118,9 @@ async def test_what_was_ended_is_not_restored(autojump_clock) -> None:
         assert symbols == {"Spots2", "Spots3", "DepthQuotes2"}
 
 
-async def test_a_subscription_whose_answer_nobody_awaited_is_restored(autojump_clock) -> None:
+async def test_a_subscription_whose_answer_nobody_awaited_is_restored(
+    playing, autojump_clock
+) -> None:
     async with playing() as (api, server):
         await api.auth(**KEYS, account_id=1)
         server.slow = 1.0
@@ -126,7 +134,7 @@ async def test_a_subscription_whose_answer_nobody_awaited_is_restored(autojump_c
         assert server.now.subscribed == {("Spots", 1, 7, None)}
 
 
-async def test_while_it_is_down_requests_fail_at_once(autojump_clock) -> None:
+async def test_while_it_is_down_requests_fail_at_once(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await api.auth(**KEYS, account_id=1)
         server.refusing = AWAY
@@ -146,7 +154,7 @@ async def test_while_it_is_down_requests_fail_at_once(autojump_clock) -> None:
         await api.connected()
 
 
-async def test_requests_wait_for_no_session_that_is_being_restored(autojump_clock) -> None:
+async def test_requests_wait_for_no_session_that_is_being_restored(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await api.auth(**KEYS, account_id=1)
         server.refusal = lambda session, request: session.stop()
@@ -159,6 +167,7 @@ async def test_requests_wait_for_no_session_that_is_being_restored(autojump_cloc
 
 
 async def test_what_was_sent_may_have_been_delivered_and_is_never_sent_again(
+    playing,
     autojump_clock,
 ) -> None:
     async with playing() as (api, server), trio.open_nursery() as nursery:
@@ -182,7 +191,9 @@ async def test_what_was_sent_may_have_been_delivered_and_is_never_sent_again(
 # --- streams ---
 
 
-async def test_a_gap_precedes_the_first_fresh_event_in_every_stream(autojump_clock) -> None:
+async def test_a_gap_precedes_the_first_fresh_event_in_every_stream(
+    playing, autojump_clock
+) -> None:
     async with (
         playing() as (api, server),
         api.events(ProtoOASpotEvent) as spots,
@@ -209,7 +220,7 @@ async def test_a_gap_precedes_the_first_fresh_event_in_every_stream(autojump_clo
         assert isinstance(await anext(silent), Gap)
 
 
-async def test_what_comes_during_the_restoration_is_fresh(autojump_clock) -> None:
+async def test_what_comes_during_the_restoration_is_fresh(playing, autojump_clock) -> None:
     async with playing() as (api, server), api.events(ProtoOASpotEvent) as spots:
         await subscribe(api)
         await server.now.send(spot(1))
@@ -225,7 +236,9 @@ async def test_what_comes_during_the_restoration_is_fresh(autojump_clock) -> Non
         assert [type(event) for event in got] == [ProtoOASpotEvent, Gap] + [ProtoOASpotEvent] * 3
 
 
-async def test_a_stream_that_was_opened_while_it_was_down_has_no_gap(autojump_clock) -> None:
+async def test_a_stream_that_was_opened_while_it_was_down_has_no_gap(
+    playing, autojump_clock
+) -> None:
     async with playing() as (api, server):
         await subscribe(api)
         await server.now.hang_up()
@@ -236,7 +249,7 @@ async def test_a_stream_that_was_opened_while_it_was_down_has_no_gap(autojump_cl
             assert await anext(spots) == spot(2)
 
 
-async def test_two_losses_before_anything_fresh_are_one_gap(autojump_clock) -> None:
+async def test_two_losses_before_anything_fresh_are_one_gap(playing, autojump_clock) -> None:
     async with playing() as (api, server), api.events(ProtoOASpotEvent) as spots:
         await subscribe(api)
         server.refusal = lambda session, request: session.stop()
@@ -255,7 +268,7 @@ async def test_two_losses_before_anything_fresh_are_one_gap(autojump_clock) -> N
 # --- refusals ---
 
 
-async def test_what_is_in_force_already_counts(autojump_clock) -> None:
+async def test_what_is_in_force_already_counts(playing, autojump_clock) -> None:
     codes = {
         ProtoOAApplicationAuthReq: ("CH_CLIENT_ALREADY_AUTHENTICATED", None),
         ProtoOAAccountAuthReq: ("ALREADY_LOGGED_IN", None),
@@ -282,7 +295,7 @@ async def test_what_is_in_force_already_counts(autojump_clock) -> None:
 
 
 async def test_a_subscription_that_is_refused_is_reported_and_given_up(
-    autojump_clock, caplog
+    playing, autojump_clock, caplog
 ) -> None:
     def gone(_: Session, request: Any) -> Any:
         if isinstance(request, ProtoOASubscribeSpotsReq) and 2 in request.symbol_id:
@@ -315,7 +328,7 @@ def bulk(session: Session) -> list[Any]:
     return [request for request in session.got if isinstance(request, kinds)]
 
 
-async def test_a_wrong_client_secret_ends_it_at_once(autojump_clock) -> None:
+async def test_a_wrong_client_secret_ends_it_at_once(playing, autojump_clock) -> None:
     refusal = ProtoOAErrorRes(
         error_code="CH_CLIENT_AUTH_FAILURE", description="clientId or clientSecret is incorrect"
     )
@@ -333,7 +346,7 @@ async def test_a_wrong_client_secret_ends_it_at_once(autojump_clock) -> None:
         assert trio.current_time() < 102
 
 
-async def test_a_revoked_token_ends_it_at_once(autojump_clock) -> None:
+async def test_a_revoked_token_ends_it_at_once(playing, autojump_clock) -> None:
     def revoked(_: Session, request: Any) -> Any:
         if isinstance(request, ProtoOAAccountAuthReq):
             return ProtoOAErrorRes(error_code="CH_ACCESS_TOKEN_INVALID")
@@ -347,7 +360,7 @@ async def test_a_revoked_token_ends_it_at_once(autojump_clock) -> None:
             await api.connected()
 
 
-async def test_who_listens_may_mend_a_refused_account(autojump_clock) -> None:
+async def test_who_listens_may_mend_a_refused_account(playing, autojump_clock) -> None:
     def revoked(_: Session, request: Any) -> Any:
         if isinstance(request, ProtoOAAccountAuthReq) and request.access_token == "a token":
             return ProtoOAErrorRes(error_code="CH_ACCESS_TOKEN_INVALID")
@@ -391,7 +404,9 @@ class Store:
         raise AssertionError
 
 
-async def test_a_token_replaced_while_it_was_down_is_taken_from_the_store(autojump_clock) -> None:
+async def test_a_token_replaced_while_it_was_down_is_taken_from_the_store(
+    playing, autojump_clock
+) -> None:
     good = "old"
 
     def check(_: Session, request: Any) -> Any:
@@ -415,7 +430,7 @@ async def test_a_token_replaced_while_it_was_down_is_taken_from_the_store(autoju
         nursery.cancel_scope.cancel()
 
 
-async def test_one_account_of_two_that_is_refused_leaves_the_other(autojump_clock) -> None:
+async def test_one_account_of_two_that_is_refused_leaves_the_other(playing, autojump_clock) -> None:
     def disabled(_: Session, request: Any) -> Any:
         if isinstance(request, ProtoOAAccountAuthReq) and request.ctid_trader_account_id == 2:
             return ProtoOAErrorRes(error_code="RET_ACCOUNT_DISABLED")
@@ -430,6 +445,7 @@ async def test_one_account_of_two_that_is_refused_leaves_the_other(autojump_cloc
 
 
 async def test_an_account_whose_broker_is_away_is_asked_for_until_it_is_back(
+    playing,
     autojump_clock,
 ) -> None:
     def away(_: Session, request: Any) -> Any:
@@ -452,6 +468,7 @@ async def test_an_account_whose_broker_is_away_is_asked_for_until_it_is_back(
 
 
 async def test_an_application_that_cannot_be_authorised_for_now_is_tried_again(
+    playing,
     autojump_clock,
 ) -> None:
     async with playing() as (api, server):
@@ -465,7 +482,7 @@ async def test_an_application_that_cannot_be_authorised_for_now_is_tried_again(
         assert server.now.accounts == {1, 2}
 
 
-async def test_a_server_that_answers_nothing_is_left(autojump_clock) -> None:
+async def test_a_server_that_answers_nothing_is_left(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await subscribe(api)
         server.refusal = lambda session, request: session.stop()
@@ -479,7 +496,7 @@ async def test_a_server_that_answers_nothing_is_left(autojump_clock) -> None:
 # --- attempts ---
 
 
-async def test_pauses_double_up_to_the_ceiling(autojump_clock, monkeypatch) -> None:
+async def test_pauses_double_up_to_the_ceiling(playing, autojump_clock, monkeypatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     async with playing() as (api, server):
         server.refusing = AWAY
@@ -492,7 +509,7 @@ async def test_pauses_double_up_to_the_ceiling(autojump_clock, monkeypatch) -> N
 
 
 async def test_a_server_that_cuts_each_connection_as_soon_as_it_is_restored(
-    autojump_clock, monkeypatch
+    playing, autojump_clock, monkeypatch
 ) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     async with playing(Reconnect(attempts=1)) as (api, server):
@@ -523,7 +540,7 @@ async def test_a_server_that_cuts_each_connection_as_soon_as_it_is_restored(
         await api.connected()
 
 
-async def test_a_limit_of_attempts(autojump_clock) -> None:
+async def test_a_limit_of_attempts(playing, autojump_clock) -> None:
     three = Reconnect(attempts=3)
     async with playing(three) as (api, server), api.events(ProtoOASpotEvent) as spots:
         server.refusing = AWAY
@@ -548,7 +565,7 @@ async def test_the_first_attempt_is_the_callers(autojump_clock) -> None:
             pass
 
 
-async def test_an_attempt_that_hangs_is_given_up(autojump_clock) -> None:
+async def test_an_attempt_that_hangs_is_given_up(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         server.stalled = True
         await server.now.hang_up()
@@ -559,7 +576,7 @@ async def test_an_attempt_that_hangs_is_given_up(autojump_clock) -> None:
         assert len(server.attempts) == 3
 
 
-async def test_a_half_open_connection_is_replaced(autojump_clock) -> None:
+async def test_a_half_open_connection_is_replaced(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await subscribe(api)
         server.now.deaf = True
@@ -595,7 +612,7 @@ def test_settings_that_make_no_sense() -> None:
     ids=lambda value: type(value).__name__,
 )
 async def test_each_disconnect_heals_what_it_broke_and_nothing_more(
-    event, account, autojump_clock
+    playing, event, account, autojump_clock
 ) -> None:
     async with playing() as (api, server):
         await subscribe(api)
@@ -616,7 +633,9 @@ async def test_each_disconnect_heals_what_it_broke_and_nothing_more(
         assert len(server.now.got) == asked + len(again)
 
 
-async def test_a_session_that_is_taken_away_again_and_again_makes_no_storm(autojump_clock) -> None:
+async def test_a_session_that_is_taken_away_again_and_again_makes_no_storm(
+    playing, autojump_clock
+) -> None:
     async with playing() as (api, server):
         await subscribe(api)
 
@@ -639,6 +658,7 @@ async def test_a_session_that_is_taken_away_again_and_again_makes_no_storm(autoj
 
 
 async def test_an_account_that_is_refused_for_now_keeps_no_other_one_waiting(
+    playing,
     autojump_clock,
 ) -> None:
     async with playing() as (api, server):
@@ -667,7 +687,7 @@ async def test_an_account_that_is_refused_for_now_keeps_no_other_one_waiting(
         assert server.now.accounts == {1, 2}
 
 
-async def test_an_account_whose_answer_is_late_delays_no_other(autojump_clock) -> None:
+async def test_an_account_whose_answer_is_late_delays_no_other(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await subscribe(api)
         of_the_first = {key for key in server.now.subscribed if key[1] == 1}
@@ -687,7 +707,7 @@ async def test_an_account_whose_answer_is_late_delays_no_other(autojump_clock) -
 
 
 @pytest.mark.parametrize("state", ["up", "down", "dialling", "restoring", "refused"])
-async def test_leaving_ends_everything_whatever_it_is_doing(state, autojump_clock) -> None:
+async def test_leaving_ends_everything_whatever_it_is_doing(playing, state, autojump_clock) -> None:
     async with playing() as (api, server):
         await subscribe(api)
         if state == "down":
@@ -706,7 +726,7 @@ async def test_leaving_ends_everything_whatever_it_is_doing(state, autojump_cloc
 
 
 @pytest.mark.parametrize("moment", range(40))
-async def test_cancelled_at_any_moment(moment, autojump_clock, caplog) -> None:
+async def test_cancelled_at_any_moment(playing, moment, autojump_clock, caplog) -> None:
     """A connection is lost and replaced; wherever that is interrupted, it ends at once."""
     caplog.set_level(logging.CRITICAL)
     with trio.move_on_after(0.05 * moment) as scope:
@@ -729,7 +749,7 @@ async def trouble(server: Server) -> None:
         await trio.sleep(0.3)
 
 
-async def test_statistics(autojump_clock) -> None:
+async def test_statistics(playing, autojump_clock) -> None:
     async with playing() as (api, server), api.events(ProtoOASpotEvent, buffer=2) as spots:
         await subscribe(api)
         await server.now.send(*map(spot, range(5)))
@@ -753,7 +773,7 @@ async def test_statistics(autojump_clock) -> None:
         assert await anext(spots) == spot(0)
 
 
-async def test_no_session_is_needed(autojump_clock) -> None:
+async def test_no_session_is_needed(playing, autojump_clock) -> None:
     async with playing() as (api, server):
         await server.now.hang_up()
         await trio.sleep(1)
