@@ -37,7 +37,11 @@ class LocalProtocolError(CTraderError):
     """We were asked to do what the protocol does not allow; nothing was sent."""
 
 
-class InvalidOrder(CTraderError, ValueError):
+class InvalidValue(CTraderError, ValueError):
+    """A number, a time or a name that cannot be meant; the text says what would do."""
+
+
+class InvalidOrder(InvalidValue):
     """An order that the symbol does not allow; nothing was sent. It says what would do."""
 
 

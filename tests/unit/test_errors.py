@@ -15,6 +15,7 @@ from ctrader_typed import (
     DecodeError,
     EncodeError,
     InvalidOrder,
+    InvalidValue,
     JournalInUse,
     LocalProtocolError,
     NotFilled,
@@ -44,6 +45,7 @@ EVERY = [
     (EncodeError("too large"), "too large"),
     (LocalProtocolError("not now"), "not now"),
     (InvalidOrder("0.123 lots"), "0.123 lots"),
+    (InvalidValue("lots = 0.1 (float)"), "lots = 0.1 (float)"),
     (RemoteProtocolError("a length of 0"), "a length of 0"),
     (
         UnexpectedReply(REQUEST, REPLY, "ProtoOAAccountAuthRes"),
