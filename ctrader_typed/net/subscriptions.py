@@ -119,6 +119,13 @@ class EventStream(Generic[T_co]):
         fresh: T_co | Gap = event
         return fresh
 
+    @property
+    def interrupted(self) -> str | None:
+        """Why nothing comes now, the connection or an account's session being lost: a Gap will tell
+        of it. None while all comes.
+        """
+        return self._home.why_lost(self)
+
     def wants(self, kind: type[Any]) -> bool:
         """Whether events of this type belong here: a type asked for, or a subclass of one."""
         return issubclass(kind, self._types)
@@ -274,6 +281,11 @@ class Subscriptions:
             before = self._losses.get(stream)
             if before is None or before.accounts:
                 self._losses[stream] = _Loss(at if before is None else before.at, reason)
+
+    def why_lost(self, stream: EventStream[Any]) -> str | None:
+        """What the stream has not been told of yet; None if all comes."""
+        loss = self._losses.get(stream)
+        return None if loss is None else loss.reason
 
     def connected(self, connection: int) -> None:
         """What comes now is from this connection, by its number."""
