@@ -1,0 +1,73 @@
+"""Exact numbers as people give them, and the steps that they must be multiples of.
+
+Knows no symbol: what a number stands for is said by who asks.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, InvalidOperation
+from fractions import Fraction
+
+from ..errors import InvalidValue
+
+Number = Decimal | int | str
+"""An exact number: floats are refused, for 0.1 is not 0.1."""
+
+# Wide enough for all that `number` lets through, times all that the wire can hold.
+EXACT = Context(prec=120)
+_LARGEST, _FINEST = 24, -40  # powers of ten
+
+
+def number(value: Number, what: str = "number") -> Decimal:
+    """A number as a Decimal, exactly; `what` is its name in the error.
+
+    Raises InvalidValue for a float, for what is no number, not finite, or beyond any use: 10^25 and
+    more, or with more than 40 decimals.
+
+    >>> number("0.10", "lots")
+    Decimal('0.10')
+    """
+    if type(value) is bool or not isinstance(value, (Decimal, int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        shown = f"{what} = {value!r} ({type(value).__name__})"
+        raise InvalidValue(f"{shown}: expected a Decimal, an int or a str, such as {what}='0.10'")
+    try:
+        exact = Decimal(value)
+    except InvalidOperation:
+        raise InvalidValue(f"{what} = {value!r} is no number") from None
+    if not exact.is_finite():
+        raise InvalidValue(f"{what} = {value!r} is not finite")
+    if exact and (exact.adjusted() > _LARGEST or exponent(exact) < _FINEST):
+        raise InvalidValue(
+            f"{what} = {exact:.6e} is out of reach: expected less than 10^{_LARGEST + 1}, "
+            f"and at most {-_FINEST} decimals"
+        )
+    return exact
+
+
+def integer(value: int, what: str) -> int:
+    """A whole number that the wire counts in, or InvalidValue."""
+    if type(value) is bool or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidValue(f"{what} = {value!r} ({type(value).__name__}): expected an int")
+    return value
+
+
+def exponent(value: Decimal) -> int:
+    """The power of ten of a finite number's last digit."""
+    power = value.as_tuple().exponent
+    assert isinstance(power, int), "a finite number has one"
+    return power
+
+
+def scaled(value: int, digits: int) -> Decimal:
+    """`value` times 10^-digits, exactly, whatever the precision of the caller's context."""
+    return Decimal(value).scaleb(-digits, EXACT)
+
+
+def steps(value: Decimal, step: Decimal | int) -> tuple[int, int]:
+    """How many steps lie at or below a number, and at or above it: the same if it is a multiple.
+
+    >>> steps(Decimal("0.123"), Decimal("0.01"))
+    (12, 13)
+    """
+    whole, rest = divmod(Fraction(value), Fraction(step))
+    return int(whole), int(whole) + (rest != 0)

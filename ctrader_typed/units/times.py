@@ -1,0 +1,73 @@
+"""Times: ms since the Unix epoch on the wire, aware datetimes in UTC in hand. Knows no clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from ..errors import InvalidValue
+
+Time = datetime | date | str | int
+"""An instant: an aware datetime, a date (its midnight in UTC), ISO text, or ms since the epoch."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
+"""The last ms of the year 9999."""
+
+
+def utc(ms: int) -> datetime:
+    """Milliseconds since the Unix epoch as an aware datetime in UTC, exactly.
+
+    Raises InvalidValue beyond the year 9999, or for what is no int.
+
+    >>> utc(1_767_225_600_000)
+    datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    return _EPOCH + milliseconds(_whole(ms)) * _MS
+
+
+def milliseconds(at: Time, what: str = "time") -> int:
+    """An instant in ms since the Unix epoch; parts of a ms are cut off. `what` is its name in the
+    error.
+
+    ISO text without a zone, and dates, mean UTC. Raises InvalidValue for a naive datetime, text
+    that is no time, and times outside the years 1970 to 9999.
+
+    >>> milliseconds("2026-01-01")
+    1767225600000
+    >>> milliseconds("2026-01-01T09:00+09:00")
+    1767225600000
+    """
+    ms = _whole(at, what) if isinstance(at, int) else (_aware(at, what) - _EPOCH) // _MS
+    if not 0 <= ms <= LATEST:
+        raise InvalidValue(f"{what} = {at!r} is out of reach: expected 1970-01-01 to 9999-12-31")
+    return ms
+
+
+def _whole(value: int, what: str = "time") -> int:
+    if type(value) is bool or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidValue(f"{what} = {value!r} ({type(value).__name__}): expected an int in ms")
+    return value
+
+
+def _aware(at: object, what: str) -> datetime:
+    if isinstance(at, str):
+        parsed = _parsed(at, what)
+        return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    if isinstance(at, datetime):
+        if at.utcoffset() is None:
+            meant = f"datetime(…, tzinfo=UTC), or {what}={at.isoformat()!r}, which means UTC"
+            raise InvalidValue(f"{what} = {at!r} names no time zone: expected {meant}")
+        return at
+    if isinstance(at, date):
+        return datetime.combine(at, time(), UTC)
+    expected = "an aware datetime, a date, ISO text, or an int in ms"
+    raise InvalidValue(f"{what} = {at!r} ({type(at).__name__}): expected {expected}")
+
+
+def _parsed(text: str, what: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        expected = "such as '2026-01-31' or '2026-01-31T09:30:00Z'"
+        raise InvalidValue(f"{what} = {text!r} is no ISO time, {expected}") from None
