@@ -23,6 +23,7 @@ from ctrader_typed import (
     NotSent,
     OrderError,
     OutcomeUnknown,
+    PagingError,
     ProtoOAAccountAuthReq,
     ProtoOAErrorRes,
     RateLimited,
@@ -75,6 +76,7 @@ EVERY = [
         OrderError("ORDER_NOT_FOUND", None, REQUEST, REPLY, 5, 6),
         "ProtoOAAccountAuthReq was refused: ORDER_NOT_FOUND",
     ),
+    (PagingError("asked for rows from 0 to 9"), "asked for rows from 0 to 9"),
     (TokenStoreError("it is a directory"), "it is a directory"),
     (
         RefreshLost("2026-11-20 23:00:00Z"),
