@@ -120,7 +120,7 @@ wheel-%: .venv-%/.dev
 RUNS ?= 5
 
 .PHONY: bench
-bench: .venv/.dev .venv-official/.installed .venv-layer/.installed ## Measure us beside the other clients (medians of RUNS=5), then the parts by themselves
+bench: .venv/.dev .venv-official/.installed .venv-official-best/.installed .venv-layer/.installed ## Measure us beside the other clients (medians of RUNS=5), then the parts by themselves
 	$(BIN)/python -m tests.benchmarks.field --runs $(RUNS)
 	$(BIN)/python -m pytest tests/benchmarks
 
@@ -149,6 +149,15 @@ COMPILED := pyproject.toml setup.py $(shell find ctrader_typed -name '*.pyx' -o 
 	@$(BIN)/python -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --requirement $<
 	@touch $@
+
+# The last Python for which the protobuf that it pins has a parser in C++.
+.venv-official-best/.installed: tests/conformance/requirements.txt
+	@if test -n "$(call python_of,3.10)"; then \
+		echo "$(@D): installing the official SDK with protobuf in C++" && \
+		"$(call python_of,3.10)" -m venv --clear $(@D) && \
+		$(@D)/bin/python -m pip install -qq --disable-pip-version-check --requirement $< && \
+		touch $@; \
+	else echo "This machine has no Python 3.10: without the official SDK at its best."; fi
 
 .venv-layer/.installed: tests/conformance/ctrader_layer/package.json
 	@if node --version >/dev/null 2>&1 && npm --version >/dev/null 2>&1; then \

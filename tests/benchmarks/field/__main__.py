@@ -99,8 +99,9 @@ def field(pb2: Path, arguments: argparse.Namespace) -> Iterator[Peer]:
     everybody: dict[str, Callable[[], Peer]] = {
         "ours-python": lambda: ours("python"),
         "ours-compiled": lambda: ours("compiled"),
-        "official": lambda: official(arguments.official, best=False),
-        "official-best": lambda: official(arguments.official, best=True),
+        "official": lambda: official("official", arguments.official, hurried=False),
+        "official-hurried": lambda: official("official-hurried", arguments.official, hurried=True),
+        "official-best": lambda: official("official-best", arguments.best, hurried=True),
         "layer": lambda: layer(arguments.layer, pb2 / "ca.pem"),
         "asyncio": lambda: bare("asyncio", pb2),
         "trio": lambda: bare("trio", pb2),
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="tiny numbers: to see that it works")
     parser.add_argument("--json", action="store_true", help="the figures instead of the table")
     parser.add_argument("--official", type=Path, default=ROOT / ".venv-official/bin/python")
+    parser.add_argument("--best", type=Path, default=ROOT / ".venv-official-best/bin/python")
     parser.add_argument("--layer", type=Path, default=ROOT / ".venv-layer/node_modules")
     arguments = parser.parse_args()
     for_clients, for_server = cores()

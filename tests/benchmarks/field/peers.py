@@ -5,6 +5,7 @@ A client that is not installed is left out, with the reason.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,13 @@ ROOT = HERE.parents[2]
 CLIENTS = HERE / "clients"
 SHORTEST = 0.0
 """Seconds of the official SDK's send timer at its best: it then runs in each turn of the loop."""
+
+PARSER = """
+import json, platform, ctrader_open_api
+from google.protobuf.internal import api_implementation
+parser = {"python": "Python", "cpp": "C++", "upb": "C"}[api_implementation.Type()]
+print(json.dumps([".".join(platform.python_version_tuple()[:2]), parser]))
+"""
 
 QUIET = {"PYTHONWARNINGS": "ignore"}
 """Twisted warns of a package that the SDK does not ask for."""
@@ -69,33 +77,43 @@ def google(folder: Path) -> None:
     subprocess.run([*command, *sorted(path.name for path in protos.glob("*.proto"))], check=True)
 
 
+def printed_by(command: Sequence[str], variables: Mapping[str, str]) -> str:
+    """What a command prints; nothing if it fails."""
+    environment = os.environ | dict(variables)
+    asked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return asked.stdout.strip()
+
+
 def ours(codec: str) -> Peer:
     """Our client with one of its codecs; Absent if that one is not built."""
     variables = {"PYTHONPATH": str(ROOT), "CTRADER_TYPED_CODEC": codec}
-    told = [sys.executable, "-c", "import ctrader_typed as c; print(c.codec_info().codec)"]
-    asked = subprocess.run(
-        told, env=os.environ | variables, capture_output=True, text=True, check=False
-    )
-    if asked.stdout.strip() != codec:
+    which = "import ctrader_typed as c; print(c.codec_info().codec)"
+    if printed_by([sys.executable, "-c", which], variables) != codec:
         raise Absent(f"the {codec} codec is not built for this Python")
     title = {"python": "ctrader_typed, plain Python", "compiled": "ctrader_typed, compiled"}[codec]
     command = [sys.executable, str(CLIENTS / "ours.py")]
     return Peer(f"ours-{codec}", title, command, "ctrader_typed", variables)
 
 
-def official(python: Path, *, best: bool) -> Peer:
-    """The official SDK in its own environment."""
-    if not python.exists():
-        raise Absent(f"the official SDK is not installed: no {python}")
+def official(name: str, python: Path, *, hurried: bool) -> Peer:
+    """The official SDK in an environment of its own, as it comes or with its send timer shortened.
+
+    What it takes depends on that environment: protobuf 3.20, which it pins, has a parser in C++ for
+    Python up to 3.10, and one in Python for every later one.
+    """
+    about = printed_by([str(python), "-c", PARSER], QUIET) if python.exists() else ""
+    if not about:
+        raise Absent(f"{python} has no official SDK")
+    if hurried:
+        how, told = ", its send timer shortened", {"interval": SHORTEST}
+    else:
+        # It sends five messages a second, and no figure needs minutes to show it: 10 are in flight.
+        how = " as it comes"
+        told = {"warm_up": 0, "requests": 3, "at_once": 10, "pipelined": 10, "histories": 2}
+    version, parser = json.loads(about)
+    title = f"official SDK{how}, Python {version}, protobuf in {parser}"
     command = [str(python), str(CLIENTS / "official.py")]
-    if best:
-        title = "official SDK, its send timer shortened"
-        return Peer(
-            "official-best", title, command, "ctrader_open_api", QUIET, {"interval": SHORTEST}
-        )
-    # It sends five messages a second, and no figure needs minutes to show it: 10 are in flight.
-    few = {"warm_up": 0, "requests": 3, "at_once": 10, "pipelined": 10, "histories": 2}
-    return Peer("official", "official SDK as it comes", command, "ctrader_open_api", QUIET, few)
+    return Peer(name, title, command, "ctrader_open_api", QUIET, told)
 
 
 def layer(modules: Path, ca: Path) -> Peer:
