@@ -160,6 +160,13 @@ class OrderError(ServerError):
         self.position_id = position_id
 
 
+class PagingError(CTraderError):
+    """The server's pages of history do not fit together or do not get on; the text says where.
+
+    Nothing was left out without a word: what was given before that is whole.
+    """
+
+
 # --- tokens ---
 
 
