@@ -3,7 +3,7 @@
 Pure: the time is an argument, and what it decides is a list of messages. Within one ms prices come
 first, then what is due (executions, protective orders, expiries, rollovers); subscribers hear a
 price before they hear what it set off. After each step margin levels are looked at and profits are
-told. Knows no wire, clock or task.
+told. Prices that concern nobody pass unseen. Knows no wire, clock or task.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ctrader_typed.proto import (
 
 from . import (
     answers,
+    attention,
     booking,
     cash,
     execution,
@@ -80,7 +81,7 @@ class Broker:
     ) -> None:
         catalogue = Catalogue.standard() if catalogue is None else catalogue
         prices = SeededPrices(catalogue, seed) if prices is None else prices
-        self.market_data = MarketData(Market(catalogue, prices, start_ms), quirks)
+        self.market_data = MarketData(Market(catalogue, prices, start_ms, ()), quirks)
         self.rules = Rules() if rules is None else rules
         self.on_change: Callable[[], None] = _nobody
         self._start_ms = start_ms
@@ -104,11 +105,13 @@ class Broker:
         self._connections.discard(connection)
         self.market_data.disconnected(connection)
         pnl.forget(self._desk, connection)
+        self._follow()
 
     def logged_out(self, connection: int, account_id: int) -> None:
         """An account's session on a connection has ended, and its subscriptions with it."""
         self.market_data.logged_out(connection, account_id)
         pnl.forget(self._desk, connection, account_id)
+        self._follow()
 
     def received(
         self, connection: int, request: Message, client_msg_id: str | None, now: float
@@ -116,6 +119,7 @@ class Broker:
         """Answer a request. What was due before it comes first."""
         self._run(self._ms(now))
         self._take_up(connection, request, client_msg_id)
+        self._follow()
         self._run(self._desk.now)
         return self._taken()
 
@@ -302,6 +306,7 @@ class Broker:
             elif due is not None and due <= until:
                 self._pass(due)
                 self._step(self._agenda.take())
+                self._follow()
                 self._look()
             else:
                 break
@@ -314,6 +319,10 @@ class Broker:
         if ticks:
             self._desk.out.extend(self.market_data.on_ticks(ticks))
             self._after_ticks(ticks)
+
+    def _follow(self) -> None:
+        """Let pass unseen whatever prices concern nobody now."""
+        self.market.follow(attention.concerned(self._desk, self.market_data.spots.symbols))
 
     def _after_ticks(self, ticks: Iterable[Tick]) -> None:
         for symbol_id in dict.fromkeys(tick.symbol_id for tick in ticks):
@@ -366,6 +375,7 @@ class Broker:
 
     def _changed(self) -> None:
         """A test has moved something: look at what follows, and say that there is news."""
+        self._follow()
         self._look()
         self._run(self._desk.now)
         self.on_change()

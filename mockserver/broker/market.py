@@ -8,7 +8,7 @@ Times are ms since the Unix epoch (UTC), prices integers in 1/100000.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from .catalogue import Catalogue
@@ -25,53 +25,67 @@ class _Cursor:
     shown: Quote = NO_QUOTE  # as the world sees it
     coming: Sequence[Tick] = ()
     at: int = 0
+    next_at: int | None = None  # when the next tick comes; None if there is none any more
     patch: Patch | None = None  # while the path is written down tick by tick
-
-    @property
-    def next_at(self) -> int | None:
-        """When the next tick comes; None if there is none any more."""
-        return self.coming[self.at].time_ms if self.at < len(self.coming) else None
 
 
 class Market:
     """Current prices of every symbol of a catalogue.
 
-    `advance` moves all of them to a time and says what changed on the way. Never goes back in time.
+    `advance` moves them to a time and says what changed on the way. Never goes back in time.
+
+    It follows the symbols that it is told to, and all of them until it is told: so the others cost
+    nothing, however much time passes. Their prices are looked up when somebody asks.
     """
 
-    def __init__(self, catalogue: Catalogue, source: PriceSource, start_ms: int) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        source: PriceSource,
+        start_ms: int,
+        followed: Collection[int] | None = None,
+    ) -> None:
         self.catalogue = catalogue
         self.path = Path(source)
         self.now_ms = start_ms
         self._source = source
-        self._cursors: dict[int, _Cursor] = {}
+        symbol_ids = sorted(s.symbol_id for s in catalogue.symbols)
+        # Behind at first, as those are that nobody follows.
+        self._cursors = {symbol_id: _Cursor(next_at=start_ms) for symbol_id in symbol_ids}
+        self._followed = frozenset(symbol_ids if followed is None else followed)
         self._coming: list[tuple[int, int]] = []  # a heap of (time of the next tick, symbol id)
-        for symbol_id in sorted(s.symbol_id for s in catalogue.symbols):
-            quote = source.quote(symbol_id, start_ms + 1)
-            cursor = self._cursors[symbol_id] = _Cursor(raw=quote, shown=quote)
-            self._ready(symbol_id, cursor, start_ms + 1)
         self._queue()
 
     def quote(self, symbol_id: int) -> Quote:
         """Bid and ask; a side is None before its first tick. KeyError for a symbol that is not
         traded.
         """
-        return self._cursors[symbol_id].shown
+        return self._current(symbol_id).shown
 
     def bid(self, symbol_id: int) -> int | None:
         """The bid, None before the first tick; KeyError for a symbol that is not traded."""
-        return self._cursors[symbol_id].shown.bid
+        return self._current(symbol_id).shown.bid
 
     def ask(self, symbol_id: int) -> int | None:
         """The ask, None before the first tick; KeyError for a symbol that is not traded."""
-        return self._cursors[symbol_id].shown.ask
+        return self._current(symbol_id).shown.ask
 
     def closed(self, symbol_id: int) -> bool:
         """Whether the symbol's hours and holidays forbid trading now."""
         return not self.catalogue.is_open(symbol_id, self.now_ms)
 
+    def follow(self, symbol_ids: Collection[int]) -> None:
+        """Let `advance` tell of these symbols alone.
+
+        One whose price was set by hand is followed besides, until its path has gone on from there.
+        """
+        followed = frozenset(symbol_ids)
+        if followed != self._followed:
+            self._followed = followed
+            self._queue()
+
     def next_tick_at(self) -> int | None:
-        """When the next price changes by itself; None for never."""
+        """When the next price of those that are followed changes by itself; None for never."""
         return self._coming[0][0] if self._coming else None
 
     def advance(self, now_ms: int) -> list[Tick]:
@@ -86,7 +100,7 @@ class Market:
             cursor = self._cursors[symbol_id]
             ticks.append(self._take(symbol_id, cursor))
             following = cursor.next_at
-            if following is None:
+            if following is None or not self._follows(symbol_id, cursor):
                 heapq.heappop(self._coming)
             else:
                 heapq.heapreplace(self._coming, (following, symbol_id))
@@ -95,18 +109,9 @@ class Market:
 
     def skip(self, now_ms: int) -> None:
         """Let time pass as `advance` does, but unseen: a year costs no more than an hour."""
-        if now_ms <= self.now_ms:
-            return
-        for symbol_id, cursor in self._cursors.items():
-            # Prices set by hand are history only once the path has gone on from them.
-            while cursor.patch is not None and (cursor.next_at or now_ms + 1) <= now_ms:
-                self._take(symbol_id, cursor)
-            if cursor.patch is None:
-                cursor.raw = self._source.quote(symbol_id, now_ms + 1)
-                cursor.shown = cursor.raw.shifted(self.path.shift(symbol_id))
-                self._ready(symbol_id, cursor, now_ms + 1)
-        self._queue()
-        self.now_ms = now_ms
+        if now_ms > self.now_ms:
+            self.now_ms = now_ms
+            self._queue()
 
     def set_price(self, symbol_id: int, bid: int, ask: int | None = None) -> Tick:
         """Put a tick into the path, now; without an ask the spread stays as it is.
@@ -115,7 +120,7 @@ class Market:
         are shifted by the same amount. ValueError for a price that is no multiple of the symbol's
         tick size, or an ask below the bid.
         """
-        cursor = self._cursors[symbol_id]
+        cursor = self._current(symbol_id)
         ask = bid + cursor.shown.spread if ask is None else ask
         self._check(symbol_id, bid, ask)
         patch = cursor.patch = self.path.patch(symbol_id, self.now_ms)
@@ -125,6 +130,8 @@ class Market:
         tick = Tick(symbol_id, self.now_ms, bid, ask)
         patch.ticks.append(tick)
         cursor.shown = Quote(bid, ask)
+        if symbol_id not in self._followed:
+            self._queue()
         return tick
 
     def _check(self, symbol_id: int, bid: int, ask: int) -> None:
@@ -137,15 +144,35 @@ class Market:
         if ask < bid:
             raise ValueError(f"{name}: expected an ask that is not below the bid {bid}, got {ask}")
 
+    def _follows(self, symbol_id: int, cursor: _Cursor) -> bool:
+        """Prices set by hand are history only once the path has gone on from them."""
+        return symbol_id in self._followed or cursor.patch is not None
+
     def _queue(self) -> None:
-        """Line up the next ticks of all symbols."""
-        waiting = ((cursor.next_at, symbol_id) for symbol_id, cursor in self._cursors.items())
-        self._coming = [(at, symbol_id) for at, symbol_id in waiting if at is not None]
+        """Line up the next ticks of the symbols that are followed."""
+        self._coming = []
+        for symbol_id, cursor in self._cursors.items():
+            if self._follows(symbol_id, cursor):
+                at = self._current(symbol_id).next_at
+                if at is not None:
+                    self._coming.append((at, symbol_id))
         heapq.heapify(self._coming)
+
+    def _current(self, symbol_id: int) -> _Cursor:
+        """Where a symbol stands now. If it has fallen behind, that is looked up."""
+        cursor, now = self._cursors[symbol_id], self.now_ms
+        while cursor.next_at is not None and cursor.next_at <= now:
+            if cursor.patch is not None:
+                self._take(symbol_id, cursor)
+            else:
+                cursor.raw = self._source.quote(symbol_id, now + 1)
+                cursor.shown = cursor.raw.shifted(self.path.shift(symbol_id))
+                self._ready(symbol_id, cursor, now + 1)
+        return cursor
 
     def _ready(self, symbol_id: int, cursor: _Cursor, when: int) -> None:
         """Have the ticks of the next minute with any at hand, from `when` on."""
-        first = self._source.next_at(symbol_id, when)
+        first = cursor.next_at = self._source.next_at(symbol_id, when)
         cursor.at = 0
         cursor.coming = (
             ()
@@ -159,6 +186,8 @@ class Market:
         cursor.at += 1
         if cursor.at == len(cursor.coming):
             self._ready(symbol_id, cursor, raw.time_ms // MINUTE * MINUTE + MINUTE)
+        else:
+            cursor.next_at = cursor.coming[cursor.at].time_ms
         return self._show(cursor, raw)
 
     def _show(self, cursor: _Cursor, tick: Tick) -> Tick:

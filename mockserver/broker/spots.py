@@ -7,7 +7,7 @@ those to live bars and to depth end with the spots that they need.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ctrader_typed.message import Message
@@ -140,9 +140,9 @@ class Spots:
             self._end(subscription)
 
     @property
-    def watched(self) -> bool:
-        """Whether anybody hears of prices at all."""
-        return bool(self._subscriptions)
+    def symbols(self) -> Collection[int]:
+        """The symbols of whose prices somebody hears."""
+        return self._subscriptions.keys()
 
     # --- events
 

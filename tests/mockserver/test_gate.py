@@ -646,8 +646,10 @@ def test_the_engine_is_not_told_of_what_is_due_later_than_planned(box):
     nudges: list[None] = []
     box.started(lambda: nudges.append(None))
     client = Client(box).login(HEDGED)
+    client.ask(ProtoOASubscribeSpotsReq(ctid_trader_account_id=HEDGED, symbol_id=[1]))
     planned, told = box.wake_at(), len(nudges)
     client.now = planned + 60.0  # the prices of a minute have passed by then
-    client.ask(ProtoOASymbolsListReq(ctid_trader_account_id=HEDGED))
+    request = ProtoOASymbolsListReq(ctid_trader_account_id=HEDGED)
+    assert len(list(client.channel.received(Envelope(request, "q"), client.now))) > 1
     assert len(nudges) == told
     assert box.wake_at() > planned

@@ -188,6 +188,33 @@ def test_a_market_can_be_copied_and_both_go_on(market: Market) -> None:
     assert twin.advance(NOW + 200_000) != market.advance(NOW + 200_000)
 
 
+def test_it_tells_of_those_that_it_follows(catalogue: Catalogue) -> None:
+    all_of_them, market = Market(catalogue, SOURCE, NOW), Market(catalogue, SOURCE, NOW, ())
+    assert market.next_tick_at() is None
+    assert market.advance(NOW + 1_000) == []
+    all_of_them.advance(NOW + 1_000)
+    market.follow([4, 1])
+    told = market.advance(NOW + 90_000)
+    assert told == [t for t in all_of_them.advance(NOW + 90_000) if t.symbol_id in (1, 4)]
+    assert {t.symbol_id for t in told} == {1, 4}
+    market.follow([])
+    assert market.next_tick_at() is None
+    assert market.quote(1) == all_of_them.quote(1)
+
+
+def test_a_price_set_by_hand_is_followed_until_its_path_has_gone_on(catalogue: Catalogue) -> None:
+    market, seen = Market(catalogue, SOURCE, NOW, ()), Market(catalogue, SOURCE, NOW)
+    for each in (market, seen):
+        each.advance(NOW + 30_000)
+        each.set_price(1, 108_450)
+    assert market.next_tick_at() is not None
+    seen.advance(NOW + 600_000)
+    assert {t.symbol_id for t in market.advance(NOW + 600_000)} == {1}
+    assert market.next_tick_at() is None
+    assert market.path.ticks(1, NOW, NOW + 600_000) == seen.path.ticks(1, NOW, NOW + 600_000)
+    assert market.quote(1) == seen.quote(1)
+
+
 class Witness:
     """A market and everything that it showed of EURUSD."""
 
@@ -205,6 +232,15 @@ class Witness:
         assert self.market.now_ms == twin.now_ms
         for symbol in CATALOGUE.symbols:
             assert self.market.quote(symbol.symbol_id) == twin.quote(symbol.symbol_id)
+
+    def doze(self, ms: int) -> None:
+        """Time passes while EURUSD is not followed."""
+        twin = copy.deepcopy(self.market)
+        self.market.follow(())
+        self.market.advance(self.market.now_ms + ms)
+        self.seen += [t for t in twin.advance(twin.now_ms + ms) if t.symbol_id == 1]
+        assert self.market.quote(4) == twin.quote(4)
+        self.market.follow([symbol.symbol_id for symbol in CATALOGUE.symbols])
 
     def wait(self, ms: int) -> None:
         self.seen += [t for t in self.market.advance(self.market.now_ms + ms) if t.symbol_id == 1]
@@ -227,6 +263,7 @@ SCATTERED = TickList(
     st.lists(
         st.one_of(
             st.integers(-200_000, 200_000),
+            st.floats(0, 200_000),
             st.tuples(st.integers(100_000, 120_000), st.none() | st.integers(0, 30)),
         ),
         max_size=15,
@@ -234,13 +271,15 @@ SCATTERED = TickList(
     st.data(),
 )
 def test_history_is_what_was_shown(
-    source: PriceSource, story: list[int | tuple[int, int | None]], data: st.DataObject
+    source: PriceSource, story: list[int | float | tuple[int, int | None]], data: st.DataObject
 ) -> None:
     witness = Witness(source)
     for event in story:
         if isinstance(event, int):
             # A negative number of ms stands for as many that nobody watches.
             witness.wait(event) if event >= 0 else witness.skip(-event)
+        elif isinstance(event, float):
+            witness.doze(int(event))
         else:
             witness.set(*event)
     path, now = witness.market.path, witness.market.now_ms

@@ -347,7 +347,7 @@ def test_each_session_has_its_own_subscriptions(desk: MakeDesk) -> None:
     assert {o.account_id for o in outgoing} == {None}
     ours.data.logged_out(1, 5)
     ours.data.disconnected(2)
-    assert ours.data.spots.watched
+    assert ours.data.spots.symbols
     more = ours.data.on_ticks(ours.market.advance(NOW + 2 * MINUTE))
     assert {(o.connection, o.message.ctid_trader_account_id) for o in more} == {(1, ACCOUNT)}
     ours.ask(spots(1), connection=2)
@@ -355,12 +355,12 @@ def test_each_session_has_its_own_subscriptions(desk: MakeDesk) -> None:
 
 def test_nobody_watches_before_and_after(desk: MakeDesk) -> None:
     ours = desk()
-    assert not ours.data.spots.watched
+    assert not ours.data.spots.symbols
     ours.ask(spots(1, 4))
     ours.ask(no_spots(4))
-    assert ours.data.spots.watched
+    assert ours.data.spots.symbols
     ours.ask(no_spots(1))
-    assert not ours.data.spots.watched
+    assert not ours.data.spots.symbols
 
 
 def test_the_session_close_comes_first_and_with_each_new_day(desk: MakeDesk) -> None:

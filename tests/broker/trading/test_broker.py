@@ -176,11 +176,14 @@ def test_an_idle_broker_in_a_still_market_never_wakes() -> None:
 
 
 def test_a_moving_market_wakes_it_by_itself() -> None:
-    broker = Broker(seed=1)
-    first = broker.wake_at()
+    session = Session(prices=None, seed=1)
+    assert session.broker.wake_at() is None  # nobody hears of prices
+    session.send(ProtoOASubscribeSpotsReq(ctid_trader_account_id=ACCOUNT, symbol_id=[EURUSD]))
+    first = session.broker.wake_at()
     assert first is not None
-    assert list(broker.wake(first)) == []
-    second = broker.wake_at()
+    (heard,) = session.broker.wake(first)
+    assert isinstance(heard.message, ProtoOASpotEvent)
+    second = session.broker.wake_at()
     assert second is not None
     assert second > first
 
