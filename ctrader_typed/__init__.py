@@ -51,6 +51,7 @@ from .errors import (
     TokenRefused,
     TokenStoreError,
     UnexpectedReply,
+    UnknownName,
 )
 from .journal import Journal, OpenOrder
 from .message import Message, Request
@@ -144,6 +145,7 @@ __all__ = [
     "TokenRefused",
     "TokenStoreError",
     "UnexpectedReply",
+    "UnknownName",
     "UnknownPayload",
     "Wire",
     "codec_info",

@@ -41,6 +41,13 @@ class InvalidValue(CTraderError, ValueError):
     """A number, a time or a name that cannot be meant; the text says what would do."""
 
 
+class UnknownName(InvalidValue, KeyError):
+    """A name or an id that nothing has; the text names what is spelt alike."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError shows it with quotes around
+
+
 class InvalidOrder(InvalidValue):
     """An order that the symbol does not allow; nothing was sent. It says what would do."""
 

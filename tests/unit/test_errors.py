@@ -35,6 +35,7 @@ from ctrader_typed import (
     TokenRefused,
     TokenStoreError,
     UnexpectedReply,
+    UnknownName,
 )
 
 SECRET = "not-for-any-log"
@@ -47,6 +48,7 @@ EVERY = [
     (LocalProtocolError("not now"), "not now"),
     (InvalidOrder("0.123 lots"), "0.123 lots"),
     (InvalidValue("lots = 0.1 (float)"), "lots = 0.1 (float)"),
+    (UnknownName("there is no symbol 7"), "there is no symbol 7"),
     (RemoteProtocolError("a length of 0"), "a length of 0"),
     (
         UnexpectedReply(REQUEST, REPLY, "ProtoOAAccountAuthRes"),

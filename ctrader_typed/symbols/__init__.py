@@ -1,0 +1,17 @@
+"""The symbols of an account: sizes, prices, hours and assets, and the chains between assets."""
+
+from .catalogue import Catalogue, load_catalogue
+from .conversion import Chain
+from .hours import Hours
+from .keeping import keep_catalogue
+from .symbol import ArchivedSymbol, Symbol
+
+__all__ = [
+    "ArchivedSymbol",
+    "Catalogue",
+    "Chain",
+    "Hours",
+    "Symbol",
+    "keep_catalogue",
+    "load_catalogue",
+]
