@@ -9,6 +9,8 @@ from ctrader_typed.proto import ProtoOAAccountType, ProtoOAClientPermissionScope
 
 from .broker.account import Terms
 from .broker.broker import Broker
+from .broker.catalogue import Catalogue
+from .broker.seeded import SeededPrices
 from .credentials import Credentials
 from .gate import Etiquette, Gate
 
@@ -27,6 +29,9 @@ HEDGED, NETTED, SPREAD_BETTING, LIVE = 1_000_001, 1_000_002, 1_000_003, 2_000_00
 class Box(Gate):
     """Give it to `mock_server`. Accounts hold 10,000 USD each (GBP where stakes are bet).
 
+    `tick_seconds` is as for SeededPrices: None for lively markets, 15 for a tick about four times a
+    minute, up to 900. The fewer there are, the faster a week passes.
+
     A broker of your own comes without accounts and credentials: open and grant what you need.
     """
 
@@ -36,17 +41,20 @@ class Box(Gate):
         credentials: Credentials | None = None,
         *,
         seed: int = 0,
+        tick_seconds: float | None = None,
         etiquette: Etiquette | None = None,
     ) -> None:
-        self.broker = standard_broker(seed) if broker is None else broker
+        self.broker = standard_broker(seed, tick_seconds) if broker is None else broker
         if credentials is None:
             credentials = standard_credentials(self.broker)
         super().__init__(self.broker, credentials, etiquette)
 
 
-def standard_broker(seed: int = 0) -> Broker:
+def standard_broker(seed: int = 0, tick_seconds: float | None = None) -> Broker:
     """A broker with the four accounts. The same seed gives the same prices."""
-    broker = Broker(seed=seed)
+    catalogue = Catalogue.standard()
+    prices = SeededPrices(catalogue, seed, tick_seconds=tick_seconds)
+    broker = Broker(catalogue=catalogue, prices=prices)
     kinds = ProtoOAAccountType
     gbp = next(asset.asset_id for asset in broker.catalogue.assets if asset.name == "GBP")
     accounts = {

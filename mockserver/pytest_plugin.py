@@ -8,9 +8,9 @@ memory streams too. A mark says what is served:
 
 `session` (a file to play instead of the broker) with `pace`, `order` ("strict" or "any"),
 `record_mode` ("once", "new_episodes" or "all") and the `upstream` that is recorded (an `Upstream`);
-`scenario` (a name or a file), `faults` (a list), `seed`, `tls`, `wires` (a list of doors: "tls",
-"wss", "json-wss", …), `etiquette`, and `check=False`, which lets clients break the rules that are
-watched.
+`scenario` (a name or a file), `faults` (a list), `seed`, `tick_seconds` (how far ticks are apart,
+as for Box), `tls`, `wires` (a list of doors: "tls", "wss", "json-wss", …), `etiquette`, and
+`check=False`, which lets clients break the rules that are watched.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _MARK = "mock_ctrader"
 _DOORS = ("tls", "wires")
+_MARKET = ("tick_seconds", "etiquette")
 _PLAYING = ("pace", "order", "record_mode", "upstream")
 
 
@@ -37,8 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line(
         "markers",
-        f"{_MARK}(session, pace, order, record_mode, upstream, scenario, faults, seed, tls, wires, "
-        "etiquette, check): what the mock cTrader server serves",
+        f"{_MARK}(session, pace, order, record_mode, upstream, scenario, faults, seed, "
+        "tick_seconds, tls, wires, etiquette, check): what the mock cTrader server serves",
     )
 
 
@@ -98,7 +99,7 @@ class _Wish:
         if planned or faults:
             options["faults"] = Plan([*planned, *faults], seed)
         rules = asked.pop("check", True)
-        etiquette = asked.pop("etiquette", None)
+        market = {key: asked.pop(key) for key in _MARKET if key in asked}
         session = asked.pop("session", None)
         playing = {key: asked.pop(key) for key in _PLAYING if key in asked}
         if asked:
@@ -108,7 +109,7 @@ class _Wish:
             return cls(cassette, options, rules, cassette.check)
         if playing:
             raise pytest.UsageError(f"{', '.join(playing)}: only a session has that")
-        return cls(Box(seed=seed, etiquette=etiquette), options, rules, None)
+        return cls(Box(seed=seed, **market), options, rules, None)
 
     def check(self, server: MockServer | ThreadedServer) -> None:
         """What is watched without being asked."""

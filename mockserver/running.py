@@ -82,9 +82,14 @@ def cassette(options: Any, upstream: Reachable | None, tell: Callable[[str], Non
     return found
 
 
-def box(seed: int, live: bool | None) -> Box:
-    """The broker; its accounts of one kind or of both."""
-    return Box(seed=seed, etiquette=Etiquette(live=live))
+def box(seed: int, tick_seconds: float | None, live: bool | None) -> Box:
+    """The broker; its accounts of one kind or of both. Raises MockServerError for a pace that there
+    is not.
+    """
+    try:
+        return Box(seed=seed, tick_seconds=tick_seconds, etiquette=Etiquette(live=live))
+    except ValueError as error:
+        raise MockServerError(str(error)) from None
 
 
 def keys(box: Box) -> dict[str, Any]:

@@ -66,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         help="let something go wrong; list shows the names. Implies --broker without --session",
     )
     add("--seed", type=int, default=0, help="the seed of prices and of chance (default: 0)")
+    add(
+        "--tick-seconds",
+        type=float,
+        metavar="N",
+        help="one tick a symbol in about N seconds, 1 to 900 (default: as in lively markets)",
+    )
     add("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     add(
         "--port",
@@ -166,7 +172,7 @@ def _serve(
         served.ready = lambda: console.announce(where)
         return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
-    box = running.box(options.seed, live)
+    box = running.box(options.seed, options.tick_seconds, live)
     where["broker"] = running.keys(box)
     served.ready = lambda: console.announce(where)
     return int(running.trade(served, box))

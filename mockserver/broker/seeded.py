@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import shake_128
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import splits
 from .bars import Bar
@@ -33,6 +33,8 @@ _ACTIVITY = (
 )
 _YEAR = 366 * DAY
 _CACHED = 64
+_DIVISORS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
+_QUIET = 4  # ticks of the quietest minute: its open, high, low and close
 
 
 class SeededPrices:
@@ -42,6 +44,11 @@ class SeededPrices:
     The same seed gives the same path, whoever asks for what and in which order. Levels come from
     the assets, so EURJPY stays what EURUSD and USDJPY make it, but for noise within the hour.
     `natures` says what assets are worth.
+
+    Ticks come as often as in a lively market, or, with `tick_seconds`, one in about so many seconds
+    at any hour: a week then costs as little as that needs. Above 15 they come in bunches of four or
+    five, because a minute that has any has all that its bar needs; the others have no bar. Levels
+    at full hours are the same. ValueError for less than a second, or more than 900.
     """
 
     def __init__(
@@ -51,7 +58,9 @@ class SeededPrices:
         *,
         natures: Mapping[str, Nature] = NATURES,
         since_ms: int = SINCE,
+        tick_seconds: float | None = None,
     ) -> None:
+        pace = _Pace() if tick_seconds is None else _Pace.of(tick_seconds)
         drifts = {
             asset.asset_id: Drift(f"{seed}/{asset.name}", natures.get(asset.name, UNKNOWN))
             for asset in catalogue.assets
@@ -65,6 +74,7 @@ class SeededPrices:
                 catalogue.tick_size(light.symbol_id),
                 catalogue.schedule(light.symbol_id),
                 since_ms // MINUTE,
+                pace,
             )
             for light in catalogue.light_symbols
         }
@@ -121,6 +131,24 @@ class SeededPrices:
                 yield Bar(hour * HOUR, opened * step, high * step, low * step, close * step, volume)
 
 
+class _Pace(NamedTuple):
+    """Prices move in one minute out of `every`, a divisor of 60, and change so often in it: None
+    for what is usual at that hour.
+    """
+
+    every: int = 1
+    changes: int | None = None
+
+    @classmethod
+    def of(cls, tick_seconds: float) -> _Pace:
+        if not 1 <= tick_seconds <= 900:
+            raise ValueError(f"expected 1 to 900 seconds from tick to tick, got {tick_seconds:g}")
+        every = next(m for m in _DIVISORS if m * 60 >= tick_seconds * _QUIET)
+        ticks = 60 * every / tick_seconds
+        # Both sides move in the ticks that a bar needs, mostly one of them in the others: counted.
+        return cls(every, max(splits.LEAST_VOLUME, round(1.2 * (ticks + 3))))
+
+
 class _Process:
     """The path of one symbol, in points; minutes and hours count from the epoch."""
 
@@ -133,6 +161,7 @@ class _Process:
         step: int,
         schedule: Schedule,
         since: int,
+        pace: _Pace,
     ) -> None:
         self.step = step
         self._key = key
@@ -140,6 +169,7 @@ class _Process:
         self._base, self._quote = base, quote
         self._schedule = schedule
         self.since = since
+        self._pace = pace
         price = base.nature.worth / quote.nature.worth * UNIT / step
         volatility = base.nature.volatility**2 + quote.nature.volatility**2
         self._reach = max(4, int(price * sqrt(volatility) / 1_000_000))
@@ -149,14 +179,15 @@ class _Process:
         self._ticks: dict[int, list[Tick]] = {}
 
     def open_minutes(self, start: int, end: int) -> Iterator[int]:
-        """The minutes in `[start, end)` that lie wholly within the trading hours."""
+        """The minutes in `[start, end)` with prices, which lie wholly within the trading hours."""
         for span in self.open_spans(start, end):
             yield from span
 
     def open_spans(self, start: int, end: int) -> Iterator[range]:
         """The same, as unbroken stretches."""
+        every = self._pace.every
         for opens, closes in self._schedule.spans(max(start, self.since) * MINUTE, end * MINUTE):
-            yield range(-(-opens // MINUTE), closes // MINUTE)
+            yield range(-(-opens // (MINUTE * every)) * every, closes // MINUTE, every)
 
     def hour(self, hour: int, open_minutes: int) -> Part:
         """An hour as one bar, given how many of its minutes are open."""
@@ -165,7 +196,10 @@ class _Process:
         close = self._level(hour + 1)
         high = max(opened, close) + self._reach * (chance[1] + 60) // 300
         low = min(opened, close) - self._reach * (chance[2] + 60) // 300
-        volume = _ACTIVITY[hour % 24] * (160 + chance[3]) // 256 * open_minutes
+        changes = self._pace.changes
+        if changes is None:
+            changes = _ACTIVITY[hour % 24] * (160 + chance[3]) // 256
+        volume = changes * open_minutes
         return Part(opened, high, max(1, low), close, volume, self._spread)
 
     def minute(self, minute: int) -> Part:

@@ -88,6 +88,20 @@ async def test_the_same_seed_gives_the_same_quotes(autojump_clock):
     assert await quotes(8) != first
 
 
+async def test_ticks_come_as_often_as_one_asks(autojump_clock):
+    async with (
+        mock_server(Box(tick_seconds=30), port=None) as server,
+        connect_over(server.memory_client()) as api,
+    ):
+        await api.auth(**KEYS)
+        async with api.events(ProtoOASpotEvent) as spots:
+            await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[1])
+            began = trio.current_time()
+            for _ in range(40):
+                await anext(spots)
+            assert 900 < trio.current_time() - began < 1500
+
+
 async def test_our_client_keeps_an_idle_connection(autojump_clock):
     async with (
         mock_server(Box(), port=None) as server,

@@ -24,6 +24,8 @@ from ctrader_typed.proto import (
     ProtoOAApplicationAuthReq,
     ProtoOAAssetListReq,
     ProtoOAErrorRes,
+    ProtoOAGetTickDataReq,
+    ProtoOAQuoteType,
     ProtoOATraderReq,
     ProtoOAVersionReq,
     ProtoOAVersionRes,
@@ -408,6 +410,25 @@ def test_it_serves_a_broker_and_says_who_may_log_in(serve, tmp_path, ca):
     ]
     assert where["broker"]["accessToken"] not in journal.read_text()
     assert journal.stat().st_mode & 0o777 == 0o600
+
+
+def test_its_ticks_come_as_often_as_one_asks(serve, ca):
+    where = (server := serve("--broker", "--ca", ca, "--tick-seconds", "600")).ready()
+    with server.client() as client:
+        for request in login(where):
+            client.ask(request)
+        hour = client.ask(
+            ProtoOAGetTickDataReq(
+                ctid_trader_account_id=where["broker"]["accounts"][0],
+                symbol_id=1,
+                type=ProtoOAQuoteType.BID,
+                from_timestamp=1_772_438_400_000,
+                to_timestamp=1_772_442_000_000,
+            )
+        )
+        assert 4 <= len(hour.tick_data) < 12
+    said = refused("--broker", "--tick-seconds", "0.5")
+    assert "expected 1 to 900 seconds from tick to tick, got 0.5" in said
 
 
 def test_it_says_at_the_end_what_clients_should_not_have_done(serve, ca):

@@ -218,6 +218,11 @@ def test_scenario(mock_ctrader):
     with pytest.raises(ssl.SSLError):
         ask(mock_ctrader, ProtoOAVersionReq())
 
+@pytest.mark.mock_ctrader(tick_seconds=900)
+def test_pace(mock_ctrader):
+    broker = mock_ctrader.broker
+    assert len(broker.market.path.ticks(1, broker.now_ms - 3_600_000, broker.now_ms)) < 10
+
 @pytest.mark.mock_ctrader(tls=False)
 def test_plain(mock_ctrader):
     with socket.create_connection(mock_ctrader.address, timeout=10) as tcp:
@@ -229,7 +234,7 @@ def test_unchecked(mock_ctrader):
     assert ask(mock_ctrader, ProtoOAAssetListReq(ctid_trader_account_id=1)).error_code
 """,
     )
-    done.assert_outcomes(passed=5)
+    done.assert_outcomes(passed=6)
 
 
 def test_what_a_client_should_not_have_done_is_an_error_of_its_test(suite):

@@ -9,6 +9,7 @@ import random
 import time
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,30 +22,38 @@ from mockserver.broker.seeded import SINCE, SeededPrices
 
 CATALOGUE = Catalogue.standard()
 PRICES = SeededPrices(CATALOGUE, 7)
+PACES = (1.0, 5.0, 15.0, 30.0, 400.0)
+ALL_PRICES = st.sampled_from(
+    [PRICES, *(SeededPrices(CATALOGUE, 7, tick_seconds=pace) for pace in PACES)]
+)
 SYMBOLS = st.sampled_from([s.symbol_id for s in CATALOGUE.symbols])
 MOMENTS = st.integers(SINCE, SINCE + 20 * 366 * DAY * MINUTE)
 NOW = 1_789_757_115_211
 
 
-@given(SYMBOLS, MOMENTS)
-def test_bars_of_history_are_the_bars_of_the_ticks(symbol_id: int, when: int) -> None:
+@given(ALL_PRICES, SYMBOLS, MOMENTS)
+def test_bars_of_history_are_the_bars_of_the_ticks(
+    prices: SeededPrices, symbol_id: int, when: int
+) -> None:
     minute = when // MINUTE
-    bars = list(PRICES.minutes(symbol_id, minute, minute + 7))
-    assert bars == list(bars_of(PRICES.ticks(symbol_id, minute * MINUTE, (minute + 7) * MINUTE)))
+    bars = list(prices.minutes(symbol_id, minute, minute + 7))
+    assert bars == list(bars_of(prices.ticks(symbol_id, minute * MINUTE, (minute + 7) * MINUTE)))
 
 
-@given(SYMBOLS, MOMENTS)
-def test_hours_are_their_minutes(symbol_id: int, when: int) -> None:
+@given(ALL_PRICES, SYMBOLS, MOMENTS)
+def test_hours_are_their_minutes(prices: SeededPrices, symbol_id: int, when: int) -> None:
     start = when // MINUTE // HOUR * HOUR
-    hours = list(PRICES.hours(symbol_id, start, start + 6 * HOUR))
-    assert hours == list(hours_of(PRICES.minutes(symbol_id, start, start + 6 * HOUR)))
+    hours = list(prices.hours(symbol_id, start, start + 6 * HOUR))
+    assert hours == list(hours_of(prices.minutes(symbol_id, start, start + 6 * HOUR)))
 
 
-@given(SYMBOLS, MOMENTS)
-def test_ticks_are_in_order_on_the_grid_in_trading_hours(symbol_id: int, when: int) -> None:
-    ticks = PRICES.ticks(symbol_id, when, when + 600_000)
+@given(ALL_PRICES, SYMBOLS, MOMENTS)
+def test_ticks_are_in_order_on_the_grid_in_trading_hours(
+    prices: SeededPrices, symbol_id: int, when: int
+) -> None:
+    ticks = prices.ticks(symbol_id, when, when + 600_000)
     step = CATALOGUE.tick_size(symbol_id)
-    quote = PRICES.quote(symbol_id, when)
+    quote = prices.quote(symbol_id, when)
     for tick in ticks:
         assert tick.symbol_id == symbol_id
         assert when <= tick.time_ms < when + 600_000
@@ -55,27 +64,27 @@ def test_ticks_are_in_order_on_the_grid_in_trading_hours(symbol_id: int, when: i
         assert quote.bid % step == quote.ask % step == 0
         assert 0 < quote.bid < quote.ask
     assert [t.time_ms for t in ticks] == sorted(t.time_ms for t in ticks)
-    assert quote == PRICES.quote(symbol_id, when + 600_000)
+    assert quote == prices.quote(symbol_id, when + 600_000)
 
 
-@given(SYMBOLS, MOMENTS)
-def test_next_at_is_the_first_tick(symbol_id: int, when: int) -> None:
-    first = PRICES.next_at(symbol_id, when)
+@given(ALL_PRICES, SYMBOLS, MOMENTS)
+def test_next_at_is_the_first_tick(prices: SeededPrices, symbol_id: int, when: int) -> None:
+    first = prices.next_at(symbol_id, when)
     assert first is not None
     assert first >= when
-    assert not PRICES.ticks(symbol_id, when, first)
-    assert PRICES.ticks(symbol_id, first, first + 1)
+    assert not prices.ticks(symbol_id, when, first)
+    assert prices.ticks(symbol_id, first, first + 1)
 
 
-@given(SYMBOLS, MOMENTS, st.integers(0, 400_000), st.integers(0, 400_000))
+@given(ALL_PRICES, SYMBOLS, MOMENTS, st.integers(0, 400_000), st.integers(0, 400_000))
 def test_ticks_of_a_stretch_are_those_of_its_parts(
-    symbol_id: int, when: int, first: int, second: int
+    prices: SeededPrices, symbol_id: int, when: int, first: int, second: int
 ) -> None:
     middle, end = when + first, when + first + second
     assert [
-        *PRICES.ticks(symbol_id, when, middle),
-        *PRICES.ticks(symbol_id, middle, end),
-    ] == list(PRICES.ticks(symbol_id, when, end))
+        *prices.ticks(symbol_id, when, middle),
+        *prices.ticks(symbol_id, middle, end),
+    ] == list(prices.ticks(symbol_id, when, end))
 
 
 @settings(max_examples=20)
@@ -122,6 +131,31 @@ def test_the_first_tick_of_a_minute_names_both_sides_and_another_bid() -> None:
         assert first.bid is not None
         assert first.ask is not None
         assert abs(first.bid - before.close) == 1
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 5, 15, 20, 30, 60, 120, 400, 900])
+def test_ticks_come_as_often_as_one_asks(seconds: float) -> None:
+    prices, hours = SeededPrices(CATALOGUE, 7, tick_seconds=seconds), 20 if seconds > 5 else 2
+    start = NOW // MINUTE - 5 * DAY  # a Sunday, on which Bitcoin trades
+    for symbol_id in (1, 4, 324):
+        begin = start + (0 if symbol_id == 324 else 2 * DAY)
+        count = len(prices.ticks(symbol_id, begin * MINUTE, (begin + hours * HOUR) * MINUTE))
+        assert 0.8 * seconds < hours * 3_600 / count < 1.2 * seconds
+
+
+def test_full_hours_have_the_same_levels_however_often_ticks_come() -> None:
+    hour = NOW // MINUTE // HOUR * HOUR
+    quiet = SeededPrices(CATALOGUE, 7, tick_seconds=60)
+    for mine, usual in zip(
+        quiet.hours(1, hour - 2 * DAY, hour), PRICES.hours(1, hour - 2 * DAY, hour), strict=True
+    ):
+        assert mine._replace(volume=0) == usual._replace(volume=0)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 0.9, 901, float("nan")])
+def test_a_pace_that_there_is_not(seconds: float) -> None:
+    with pytest.raises(ValueError, match=r"expected 1 to 900 seconds from tick to tick, got"):
+        SeededPrices(CATALOGUE, 7, tick_seconds=seconds)
 
 
 def test_prices_stay_near_the_recorded_ones() -> None:
