@@ -1,0 +1,158 @@
+"""Trend bars as columns. Pure; knows not where they come from."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import repeat
+from operator import add
+from typing import Any, ClassVar, NamedTuple, Self
+
+from ..codec.columns import Columns
+from ..units import PRICE_DIGITS, price, utc
+from .periods import Period
+from .shown import shown_price, shown_time
+from .table import Column, Table, column
+
+_MINUTE = 60_000
+
+
+class Bar(NamedTuple):
+    """A trend bar, of bid prices. `time` is when it begins, in ms since the Unix epoch.
+
+    The prices are in 1/100000, whatever the symbol's digits; those with a name in `_price` are the
+    same as exact decimals. `volume` counts the changes of bid and ask.
+    """
+
+    time: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    digits: int = PRICE_DIGITS
+    """With how many decimals the prices are shown."""
+
+    @property
+    def opened(self) -> datetime:
+        """When it begins, in UTC."""
+        return utc(self.time)
+
+    @property
+    def open_price(self) -> Decimal:
+        """The first bid."""
+        return price(self.open, self.digits)
+
+    @property
+    def high_price(self) -> Decimal:
+        """The highest bid."""
+        return price(self.high, self.digits)
+
+    @property
+    def low_price(self) -> Decimal:
+        """The lowest bid."""
+        return price(self.low, self.digits)
+
+    @property
+    def close_price(self) -> Decimal:
+        """The last bid."""
+        return price(self.close, self.digits)
+
+
+def _no_numbers() -> array[int]:
+    return array("q")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Bars(Table[Bar]):
+    """The bars of a symbol and period, oldest first, each of them once.
+
+    `time` is when a bar begins, in ms since the Unix epoch; prices are in 1/100000, whatever the
+    symbol's digits; `volume` counts ticks. All are `array('q')` of the same length. Without columns
+    it is empty. Raises InvalidValue for columns that do not fit together; their order is not
+    checked. Of tables that are joined the later one's bar counts, where both have it.
+    """
+
+    _later_wins: ClassVar[bool] = True
+
+    symbol_id: int
+    period: Period
+    digits: int
+    """With how many decimals the prices are shown."""
+    time: array[int] = field(default_factory=_no_numbers)
+    open: array[int] = field(default_factory=_no_numbers)
+    high: array[int] = field(default_factory=_no_numbers)
+    low: array[int] = field(default_factory=_no_numbers)
+    close: array[int] = field(default_factory=_no_numbers)
+    volume: array[int] = field(default_factory=_no_numbers)
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @classmethod
+    def from_wire(
+        cls, answer: Columns[Any], symbol_id: int, period: Period, digits: int = PRICE_DIGITS
+    ) -> Self:
+        """The bars of `client.columns(ProtoOAGetTrendbarsReq(…))`, in the server's order.
+
+        There, minutes since the epoch, and differences to the low. Raises DecodeError for sums that
+        do not fit in 64 bits.
+        """
+        low = answer["low"]
+        return cls(
+            symbol_id,
+            period,
+            digits,
+            column(map(_MINUTE.__mul__, answer["utc_timestamp_in_minutes"]), "time"),
+            column(map(add, low, answer["delta_open"]), "open"),
+            column(map(add, low, answer["delta_high"]), "high"),
+            low,
+            column(map(add, low, answer["delta_close"]), "close"),
+            answer["volume"],
+        )
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All columns, the time first."""
+        return (
+            Column("time", "time", self.time),
+            Column("open", "price", self.open),
+            Column("high", "price", self.high),
+            Column("low", "price", self.low),
+            Column("close", "price", self.close),
+            Column("volume", "count", self.volume),
+        )
+
+    @property
+    def kin(self) -> tuple[int, Period, int]:
+        """Symbol, period and digits."""
+        return self.symbol_id, self.period, self.digits
+
+    def __iter__(self) -> Iterator[Bar]:
+        return map(Bar, *self.arrays, repeat(self.digits))
+
+    def _row(self, at: int) -> Bar:
+        return Bar._make([*(values[at] for values in self.arrays), self.digits])
+
+    def _like(self, columns: Sequence[array[int]]) -> Self:
+        return type(self)(self.symbol_id, self.period, self.digits, *columns)
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return f"Bars: {len(self):,} of {self.period}, symbol {self.symbol_id}, bid, UTC"
+
+    @property
+    def _head(self) -> Sequence[str]:
+        return [each.name for each in self.columns]
+
+    def _cells(self, at: int) -> Sequence[str]:
+        time, *prices, volume = (values[at] for values in self.arrays)
+        return [
+            shown_time(time),
+            *(shown_price(each, self.digits) for each in prices),
+            f"{volume:,}",
+        ]
