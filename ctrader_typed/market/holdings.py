@@ -1,0 +1,351 @@
+"""Subscriptions that several share: who counts them, and asks the server when it has to be asked.
+
+Knows no event. What a reconnect brings back is the client's business, not done here again.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from functools import partial
+from typing import Any
+
+import trio
+
+from ..advice import Retry
+from ..client import Client
+from ..errors import ConnectionLost, CTraderError, ServerError
+from ..message import Request
+from ..proto import (
+    ProtoOASubscribeDepthQuotesReq,
+    ProtoOASubscribeLiveTrendbarReq,
+    ProtoOASubscribeSpotsReq,
+    ProtoOATrendbarPeriod,
+    ProtoOAUnsubscribeDepthQuotesReq,
+    ProtoOAUnsubscribeLiveTrendbarReq,
+    ProtoOAUnsubscribeSpotsReq,
+)
+from ..wire.session import Kind, Part
+
+PATIENCE = 10.0
+"""Seconds for an answer to an unsubscription, before whoever comes next subscribes again."""
+
+log = logging.getLogger(__name__)
+
+
+class _State(Enum):
+    ABSENT = auto()
+    UNSURE = auto()
+    """It was asked for, or given up, and nobody has seen the answer."""
+    HELD = auto()
+    BORROWED = auto()
+    """There was a subscription before: somebody else's, who keeps it."""
+
+
+_THERE = frozenset((_State.HELD, _State.BORROWED))
+_OURS = frozenset((_State.HELD, _State.UNSURE))
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """A request that is under way; `over` when its outcome is known."""
+
+    over: trio.Event = field(default_factory=trio.Event)
+    error: CTraderError | None = None
+
+
+@dataclass(slots=True)
+class _Holding:
+    """One subscription, and how many want it."""
+
+    holders: int = 0
+    state: _State = _State.ABSENT
+    turn: _Turn | None = None
+
+
+class Holdings:
+    """The subscriptions that somebody wants, and those that the server has granted.
+
+    `begins` is called right before one is asked for, `ended` when it is gone.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        begins: Callable[[Part], None],
+        ended: Callable[[Part], None],
+    ) -> None:
+        self._client = client
+        self._begins = begins
+        self._ended = ended
+        self._holdings: dict[Part, _Holding] = {}
+
+    @property
+    def held(self) -> frozenset[Part]:
+        """Those that somebody wants and the server has granted."""
+        return frozenset(
+            part for part, one in self._holdings.items() if one.holders and one.state in _THERE
+        )
+
+    async def acquire(self, parts: Iterable[Part]) -> None:
+        """Hold these; spots are asked for before the others, which need them.
+
+        What somebody else is asking for is waited for, and its refusal raised here too. Raises what
+        `request` does; then, or cancelled, none of them is held.
+        """
+        wanted = list(dict.fromkeys(parts))
+        for part in wanted:
+            self._holdings.setdefault(part, _Holding()).holders += 1
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            await self._ensure([part for part in wanted if part.kind is Kind.SPOTS])
+            await self._ensure([part for part in wanted if part.kind is not Kind.SPOTS])
+        except BaseException:
+            self.release(wanted)
+            raise
+
+    def release(self, parts: Iterable[Part]) -> None:
+        """Let go of them. What nobody holds any more ends by itself, beside the client: nothing is
+        waited for.
+        """
+        idle: list[Part] = []
+        for part in dict.fromkeys(parts):
+            holding = self._holdings[part]
+            holding.holders -= 1
+            if holding.holders == 0 and holding.state in _OURS:
+                idle.append(part)
+            elif holding.holders == 0:
+                self._gone(part)
+                self._forget(part)
+        if idle:
+            self._client.accompany(partial(self._end, idle))
+
+    def lose(self, part: Part) -> None:
+        """The server has refused to bring it back: whoever wants it next asks for it."""
+        holding = self._holdings.get(part)
+        if holding is not None and holding.turn is None:
+            self._gone(part)
+            self._forget(part)
+
+    # --- beginning ---
+
+    async def _ensure(self, parts: Sequence[Part]) -> None:
+        while missing := [part for part in parts if self._holdings[part].state not in _THERE]:
+            free = [part for part in missing if self._holdings[part].turn is None]
+            if free:
+                await self._begin(free)
+                continue
+            turn = self._holdings[missing[0]].turn
+            assert turn is not None, "it is not free"
+            await turn.over.wait()
+            if turn.error is not None:
+                raise _again(turn.error)
+
+    async def _begin(self, parts: Sequence[Part]) -> None:
+        turns = self._take_turns(parts)
+        before = {part: self._holdings[part].state for part in parts}
+
+        async def begin(together: Sequence[Part]) -> None:
+            for part in together:
+                self._holdings[part].state = _State.UNSURE
+                self._begins(part)
+            for part, error in (await self._send(together, _SUBSCRIBE)).items():
+                state, turns[part].error = await self._outcome(part, before[part], error)
+                self._holdings[part].state = state
+                if state is _State.ABSENT:
+                    self._gone(part)
+
+        try:
+            async with trio.open_nursery() as nursery:
+                for together in _groups(parts):
+                    nursery.start_soon(begin, together)
+        finally:
+            self._end_turns(turns)
+        for turn in turns.values():
+            if turn.error is not None:
+                raise turn.error
+
+    async def _outcome(
+        self, part: Part, before: _State, error: CTraderError | None
+    ) -> tuple[_State, CTraderError | None]:
+        """What a subscription is after the answer, and what to tell those who wait for it."""
+        if error is None:
+            return _State.HELD, None
+        if isinstance(error, ServerError) and error.advice.retry is Retry.NEEDLESS:
+            if part.kind is not Kind.DEPTH:
+                return _State.BORROWED if before is _State.ABSENT else _State.HELD, None
+            # Only the first event after a subscription has the whole book.
+            await self._send([part], _UNSUBSCRIBE)
+            self._begins(part)
+            error = (await self._send([part], _SUBSCRIBE))[part]
+            if error is None:
+                return _State.HELD, None
+        known = isinstance(error, (ServerError, ConnectionLost))
+        return _State.ABSENT if known else _State.UNSURE, error
+
+    # --- ending ---
+
+    async def _end(self, parts: Sequence[Part]) -> None:
+        """Unsubscribe from those that nobody wants by now. Spots at last: the others need them."""
+        try:
+            for kind in (Kind.DEPTH, Kind.TRENDBARS, Kind.SPOTS):
+                some = [part for part in parts if part.kind is kind]
+                while idle := [part for part in some if self._is_idle(part)]:
+                    await self._unsubscribe(idle)
+                    await self._client.connected()
+        except ConnectionLost as error:
+            log.debug("nothing to unsubscribe from: %s", error)
+
+    def _is_idle(self, part: Part) -> bool:
+        holding = self._holdings.get(part)
+        return (
+            holding is not None
+            and holding.holders == 0
+            and holding.turn is None
+            and holding.state in _OURS
+        )
+
+    async def _unsubscribe(self, parts: Sequence[Part]) -> None:
+        turns = self._take_turns(parts)
+        for part in parts:
+            self._holdings[part].state = _State.UNSURE
+
+        async def end(together: Sequence[Part]) -> None:
+            for part, error in (await self._send(together, _UNSUBSCRIBE)).items():
+                if isinstance(error, ConnectionLost):  # the next connection has it again
+                    self._holdings[part].state = _State.HELD
+                else:
+                    log.debug("%s has ended (%s)", part, error or "as asked")
+
+        try:
+            with trio.move_on_after(PATIENCE):
+                async with trio.open_nursery() as nursery:
+                    for together in _groups(parts):
+                        nursery.start_soon(end, together)
+        finally:
+            for part in parts:
+                if self._holdings[part].state is not _State.HELD:
+                    self._gone(part)
+            self._end_turns(turns)
+            for part in parts:
+                self._forget(part)
+
+    # --- asking ---
+
+    async def _send(
+        self, parts: Sequence[Part], requests: _Requests
+    ) -> dict[Part, CTraderError | None]:
+        """Ask for parts of one kind, and say what became of each. A refusal of several may be about
+        one of them: then each is asked for by itself.
+        """
+        try:
+            await self._client.request(requests[parts[0].kind](parts))
+        except CTraderError as error:
+            if len(parts) == 1 or not isinstance(error, ServerError):
+                return dict.fromkeys(parts, error)
+        else:
+            return dict.fromkeys(parts)
+        outcomes: dict[Part, CTraderError | None] = {}
+
+        async def alone(part: Part) -> None:
+            outcomes.update(await self._send([part], requests))
+
+        async with trio.open_nursery() as nursery:
+            for part in parts:
+                nursery.start_soon(alone, part)
+        return outcomes
+
+    def _take_turns(self, parts: Sequence[Part]) -> dict[Part, _Turn]:
+        turns = {part: _Turn() for part in parts}
+        for part, turn in turns.items():
+            self._holdings[part].turn = turn
+        return turns
+
+    def _end_turns(self, turns: dict[Part, _Turn]) -> None:
+        for part, turn in turns.items():
+            self._holdings[part].turn = None
+            turn.over.set()
+
+    def _gone(self, part: Part) -> None:
+        self._holdings[part].state = _State.ABSENT
+        self._ended(part)
+
+    def _forget(self, part: Part) -> None:
+        """There is nothing to remember of what nobody wants and the server does not have."""
+        holding = self._holdings[part]
+        if holding.holders == 0 and holding.turn is None and holding.state is _State.ABSENT:
+            del self._holdings[part]
+
+
+def _again(error: CTraderError) -> CTraderError:
+    """The same error for one more who waits: each has its own traceback."""
+    other = copy.copy(error)
+    other.__cause__ = error.__cause__
+    return other
+
+
+def _groups(parts: Sequence[Part]) -> list[list[Part]]:
+    """What one request can ask for: any number of symbols, but one series of bars."""
+    together: dict[tuple[Kind, Part | None], list[Part]] = {}
+    for part in parts:
+        alone = part if part.kind is Kind.TRENDBARS else None
+        together.setdefault((part.kind, alone), []).append(part)
+    return list(together.values())
+
+
+_Requests = dict[Kind, Callable[[Sequence[Part]], Request[Any]]]
+
+
+def _spots(parts: Sequence[Part]) -> Request[Any]:
+    return ProtoOASubscribeSpotsReq(
+        ctid_trader_account_id=parts[0].account,
+        symbol_id=[part.symbol for part in parts],
+        subscribe_to_spot_timestamp=True,
+    )
+
+
+def _no_spots(parts: Sequence[Part]) -> Request[Any]:
+    return ProtoOAUnsubscribeSpotsReq(
+        ctid_trader_account_id=parts[0].account, symbol_id=[part.symbol for part in parts]
+    )
+
+
+def _bars(parts: Sequence[Part]) -> Request[Any]:
+    (part,) = parts
+    return ProtoOASubscribeLiveTrendbarReq(
+        ctid_trader_account_id=part.account,
+        symbol_id=part.symbol,
+        period=ProtoOATrendbarPeriod(part.period),
+    )
+
+
+def _no_bars(parts: Sequence[Part]) -> Request[Any]:
+    (part,) = parts
+    return ProtoOAUnsubscribeLiveTrendbarReq(
+        ctid_trader_account_id=part.account,
+        symbol_id=part.symbol,
+        period=ProtoOATrendbarPeriod(part.period),
+    )
+
+
+def _depth(parts: Sequence[Part]) -> Request[Any]:
+    return ProtoOASubscribeDepthQuotesReq(
+        ctid_trader_account_id=parts[0].account, symbol_id=[part.symbol for part in parts]
+    )
+
+
+def _no_depth(parts: Sequence[Part]) -> Request[Any]:
+    return ProtoOAUnsubscribeDepthQuotesReq(
+        ctid_trader_account_id=parts[0].account, symbol_id=[part.symbol for part in parts]
+    )
+
+
+_SUBSCRIBE: _Requests = {Kind.SPOTS: _spots, Kind.TRENDBARS: _bars, Kind.DEPTH: _depth}
+_UNSUBSCRIBE: _Requests = {
+    Kind.SPOTS: _no_spots,
+    Kind.TRENDBARS: _no_bars,
+    Kind.DEPTH: _no_depth,
+}

@@ -1,0 +1,174 @@
+"""Trend bars in the making: how spot events make them grow, and when one is over. Pure.
+
+Bars are of bid prices, in 1/100000; their volume counts changes of bid and ask together. What the
+server leaves out is added here: the close, which is the event's bid; that a bar is over, which a
+later one tells; and the asks that came after its last bid (all recorded).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from ..proto import ProtoOASpotEvent, ProtoOATrendbar
+from ..units import PRICE_DIGITS, price, utc
+from .periods import Period
+
+_MINUTE = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBar:
+    """A bar as it stands: prices in 1/100000, times in ms since the Unix epoch (UTC)."""
+
+    symbol_id: int
+    period: Period
+    time: int
+    """When it opens."""
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    """Changes of bid and ask so far; not a traded volume."""
+    digits: int = field(default=PRICE_DIGITS, compare=False)
+
+    @property
+    def opened(self) -> datetime:
+        """When it opens, in UTC."""
+        return utc(self.time)
+
+    @property
+    def open_price(self) -> Decimal:
+        """The first bid."""
+        return price(self.open, self.digits)
+
+    @property
+    def high_price(self) -> Decimal:
+        """The highest bid."""
+        return price(self.high, self.digits)
+
+    @property
+    def low_price(self) -> Decimal:
+        """The lowest bid."""
+        return price(self.low, self.digits)
+
+    @property
+    def close_price(self) -> Decimal:
+        """The last bid so far."""
+        return price(self.close, self.digits)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfBar:
+    """What there is to tell of a bar."""
+
+    bar: LiveBar
+
+    @property
+    def symbol_id(self) -> int:
+        """The bar's symbol."""
+        return self.bar.symbol_id
+
+    @property
+    def period(self) -> Period:
+        """The bar's period."""
+        return self.bar.period
+
+    @property
+    def time(self) -> int:
+        """When the bar opens."""
+        return self.bar.time
+
+
+@dataclass(frozen=True, slots=True)
+class BarUpdated(_OfBar):
+    """A bar has grown, or begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarClosed(_OfBar):
+    """A bar is over: there is a later one.
+
+    Not `complete`, it is as it was before a gap, and how it went on is not known; between `bar` and
+    the bar that follows there may have been others. The history has them all: ask for the bars from
+    `bar.time` to `next_time`. It shows a bar up to a second after its end.
+    """
+
+    complete: bool
+    next_time: int
+    """When the later bar opens."""
+
+
+BarEvent = BarUpdated | BarClosed
+"""What a stream of live bars gives."""
+
+
+class BarsInTheMaking:
+    """The bars of one symbol, one for each period."""
+
+    def __init__(self, symbol_id: int, digits: int = PRICE_DIGITS) -> None:
+        self.symbol_id = symbol_id
+        self.digits = digits
+        self._bars: dict[Period, LiveBar] = {}
+        self._stale: set[Period] = set()
+
+    def current(self, period: Period) -> LiveBar | None:
+        """The bar as it stands; None before its first event."""
+        return self._bars.get(period)
+
+    def apply(self, event: ProtoOASpotEvent) -> list[BarEvent]:
+        """What an event of the symbol says of its bars."""
+        if event.bid is not None:
+            return [told for each in event.trendbar for told in self._grown(each, event.bid)]
+        if event.ask is not None and event.timestamp is not None:
+            return list(self._asked(event.timestamp))
+        return []
+
+    def gap(self) -> None:
+        """Events may be missing here."""
+        self._stale.update(self._bars)
+
+    def forget(self, period: Period) -> None:
+        """Nobody follows these bars any more."""
+        self._bars.pop(period, None)
+        self._stale.discard(period)
+
+    def _grown(self, trendbar: ProtoOATrendbar, bid: int) -> Iterator[BarEvent]:
+        bar = self._read(trendbar, bid)
+        if bar is None:
+            return
+        before = self._bars.get(bar.period)
+        if before is not None and bar.time < before.time:
+            return  # a bar that is over does not come back
+        if before is not None and bar.time > before.time:
+            yield BarClosed(before, bar.period not in self._stale, bar.time)
+        self._bars[bar.period] = bar
+        self._stale.discard(bar.period)  # whole again: the server's numbers are of the whole bar
+        yield BarUpdated(bar)
+
+    def _read(self, trendbar: ProtoOATrendbar, bid: int) -> LiveBar | None:
+        period = Period.__members__.get(trendbar.period_or_default.name)
+        minute, low = trendbar.utc_timestamp_in_minutes, trendbar.low
+        if period is None or minute is None or low is None:
+            return None  # of a later schema, or no bar at all
+        return LiveBar(
+            self.symbol_id,
+            period,
+            minute * _MINUTE,
+            open=low if trendbar.delta_open is None else low + trendbar.delta_open,
+            high=low if trendbar.delta_high is None else low + trendbar.delta_high,
+            low=low,
+            close=bid,
+            volume=trendbar.volume,
+            digits=self.digits,
+        )
+
+    def _asked(self, timestamp: int) -> Iterator[BarUpdated]:
+        """An event with the ask alone brings no bar, and yet counts in it (recorded)."""
+        for period, bar in self._bars.items():
+            if period not in self._stale and bar.time <= timestamp < period.next(bar.time):
+                self._bars[period] = replace(bar, volume=bar.volume + 1)
+                yield BarUpdated(self._bars[period])

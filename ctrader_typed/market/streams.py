@@ -1,0 +1,272 @@
+"""Streams of what a feed hears: quotes, live bars, order books; several symbols in one.
+
+Each is an `async for` of its own kind, from the first step on subscribed to what it needs. How
+events are put together is said elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
+
+import trio
+
+from ..net.subscriptions import BUFFER, EventStream
+from ..wire.filters import Filter
+from ..wire.notices import Gap
+from ..wire.overflow import Overflow, conflate
+from .book import Book
+from .feed import News, NotHeard, PeriodLike, SpotFeed, Symbols
+from .live_bars import BarClosed, BarEvent, BarUpdated
+from .periods import Period
+from .quote import Quote
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a stream is about, and what it has to be subscribed to."""
+
+    symbols: Sequence[int]
+    kinds: tuple[type[Any], ...]
+    keys: tuple[str, ...]
+    """Of what waits with the same values of these, the newest will do."""
+    known: Callable[[], Sequence[News]]
+    """What there is before the first event."""
+    passes: Filter
+    bars: tuple[PeriodLike, ...] = ()
+    depth: bool = False
+
+
+class MarketStream(Generic[T_co]):
+    """What a feed hears of some symbols: `async for …`, in `async with` or without.
+
+    It subscribes at the first step, or when the block is entered, and then raises what
+    `SpotFeed.acquire` does. What is known by then comes first. It unsubscribes when the block is
+    left, or `aclose()` is called, or nobody refers to it any more, as after `break`.
+
+    A stream that conflates gives the newest of each symbol when its reader is slow, and no symbol
+    starves; one of every change holds `buffer` of them, then raises SlowSubscriber where some are
+    missing, and goes on after it when iterated again. With `gaps=True` it gives each `Gap`, which
+    is never dropped; what comes after one has nothing of what was before, with or without it.
+
+    A symbol that the server refuses to bring back after a gap raises that ServerError. When there
+    will be no more events, what is left is still given, then ConnectionLost is raised. Waiting can
+    be cancelled, and loses nothing. A step is a checkpoint only when nothing is there.
+    """
+
+    def __init__(
+        self, feed: SpotFeed, subject: Subject, *, every: bool, gaps: bool, buffer: int
+    ) -> None:
+        self._feed = feed
+        self._subject = subject
+        self._overflow: Overflow = "raise" if every else conflate(*subject.keys)
+        self._gaps = gaps
+        self._buffer = buffer
+        self._stream: EventStream[Any] | None = None
+        self._leave: Callable[[], None] | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._opened()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Unsubscribe, and give nothing more: who iterates gets trio.ClosedResourceError."""
+        if self._stream is None:
+            self._stream = self._make()
+        if self._leave is not None:
+            leave, self._leave = self._leave, None
+            await self._stream.__aexit__(None, None, None)
+            leave()
+        await trio.lowlevel.checkpoint()
+
+    def __del__(self) -> None:
+        if self._leave is not None and self._token is not None and self._stream is not None:
+            # Collected in the midst of anything: it is put off until nothing else runs.
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(_detach, self._feed, self._stream, self._leave)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T_co:
+        stream = await self._opened()
+        while True:
+            self._feed.drain()
+            item = await anext(stream)
+            if isinstance(item, NotHeard):
+                raise item.error
+            if self._gaps or not isinstance(item, Gap):
+                return cast("T_co", item)  # by `gaps`
+
+    def _make(self) -> EventStream[Any]:
+        subject = self._subject
+        kinds = (*subject.kinds, NotHeard)
+        return EventStream(self._feed.hub, kinds, self._buffer, self._overflow, subject.passes)
+
+    async def _opened(self) -> EventStream[Any]:
+        if self._stream is not None:
+            return self._stream
+        feed, subject, stream = self._feed, self._subject, self._make()
+        wanted: dict[str, Any] = {"bars": subject.bars, "depth": subject.depth}
+        leave = partial(feed.leave, stream)
+        self._stream = stream
+        self._token = trio.lowlevel.current_trio_token()
+        feed.join(stream)
+        stream.put(subject.known(), keep=False)
+        try:
+            await stream.__aenter__()
+            await feed.acquire(subject.symbols, **wanted)
+        except BaseException:
+            self._stream = None
+            _detach(feed, stream, leave)
+            raise
+
+        def leave_all() -> None:
+            leave()
+            feed.release(subject.symbols, **wanted)
+
+        self._leave = leave_all
+        return stream
+
+
+def _detach(feed: SpotFeed, stream: EventStream[Any], leave: Callable[[], None]) -> None:
+    feed.hub.remove(stream)
+    leave()
+
+
+@overload
+def quotes(
+    feed: SpotFeed,
+    symbols: Symbols,
+    *,
+    every: bool = ...,
+    gaps: Literal[False] = ...,
+    buffer: int = ...,
+) -> MarketStream[Quote]: ...
+@overload
+def quotes(
+    feed: SpotFeed, symbols: Symbols, *, every: bool = ..., gaps: Literal[True], buffer: int = ...
+) -> MarketStream[Quote | Gap]: ...
+def quotes(
+    feed: SpotFeed,
+    symbols: Symbols,
+    *,
+    every: bool = False,
+    gaps: bool = False,
+    buffer: int = BUFFER,
+) -> MarketStream[Any]:
+    """Quotes of one symbol or several, each with the last bid and ask.
+
+    Conflated, or `every` change; after a gap both sides are unknown until the server tells them
+    again, and a quote never has one from before and one from after. `MarketStream` says the rest.
+    """
+    ids = frozenset(numbers := feed.ids(symbols))
+    subject = Subject(
+        numbers,
+        (Quote,),
+        ("symbol_id",),
+        known=lambda: [q for n in numbers if (q := feed.quote(n)) is not None and q.is_known],
+        passes=lambda news: news.symbol_id in ids,
+    )
+    return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)
+
+
+@overload
+def live_bars(
+    feed: SpotFeed,
+    symbols: Symbols,
+    period: PeriodLike,
+    *,
+    every: bool = ...,
+    gaps: Literal[False] = ...,
+    buffer: int = ...,
+) -> MarketStream[BarEvent]: ...
+@overload
+def live_bars(
+    feed: SpotFeed,
+    symbols: Symbols,
+    period: PeriodLike,
+    *,
+    every: bool = ...,
+    gaps: Literal[True],
+    buffer: int = ...,
+) -> MarketStream[BarEvent | Gap]: ...
+def live_bars(
+    feed: SpotFeed,
+    symbols: Symbols,
+    period: PeriodLike,
+    *,
+    every: bool = False,
+    gaps: bool = False,
+    buffer: int = BUFFER,
+) -> MarketStream[Any]:
+    """Bars in the making of one symbol or several: BarUpdated, and BarClosed when one is over.
+
+    Conflated, the newest BarUpdated of each bar; or `every` one. A BarClosed is never dropped. It
+    comes with the first bid of a later bar: so late, and in quiet times very late. After a gap it
+    may be incomplete, and says so. `MarketStream` says the rest.
+    """
+    ids, of = frozenset(numbers := feed.ids(symbols)), Period.of(period)
+    subject = Subject(
+        numbers,
+        (BarUpdated, BarClosed),
+        ("symbol_id", "period", "time"),
+        known=lambda: [BarUpdated(bar) for n in numbers if (bar := feed.bar(n, of)) is not None],
+        passes=lambda news: (
+            news.symbol_id in ids and (isinstance(news, NotHeard) or news.period is of)
+        ),
+        bars=(of,),
+    )
+    return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)
+
+
+@overload
+def books(
+    feed: SpotFeed,
+    symbols: Symbols,
+    *,
+    every: bool = ...,
+    gaps: Literal[False] = ...,
+    buffer: int = ...,
+) -> MarketStream[Book]: ...
+@overload
+def books(
+    feed: SpotFeed, symbols: Symbols, *, every: bool = ..., gaps: Literal[True], buffer: int = ...
+) -> MarketStream[Book | Gap]: ...
+def books(
+    feed: SpotFeed,
+    symbols: Symbols,
+    *,
+    every: bool = False,
+    gaps: bool = False,
+    buffer: int = BUFFER,
+) -> MarketStream[Any]:
+    """Order books of one symbol or several, as they are after an event.
+
+    Conflated, or after `every` one; each is whole and stays as it is. `MarketStream` says the rest.
+    """
+    ids = frozenset(numbers := feed.ids(symbols))
+    subject = Subject(
+        numbers,
+        (Book,),
+        ("symbol_id",),
+        known=lambda: [b for n in numbers if (b := feed.book(n)) is not None and b.whole],
+        passes=lambda news: news.symbol_id in ids,
+        depth=True,
+    )
+    return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)

@@ -1,0 +1,68 @@
+"""A feed beside the mock's broker, in memory, and what the broker knows of its subscriptions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from ctrader_typed import Api, Reconnect, connect_over
+from ctrader_typed.market import SpotFeed
+from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.broker.account import Terms
+from mockserver.broker.broker import Broker
+from mockserver.broker.quirks import Quirks
+from mockserver.faults.plan import Plan
+from mockserver.server import mock_server
+
+KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
+EURUSD, USDJPY, GBPUSD = 1, 3, 2
+FAST = Reconnect(first=0.1, ceiling=0.2)
+
+
+class Watched:
+    """The server that a feed has to do with."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.broker: Broker = server.broker
+        self.links: list[trio.abc.Stream] = []
+
+    async def cut(self) -> None:
+        """The connection is gone."""
+        await trio.aclose_forcefully(self.links[-1])
+
+    @property
+    def subscribed(self) -> dict[int, tuple[frozenset[int], bool]]:
+        """What the broker sends: for each symbol the periods of live bars, and whether depth."""
+        book = self.broker.market_data.spots._subscriptions  # the books themselves are the oracle
+        return {
+            symbol: (frozenset(map(int, one.periods)), one.book is not None)
+            for symbol, sessions in book.items()
+            for one in sessions.values()
+        }
+
+    def asked(self, kind: type[Any]) -> int:
+        """How many requests of a kind have come."""
+        return len(self.server.received(kind))
+
+
+@asynccontextmanager
+async def fed(
+    quirks: Quirks | None = None, faults: Plan | None = None, **settings: Any
+) -> AsyncGenerator[tuple[Api, SpotFeed, Watched]]:
+    """A feed of an account of the box."""
+    broker = Broker(quirks=quirks)
+    broker.open_account(HEDGED, Terms(trader_login=1), deposit=10_000)
+    async with mock_server(Box(broker), port=None, faults=faults) as server:
+        watched = Watched(server)
+
+        async def dial() -> trio.abc.Stream:
+            watched.links.append(server.memory_client())
+            return watched.links[-1]
+
+        async with connect_over(dial, **({"reconnect": FAST} | settings)) as api:
+            await api.auth(**KEYS, account_id=HEDGED)
+            yield api, SpotFeed(api, HEDGED), watched
