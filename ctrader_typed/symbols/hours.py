@@ -16,10 +16,8 @@ from ..proto import ProtoOAHoliday, ProtoOASymbol
 
 Span = tuple[int, int]
 
-DAY_SECONDS = 86_400
-WEEK_SECONDS = 7 * DAY_SECONDS
-WEEK = timedelta(weeks=1)
-HORIZON = 53 * WEEK_SECONDS * 1000
+DAY, WEEK = timedelta(days=1), timedelta(weeks=1)
+HORIZON = 53 * WEEK // timedelta(milliseconds=1)
 """How far ahead an opening or closing is looked for, in ms: a year."""
 
 _EPOCH = date(1970, 1, 1)
@@ -35,8 +33,8 @@ class Hours:
     shows twice the first counts. Without intervals the symbol always trades, holidays apart: the
     schema does not say what an empty schedule means.
 
-    `holidays` are days, or parts of days, without trading. A recurring one comes back on its day of
-    each year from its own on.
+    `holidays` are days, or parts of days, without trading; a part that ends before it begins
+    reaches into the next day. A recurring one comes back on its day of each year from its own on.
     """
 
     zone: str
@@ -87,25 +85,26 @@ class Hours:
             yield start, end
             return
         zone = _zone(self.zone)
-        today = datetime.fromtimestamp(start // 1000, zone).date()
-        sunday = _midnight(today - timedelta(days=today.isoweekday() % 7)) - WEEK
-        while _utc(sunday, zone) < end:
+        intervals = [_interval(each) for each in self.intervals]
+        first, last = _wall(start, zone) - DAY, _wall(end, zone) + DAY
+        sunday = _midnight(first.date()) - first.isoweekday() % 7 * DAY - WEEK
+        while sunday <= last:
             yield from sorted(
                 (_utc(sunday + opens, zone), _utc(sunday + closes, zone))
-                for opens, closes in map(_interval, self.intervals)
+                for opens, closes in intervals
+                if sunday + opens <= last and sunday + closes >= first
             )
             sunday += WEEK
 
     def _closed(self, start: int, end: int) -> Iterator[Span]:
         for holiday in self.holidays:
             zone = _zone(holiday.schedule_time_zone)
-            begins = 0 if holiday.start_second is None else holiday.start_second
-            ends = DAY_SECONDS if holiday.end_second is None else holiday.end_second
+            begins, ends = _pause(holiday)
             for day in _days(holiday, start, end):
-                yield (
-                    _utc(_midnight(day) + timedelta(seconds=begins), zone),
-                    _utc(_midnight(day) + timedelta(seconds=ends), zone),
-                )
+                midnight = _midnight(day)
+                closes, opens = _utc(midnight + begins, zone), _utc(midnight + ends, zone)
+                if closes < opens:
+                    yield closes, opens
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -119,15 +118,24 @@ def _zone(name: str) -> ZoneInfo:
 
 def _interval(seconds: tuple[int, int]) -> tuple[timedelta, timedelta]:
     """From which time of the week to which, or to one in the next."""
-    opens, closes = seconds
-    if closes < opens:
-        closes += WEEK_SECONDS
-    return timedelta(seconds=opens), timedelta(seconds=closes)
+    opens, closes = (timedelta(seconds=each) for each in seconds)
+    return opens, closes + WEEK if closes < opens else closes
+
+
+def _pause(holiday: ProtoOAHoliday) -> tuple[timedelta, timedelta]:
+    """From which time of the day to which, or to one in the next."""
+    begins = timedelta(seconds=0 if holiday.start_second is None else holiday.start_second)
+    ends = DAY if holiday.end_second is None else timedelta(seconds=holiday.end_second)
+    return begins, ends + DAY if ends < begins else ends
 
 
 def _midnight(day: date) -> datetime:
     """A wall clock without a zone; `_utc` places it in one."""
     return datetime(day.year, day.month, day.day)  # noqa: DTZ001  # see above
+
+
+def _wall(ms: int, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(ms // 1000, zone).replace(tzinfo=None)
 
 
 def _utc(wall: datetime, zone: ZoneInfo) -> int:
@@ -136,15 +144,14 @@ def _utc(wall: datetime, zone: ZoneInfo) -> int:
 
 def _days(holiday: ProtoOAHoliday, start: int, end: int) -> Iterator[date]:
     """The days on which a holiday falls that may touch `[start, end)`."""
-    first = _EPOCH + timedelta(days=holiday.holiday_date)
-    if not holiday.is_recurring:
-        yield first
-        return
-    # A year more on both sides: zones lie up to 14 hours from UTC.
-    years = (datetime.fromtimestamp(ms // 1000, UTC).year for ms in (start, end))
-    for year in range(max(first.year, next(years) - 1), next(years) + 2):
+    day = _EPOCH + holiday.holiday_date * DAY
+    # Zones lie up to 14 hours from UTC.
+    earliest = datetime.fromtimestamp(start // 1000, UTC).date() - 2 * DAY
+    latest = datetime.fromtimestamp(end // 1000, UTC).date() + DAY
+    for year in range(earliest.year, latest.year + 1) if holiday.is_recurring else (day.year,):
         with suppress(ValueError):  # 29 February of another year
-            yield first.replace(year=year)
+            if max(day, earliest) <= (found := day.replace(year=year)) <= latest:
+                yield found
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:

@@ -164,6 +164,16 @@ def test_a_part_of_a_day() -> None:
     ]
 
 
+def test_a_part_of_no_length_and_one_over_midnight() -> None:
+    nothing = holiday("2026-12-01", "UTC", 9 * HOUR, 9 * HOUR)
+    night = holiday("2026-12-02", "UTC", 22 * HOUR, 2 * HOUR)
+    hours = Hours("UTC", ((0, WEEK),), (nothing, night))
+    assert list(hours.spans(milliseconds("2026-12-01"), milliseconds("2026-12-04"))) == [
+        (milliseconds("2026-12-01"), milliseconds("2026-12-02T22:00")),
+        (milliseconds("2026-12-03T02:00"), milliseconds("2026-12-04")),
+    ]
+
+
 def test_a_recurring_holiday_comes_back_every_year() -> None:
     zone = "America/New_York"
     christmas = holiday("2020-12-25", zone, recurring=True)
