@@ -1,7 +1,9 @@
 """The market as an account sees it: quotes, live bars, order books, and history in columns."""
 
+from . import history
 from .bars import Bar, Bars
 from .book import Book, Fault, Level, Offer
+from .download import OnProgress, Page, Progress
 from .feed import SpotFeed
 from .live_bars import BarClosed, BarEvent, BarUpdated, LiveBar
 from .periods import Period, PeriodName
@@ -21,8 +23,11 @@ __all__ = [
     "LiveBar",
     "MarketStream",
     "Offer",
+    "OnProgress",
+    "Page",
     "Period",
     "PeriodName",
+    "Progress",
     "Quote",
     "QuoteTick",
     "QuoteTicks",
@@ -30,6 +35,7 @@ __all__ = [
     "Tick",
     "Ticks",
     "books",
+    "history",
     "live_bars",
     "quotes",
 ]

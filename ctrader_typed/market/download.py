@@ -1,0 +1,107 @@
+"""What every download over a span needs: the span itself, reads that survive a lost link, progress.
+
+Knows no rows, and not what is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+from ..client import Client
+from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned
+from ..message import Message, Request
+from ..units import Time, milliseconds, utc
+from .pages import LATEST
+
+R = TypeVar("R", bound=Message)
+A = TypeVar("A")
+T_co = TypeVar("T_co", covariant=True)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a download has come: the rows so far, and how much of the span, from 0 to 1.
+
+    `oldest` and `newest` are the times of the rows so far, in UTC; None while there are none.
+    """
+
+    rows: int
+    done: float
+    oldest: datetime | None
+    newest: datetime | None
+
+
+OnProgress = Callable[[Progress], object]
+"""Called after each answer, in the task that downloads; what it raises ends the download."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T_co]):
+    """What one request brought: `rows` are all there are in `[start, end)`, oldest first.
+
+    Both in ms since the Unix epoch. Pages go back in time without a gap: each ends where the one
+    before it starts, and the last starts where the span does.
+    """
+
+    rows: T_co
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Course:
+    """How far a download of `[start, end)` has come; `parts` is how often it is gone over."""
+
+    report: OnProgress | None
+    start: int
+    end: int
+    parts: int = 1
+    rows: int = 0
+    covered: int = 0
+    oldest: int | None = None
+    newest: int | None = None
+
+    def went(self, start: int, end: int, times: Sequence[int]) -> None:
+        """Over a stretch, with rows of these times, in order."""
+        self.covered += end - start
+        self.rows += len(times)
+        if len(times):
+            self.oldest = times[0] if self.oldest is None else min(self.oldest, times[0])
+            self.newest = times[-1] if self.newest is None else max(self.newest, times[-1])
+        if self.report is not None:
+            done = self.covered / (self.parts * (self.end - self.start))
+            oldest = None if self.oldest is None else utc(self.oldest)
+            newest = None if self.newest is None else utc(self.newest)
+            self.report(Progress(self.rows, done, oldest, newest))
+
+
+def span(start: Time, end: Time | None) -> tuple[int, int]:
+    """Both in ms, the end being now if it is None; InvalidValue if they cannot be meant."""
+    first = milliseconds(start, "start")
+    last = now() if end is None else milliseconds(end, "end")
+    if first > last:
+        raise InvalidValue(f"start = {start!r} is after end = {utc(last)}")
+    return first, min(last, LATEST)
+
+
+def now() -> int:
+    """This machine's clock, in ms since the Unix epoch."""
+    return milliseconds(datetime.now(UTC))
+
+
+async def read(client: Client, ask: Callable[[Request[R]], Awaitable[A]], request: Request[R]) -> A:
+    """Ask, again on the next connection if one is lost: a read changes nothing."""
+    while True:
+        try:
+            return await ask(request)
+        except ReconnectAbandoned:
+            raise
+        except ConnectionLost as lost:
+            log.info("%s will be asked again: %s", type(request).__name__, lost)
+            await client.connected()

@@ -1,0 +1,363 @@
+"""What was: bars, ticks, deals, orders and cash flow of any span, each of them once.
+
+Sends what the pagers ask for, one request after the other. What is asked next they decide; how
+rows become columns `bars` and `ticks` know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, Literal, TypeVar, overload
+
+from ..client import Client
+from ..errors import InvalidValue, ServerError
+from ..message import Message, Request
+from ..proto import (
+    ProtoOACashFlowHistoryListReq,
+    ProtoOADeal,
+    ProtoOADealListReq,
+    ProtoOADepositWithdraw,
+    ProtoOAGetTickDataReq,
+    ProtoOAGetTrendbarsReq,
+    ProtoOAOrder,
+    ProtoOAOrderListReq,
+    ProtoOAQuoteType,
+    ProtoOATrendbarPeriod,
+)
+from ..units import PRICE_DIGITS, Time
+from .bars import Bars
+from .download import Course, OnProgress, Page, now, read, span
+from .pages import LATEST, BarPager, RowPager, Window, longest_window
+from .periods import Period, PeriodName
+from .quote import SymbolLike, id_of
+from .resample import resample
+from .table import Table
+from .ticks import QuoteTicks, Side, Ticks
+
+R = TypeVar("R", bound=Message)
+T = TypeVar("T")
+C = TypeVar("C", bound=Table[Any])
+
+BARS = 5_000
+"""How many bars are asked for at a time: so many were seen to be given, less one."""
+
+PeriodLike = Period | ProtoOATrendbarPeriod | PeriodName
+"""A period, or its name."""
+
+
+# --- bars ---
+
+
+async def bars(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    period: PeriodLike,
+    start: Time,
+    end: Time | None = None,
+    *,
+    progress: OnProgress | None = None,
+) -> Bars:
+    """The bars that begin in `[start, end)` and have ended, oldest first; `end` is now if left out.
+
+    Bars are of bid prices. `Period` says where they begin and end: D1, H4 and the like follow 17:00
+    New York. Periods that the server lacks (H2, M20) are made of those it has, and of such a bar
+    this machine's clock says whether it has ended. With a symbol's id alone prices are shown with
+    five decimals.
+
+    Up to 5,000 bars a request, five requests a second; a block is waited out. When the connection
+    is lost the read is asked again as soon as there is another one.
+
+    Raises InvalidValue for a span or a period that cannot be meant, PagingError for a server that
+    does not get on, ServerError and what else `client.request` raises; ConnectionLost only if no
+    other connection will follow. Cancelled, what was read is gone: `bar_pages` gives each page as
+    it comes.
+    """
+    wanted, (first, last) = Period.of(period), span(start, end)
+    if wanted.native is None:  # whole bars only, so of the source what lies in whole ones
+        first, last = _boundary(wanted, first), _boundary(wanted, last)
+    course = Course(progress, first, last)
+    empty = Bars(id_of(symbol), wanted.source, _digits(symbol))
+    pages = bar_pages(client, account_id, symbol, wanted.source, first, last)
+    found = await _joined(empty, pages, course)
+    return found if wanted.native is not None else resample(found, wanted, first, min(last, now()))
+
+
+def _boundary(period: Period, time: int) -> int:
+    """The first time from then on at which a bar begins."""
+    start = period.start_of(time)
+    return start if start == time else period.next(time)
+
+
+async def bar_pages(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    period: PeriodLike,
+    start: Time,
+    end: Time | None = None,
+) -> AsyncGenerator[Page[Bars], None]:
+    """What `bars` gives, page by page and the newest first, so that each can be kept as it comes.
+
+    Who is interrupted asks again for what lies before the last page's `start`. Only for periods
+    that the server has: InvalidValue names what another one is made of. Raises what `bars` does.
+    """
+    wanted = Period.of(period)
+    native = wanted.native
+    if native is None:
+        raise InvalidValue(f"the server has no {wanted} bars: read {wanted.source} and resample it")
+    pager = BarPager(*span(start, end), longest_window(native))
+    while (window := pager.window) is not None:
+        request = ProtoOAGetTrendbarsReq(
+            ctid_trader_account_id=account_id,
+            symbol_id=id_of(symbol),
+            period=native,
+            from_timestamp=window.start,
+            to_timestamp=window.end,
+            count=BARS,
+        )
+        try:
+            answer = await read(client, client.columns, request)
+        except ServerError as error:
+            if error.code == "INCORRECT_BOUNDARIES" and pager.refused():
+                continue
+            raise
+        rows = Bars.from_wire(answer, id_of(symbol), wanted, _digits(symbol))
+        cut = pager.take(rows.time, answer.reply.has_more)
+        yield Page(rows[cut.rows], cut.start, cut.end)
+
+
+# --- ticks ---
+
+
+@overload
+async def ticks(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    start: Time,
+    end: Time | None = ...,
+    *,
+    side: Literal["both"] = ...,
+    progress: OnProgress | None = ...,
+) -> QuoteTicks: ...
+@overload
+async def ticks(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    start: Time,
+    end: Time | None = ...,
+    *,
+    side: Side,
+    progress: OnProgress | None = ...,
+) -> Ticks: ...
+@overload
+async def ticks(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    start: Time,
+    end: Time | None = ...,
+    *,
+    side: Side | Literal["both"],
+    progress: OnProgress | None = ...,
+) -> Ticks | QuoteTicks: ...
+async def ticks(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    start: Time,
+    end: Time | None = None,
+    *,
+    side: Side | Literal["both"] = "both",
+    progress: OnProgress | None = None,
+) -> Ticks | QuoteTicks:
+    """The ticks in `[start, end)`, oldest first: of one side, or both put together.
+
+    A row of both has the last price of each; that takes twice the requests. `end` is now if left
+    out. Ticks of the same ms stay in order. A week at a time, of that a page at a time.
+
+    Waits, raises and is cancelled as `bars`; PagingError also where one ms may have more ticks than
+    a page holds, for they could not be asked for.
+    """
+    first, last = span(start, end)
+    sides: tuple[Side, ...] = ("bid", "ask") if side == "both" else (side,)
+    course = Course(progress, first, last, parts=len(sides))
+    found = [
+        await _joined(
+            Ticks(id_of(symbol), _digits(symbol), each),
+            tick_pages(client, account_id, symbol, first, last, side=each),
+            course,
+        )
+        for each in sides
+    ]
+    return QuoteTicks.of(*found) if side == "both" else found[0]
+
+
+async def tick_pages(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    start: Time,
+    end: Time | None = None,
+    *,
+    side: Side,
+) -> AsyncGenerator[Page[Ticks], None]:
+    """The ticks of one side page by page, the newest first, as `bar_pages` gives bars."""
+    empty = Ticks(id_of(symbol), _digits(symbol), side)  # refuses another side
+    pager = RowPager(*span(start, end))
+    while (window := pager.window) is not None:
+        request = ProtoOAGetTickDataReq(
+            ctid_trader_account_id=account_id,
+            symbol_id=empty.symbol_id,
+            type=ProtoOAQuoteType.BID if side == "bid" else ProtoOAQuoteType.ASK,
+            from_timestamp=window.start,
+            to_timestamp=window.end,
+        )
+        answer = await read(client, client.columns, request)
+        rows = Ticks.from_wire(answer, empty.symbol_id, side, empty.digits)
+        cut = pager.take(rows.time, answer.reply.has_more)
+        if cut.start < cut.end:
+            yield Page(rows[cut.rows], cut.start, cut.end)
+
+
+# --- lists ---
+
+
+async def deals(
+    client: Client,
+    account_id: int,
+    start: Time,
+    end: Time | None = None,
+    *,
+    progress: OnProgress | None = None,
+) -> list[ProtoOADeal]:
+    """The deals that were executed in `[start, end)`, oldest first; `end` is now if left out.
+
+    A week at a time, whatever the server would take. Waits, raises and is cancelled as `bars`.
+    """
+
+    def request(window: Window) -> ProtoOADealListReq:
+        return ProtoOADealListReq(
+            ctid_trader_account_id=account_id,
+            from_timestamp=window.start,
+            to_timestamp=window.end,
+        )
+
+    return await _listed(
+        client,
+        request,
+        lambda answer: (answer.deal, answer.has_more),
+        lambda deal: (deal.execution_timestamp, deal.deal_id),
+        Course(progress, *span(start, end)),
+    )
+
+
+async def orders(
+    client: Client,
+    account_id: int,
+    start: Time,
+    end: Time | None = None,
+    *,
+    progress: OnProgress | None = None,
+) -> list[ProtoOAOrder]:
+    """The orders, pending and ended, that changed last in `[start, end)`, those of then first.
+
+    `end` is now if left out. An order that changes meanwhile may have left the span; it is then of
+    no page. A week at a time. Waits, raises and is cancelled as `bars`.
+    """
+
+    def request(window: Window) -> ProtoOAOrderListReq:
+        return ProtoOAOrderListReq(
+            ctid_trader_account_id=account_id,
+            from_timestamp=window.start,
+            to_timestamp=window.end,
+        )
+
+    return await _listed(
+        client,
+        request,
+        lambda answer: (answer.order, answer.has_more),
+        lambda order: (_changed(order), order.order_id),
+        Course(progress, *span(start, end)),
+    )
+
+
+def _changed(order: ProtoOAOrder) -> int:
+    """When an order changed last; LATEST, which no window reaches, if it does not say."""
+    times = order.utc_last_update_timestamp, order.trade_data.open_timestamp
+    return next((time for time in times if time is not None), LATEST)
+
+
+async def cash_flow(
+    client: Client,
+    account_id: int,
+    start: Time,
+    end: Time | None = None,
+    *,
+    progress: OnProgress | None = None,
+) -> list[ProtoOADepositWithdraw]:
+    """Deposits, withdrawals and fees in `[start, end)`, oldest first; `end` is now if left out.
+
+    A week at a time: the server takes no more, and gives all of it at once. Waits, raises and is
+    cancelled as `bars`.
+    """
+
+    def request(window: Window) -> ProtoOACashFlowHistoryListReq:
+        return ProtoOACashFlowHistoryListReq(
+            ctid_trader_account_id=account_id,
+            from_timestamp=window.start,
+            to_timestamp=window.end,
+        )
+
+    return await _listed(
+        client,
+        request,
+        lambda answer: (answer.deposit_withdraw, False),
+        lambda flow: (flow.change_balance_timestamp, flow.balance_history_id),
+        Course(progress, *span(start, end)),
+    )
+
+
+# --- what they share ---
+
+
+def _digits(symbol: SymbolLike) -> int:
+    return PRICE_DIGITS if isinstance(symbol, int) else symbol.digits
+
+
+async def _joined(empty: C, pages: AsyncGenerator[Page[C], None], course: Course) -> C:
+    parts = [empty]
+    async with aclosing(pages):
+        async for page in pages:
+            parts.append(page.rows)
+            course.went(page.start, page.end, page.rows.columns[0].values)
+    return empty.concat(parts)
+
+
+async def _listed(
+    client: Client,
+    request: Callable[[Window], Request[R]],
+    rows_of: Callable[[R], tuple[list[T], bool]],
+    place_of: Callable[[T], tuple[int, int]],
+    course: Course,
+) -> list[T]:
+    """The rows of all windows, in order of their places: time and id.
+
+    By which of its times a server lists a row nobody has written down. None is later than the one
+    that is taken here, so a window that ends there skips nothing; what comes again has its id.
+    """
+    pager = RowPager(course.start, course.end)
+    found: dict[int, tuple[int, T]] = {}
+    while (window := pager.window) is not None:
+        rows, has_more = rows_of(await read(client, client.request, request(window)))
+        placed = [(*place_of(row), row) for row in rows]
+        times = sorted(time for time, _, _ in placed)
+        cut = pager.take(times, has_more)
+        fresh = [p for p in placed if p[0] >= course.start and p[1] not in found]
+        found |= {number: (time, row) for time, number, row in placed if time >= course.start}
+        course.went(cut.start, cut.end, sorted(time for time, _, _ in fresh))
+    in_order = sorted(found.items(), key=lambda item: (item[1][0], item[0]))
+    return [row for _, (_, row) in in_order]
