@@ -8,20 +8,37 @@ from decimal import Decimal
 from typing import Any
 
 import trio
+import trio.testing
 
 from ctrader_typed import (
     JSON_WEBSOCKET,
     PROTOBUF_TCP,
     Api,
+    ProtoOAAccountType,
     ProtoOANewOrderReq,
     ProtoOAOrderType,
+    ProtoOAReconcileReq,
+    ProtoOATrader,
+    ProtoOATraderReq,
     ProtoOATradeSide,
     connect_over,
 )
 from ctrader_typed.account import Account
-from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.box import (
+    ACCESS_TOKEN,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    HEDGED,
+    NETTED,
+    Box,
+    standard_credentials,
+)
 from mockserver.broker import margin
+from mockserver.broker.account import Terms
+from mockserver.broker.broker import Broker
+from mockserver.broker.prices import TickList
 from mockserver.server import mock_server
+from tests.broker.trading.harness import QUOTES
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
@@ -30,10 +47,10 @@ WIRES = {"tcp": PROTOBUF_TCP, "json-ws": JSON_WEBSOCKET}
 
 @asynccontextmanager
 async def at_work(
-    account_id: int = HEDGED, door: str = "tcp", **settings: Any
+    account_id: int = HEDGED, door: str = "tcp", box: Box | None = None, **settings: Any
 ) -> AsyncGenerator[tuple[Api, Account, Any], None]:
     """An account in step with a broker of the box, in memory."""
-    async with mock_server(Box(), port=None) as started:
+    async with mock_server(Box() if box is None else box, port=None) as started:
         server: Any = started
         links: list[trio.abc.Stream] = []
         server.links = links  # to cut them
@@ -65,6 +82,40 @@ def order(account: Account, symbol: int, side: ProtoOATradeSide, volume: int, **
         volume=volume,
         **given,
     )
+
+
+def still_box(**broker: Any) -> Box:
+    """The accounts of the box, in a market that stands still until a test moves it."""
+    still = TickList.still((number, bid, ask) for number, (bid, ask) in QUOTES.items())
+    house, kinds = Broker(prices=still, **broker), ProtoOAAccountType
+    for account_id, kind in {HEDGED: kinds.HEDGED, NETTED: kinds.NETTED}.items():
+        house.open_account(account_id, Terms(account_type=kind), deposit=10_000)
+    return Box(house, standard_credentials(house))
+
+
+async def cut(server: Any) -> None:
+    """The link is gone, and everybody knows."""
+    await trio.aclose_forcefully(server.links[-1])
+    await trio.testing.wait_all_tasks_blocked()
+
+
+async def same_as_server(api: Api, account: Account) -> None:
+    """What the account has is what a fresh question of everything finds."""
+    number = account.account_id
+    trader = await api.request(ProtoOATraderReq(ctid_trader_account_id=number))
+    standing = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
+    assert account.in_step
+    assert {n: p.message for n, p in account.positions.items()} == {
+        position.position_id: position for position in standing.position
+    }
+    assert dict(account.pending) == {order.order_id: order for order in standing.order}
+    assert without_bonus(account.trader) == without_bonus(trader.trader)
+    assert (account.trader.manager_bonus or 0) == (trader.trader.manager_bonus or 0)
+
+
+def without_bonus(trader: ProtoOATrader) -> ProtoOATrader:
+    """A bonus of 0 is as good as none."""
+    return trader.__replace__(manager_bonus=None, ib_bonus=None)
 
 
 def agrees(account: Account, server: Any) -> None:

@@ -3,6 +3,7 @@
 from .account import Account
 from .changes import (
     BalanceChanged,
+    BonusChanged,
     Change,
     InStep,
     OrderChanged,
@@ -13,6 +14,7 @@ from .changes import (
     PositionClosed,
     PositionOpened,
 )
+from .estimates import ExpectedMargin
 from .instrument import Instrument, Number
 from .orders import KEEP
 from .position import Position
@@ -22,7 +24,9 @@ __all__ = [
     "KEEP",
     "Account",
     "BalanceChanged",
+    "BonusChanged",
     "Change",
+    "ExpectedMargin",
     "InStep",
     "Instrument",
     "Number",

@@ -1,30 +1,13 @@
-"""An account in a trader's hands: what it has, what that is worth, always in step.
+"""An account in a trader's hands: how it stands, orders, and what they would cost.
 
-Reads what `upkeep` keeps, after applying what waits; reckons by `valuation`. Decides nothing.
+Puts the parts together; does nothing itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
-from decimal import Decimal
-from difflib import get_close_matches
-from fractions import Fraction
-from types import MappingProxyType
-
-import trio
-
 from ..client import Client
-from ..errors import InvalidOrder
-from ..proto import ProtoOAOrder, ProtoOATrader
-from . import arithmetic
-from .changes import Change
-from .instrument import Instrument
-from .position import Position
 from .shown import table
 from .trading import Trading
-from .upkeep import Upkeep
-from .valuation import Profit
 
 
 class Account(Trading):
@@ -35,160 +18,12 @@ class Account(Trading):
     `settled()` waits for that. Money is a Decimal in the deposit currency.
     """
 
-    def __init__(self, client: Client, account_id: int) -> None:
-        super().__init__(client, account_id)
-        self._upkeep = Upkeep(client, account_id)
-        self._book, self._valuation = self._upkeep.book, self._upkeep.valuation
-
     @classmethod
     async def open(cls, client: Client, account_id: int) -> Account:
         """An account in step; `api.account()` says the rest."""
         account = cls(client, account_id)
         await account._upkeep.start()
         return account
-
-    # --- what it has ---
-
-    @property
-    def account_id(self) -> int:
-        """The ctidTraderAccountId."""
-        return self._account_id
-
-    @property
-    def trader(self) -> ProtoOATrader:
-        """The account's terms as the server shows them, with the balance of now."""
-        self._upkeep.drain()
-        trader = self._book.trader
-        assert trader is not None, "an account is given out when it has been reconciled"
-        return trader
-
-    @property
-    def positions(self) -> Mapping[int, Position]:
-        """The open positions by their ids; a copy."""
-        self._upkeep.drain()
-        return MappingProxyType(dict(self._book.positions))
-
-    @property
-    def pending(self) -> Mapping[int, ProtoOAOrder]:
-        """The pending orders by their ids; a copy."""
-        self._upkeep.drain()
-        return MappingProxyType(dict(self._book.orders))
-
-    @property
-    def in_step(self) -> bool:
-        """Whether nothing can have been missed: false while there is no session, and after that
-        until it is reconciled.
-        """
-        self._upkeep.drain()
-        return self._book.in_step
-
-    @property
-    def symbols(self) -> Mapping[int, Instrument]:
-        """The symbols that can be traded, by their ids."""
-        return MappingProxyType(self._upkeep.symbols)
-
-    def symbol(self, name: str | int) -> Instrument:
-        """A symbol by its name or id; KeyError names those that are spelt alike."""
-        symbols = self._upkeep.symbols
-        if isinstance(name, int):
-            return symbols[name]
-        for symbol in symbols.values():
-            if symbol.name == name:
-                return symbol
-        names = [symbol.name for symbol in symbols.values()]
-        near = ", ".join(get_close_matches(name.upper(), names)) or "none"
-        raise KeyError(f"there is no symbol {name!r}; spelt alike: {near}")
-
-    async def quote_rate(self, symbol: Instrument) -> Decimal:
-        """What the quote asset of a symbol is worth in the deposit currency, at mid prices now.
-
-        Subscribes to what it takes, and waits for the first prices. Raises what `request` does.
-        """
-        await self._upkeep.watch(symbol.id)
-        ways = self._valuation.conversion(symbol.id)
-        if ways is None:
-            raise InvalidOrder(f"{symbol.name} has no quote asset")
-        await self._upkeep.until(lambda: self._rate(ways) is not None)
-        rate = self._rate(ways)
-        assert rate is not None, "the wait is over"
-        return Decimal(rate.numerator) / Decimal(rate.denominator)
-
-    def _rate(self, ways: tuple[int, int]) -> Fraction | None:
-        self._upkeep.drain()
-        return self._upkeep.prices.rate(*ways)
-
-    # --- what it is worth ---
-
-    @property
-    def balance(self) -> Decimal:
-        """The balance."""
-        self._upkeep.drain()
-        return self._valuation.money(self._book.balance)
-
-    @property
-    def equity(self) -> Decimal | None:
-        """Balance and unrealised net profit; None until the prices of all positions are there."""
-        return self._optional(self._valuation.equity)
-
-    @property
-    def used_margin(self) -> Decimal:
-        """What the positions bind."""
-        self._upkeep.drain()
-        return self._valuation.money(self._valuation.used_margin())
-
-    @property
-    def free_margin(self) -> Decimal | None:
-        """Equity and bonus less used margin; None as `equity`."""
-        return self._optional(self._valuation.free_margin)
-
-    @property
-    def margin_level(self) -> Decimal | None:
-        """Equity and bonus over used margin, in percent; None as `equity`, or if none is used."""
-        self._upkeep.drain()
-        value = self._valuation
-        equity = value.equity()
-        if equity is None:
-            return None
-        level = arithmetic.margin_level(equity, value.bonus, value.used_margin())
-        return None if level is None else Decimal(level.numerator) / Decimal(level.denominator)
-
-    @property
-    def profit(self) -> Profit | None:
-        """Unrealised profit of all positions, gross and net; None as `equity`."""
-        self._upkeep.drain()
-        return self._valuation.profit(self._valuation.total())
-
-    def profit_of(self, position: Position | int) -> Profit | None:
-        """Unrealised profit of one position; None as `equity`. KeyError if it is not open."""
-        self._upkeep.drain()
-        number = position if isinstance(position, int) else position.position_id
-        current = self._book.positions[number]
-        return self._valuation.profit(self._valuation.unrealised(current))
-
-    def _optional(self, amount: Callable[[], int | None]) -> Decimal | None:
-        self._upkeep.drain()
-        known = amount()
-        return None if known is None else self._valuation.money(known)
-
-    # --- waiting ---
-
-    async def settled(self) -> None:
-        """Wait until it is in step and all its positions have prices: at once if it is so.
-
-        Raises what the server said to the last attempt, which is made again by itself;
-        ConnectionLost if there will be no other connection. Can be cancelled.
-        """
-        upkeep = self._upkeep
-        await upkeep.until(lambda: upkeep.tended() and self._valuation.total() is not None)
-
-    def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Change]]:
-        """What changes from here on: `async with account.changes() as changes: async for …`.
-
-        In order, none is dropped. Ends when the client is closed.
-        """
-        return self._upkeep.changes()
-
-    # --- shown ---
 
     def __repr__(self) -> str:
         self._upkeep.drain()

@@ -1,4 +1,4 @@
-"""What positions are worth, bind and cost: exact, to the last digit. Pure.
+"""What positions are worth and bind: exact, to the last digit. Pure.
 
 Amounts are integers in 10^-moneyDigits of the deposit currency, volumes integers in 0.01 of a unit,
 quotes integers in 1/100000; between them everything is a Fraction. Knows neither accounts nor where
@@ -12,20 +12,16 @@ from decimal import Decimal
 from fractions import Fraction
 
 from ..proto import (
-    ProtoOACommissionType,
     ProtoOADynamicLeverageTier,
     ProtoOAPosition,
-    ProtoOASymbol,
     ProtoOATotalMarginCalculationType,
     ProtoOATradeSide,
 )
 
 PRICE_SCALE = 100_000
 VOLUME_SCALE = 100
-PRECISE, PERCENT = 10**8, 10**5
 
 _TOTAL = ProtoOATotalMarginCalculationType
-_TYPE = ProtoOACommissionType
 
 
 def half_away(value: Fraction) -> int:
@@ -133,51 +129,3 @@ def _combined(how: ProtoOATotalMarginCalculationType, long: int, short: int) -> 
 def margin_level(equity: int, bonus: int, used: int) -> Fraction | None:
     """Equity, and the bonus that serves as such, over used margin in percent; None at no margin."""
     return Fraction(100 * (equity + bonus), used) if used else None
-
-
-def commission(
-    symbol: ProtoOASymbol,
-    volume: int,
-    price: Fraction,
-    digits: int,
-    *,
-    quote_rate: Fraction,
-    usd_rate: Fraction,
-    base_to_usd: Fraction,
-    least: Fraction = Fraction(0),
-) -> int:
-    """The commission of one deal, this side alone, as a negative amount.
-
-    `price` is unscaled; `quote_rate` and `usd_rate` lead from the quote asset and US dollars to the
-    deposit currency, `base_to_usd` from the base asset, at the side's price; `least` is the minimum
-    in the deposit currency. Recorded: 0.02 lot at 2.50 USD are 5 cents, 0.03 lot are 8.
-    """
-    how = symbol.commission_type_or_default
-    rate = _commission_rate(symbol, percent=how == _TYPE.PERCENTAGE_OF_VALUE)
-    lots = Fraction(volume, symbol.lot_size or volume)
-    units = Fraction(volume, VOLUME_SCALE)
-    if how == _TYPE.PERCENTAGE_OF_VALUE:
-        fee = units * price * quote_rate * rate / 100
-    elif how == _TYPE.QUOTE_CCY_PER_LOT:
-        fee = lots * rate * quote_rate
-    elif how == _TYPE.USD_PER_LOT:
-        fee = lots * rate * usd_rate
-    else:
-        fee = units * base_to_usd / 1_000_000 * rate * usd_rate
-    return -amount(max(fee, least), digits)
-
-
-def _commission_rate(symbol: ProtoOASymbol, *, percent: bool) -> Fraction:
-    """In dollars, quote currency or percent; the deprecated field where that is all there is."""
-    precise = symbol.precise_trading_commission_rate
-    if precise is not None:
-        return Fraction(precise, PERCENT if percent else PRECISE)
-    return Fraction(symbol.commission or 0, PERCENT if percent else 100)
-
-
-def conversion_fee(symbol: ProtoOASymbol, gross: int) -> int:
-    """The fee for converting a profit or loss, as a negative amount: the symbol states 0.01 %.
-
-    Only where the quote asset is not the deposit currency; spread bets convert nothing.
-    """
-    return -half_away(Fraction(abs(gross) * (symbol.pnl_conversion_fee_rate or 0), 10_000))

@@ -26,6 +26,7 @@ from ..proto import (
 )
 from .changes import (
     BalanceChanged,
+    BonusChanged,
     Change,
     InStep,
     OrderChanged,
@@ -216,9 +217,12 @@ class Book:
                 balance=known.balance, balance_version=known.balance_version
             )
         self.trader = trader
-        if known is None or known.balance == trader.balance:
-            return ()
-        return (BalanceChanged(known.balance, trader.balance, event),)
+        changes: list[Change] = []
+        if known is not None and known.balance != trader.balance:
+            changes.append(BalanceChanged(known.balance, trader.balance, event))
+        if known is not None and _bonus(known) != _bonus(trader):
+            changes.append(BonusChanged(_bonus(known), _bonus(trader), event))
+        return tuple(changes)
 
     def _see_money(self, event: ProtoOAExecutionEvent) -> tuple[Change, ...]:
         known = self.trader
@@ -226,9 +230,8 @@ class Book:
             return ()
         bonus, flow = event.bonus_deposit_withdraw, event.deposit_withdraw
         if bonus is not None:
-            known = self.trader = known.__replace__(
-                manager_bonus=bonus.manager_bonus, ib_bonus=bonus.ib_bonus
-            )
+            now = known.__replace__(manager_bonus=bonus.manager_bonus, ib_bonus=bonus.ib_bonus)
+            return self._take_trader(now, event)
         booked = event.deal.close_position_detail if event.deal is not None else flow
         if booked is None:
             return ()
@@ -239,6 +242,10 @@ class Book:
             version = known.balance_version
         now = known.__replace__(balance=booked.balance, balance_version=version)
         return self._take_trader(now, event)
+
+
+def _bonus(trader: ProtoOATrader) -> int:
+    return trader.manager_bonus or 0
 
 
 def _is_open(position: ProtoOAPosition) -> bool:

@@ -71,6 +71,16 @@ class BalanceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BonusChanged:
+    """The bonus is another one, in 10^-moneyDigits: it serves as margin, and is no equity."""
+
+    before: int
+    bonus: int
+    event: ProtoOAExecutionEvent | None = None
+    """None where asking has shown it."""
+
+
+@dataclass(frozen=True, slots=True)
 class OutOfStep:
     """Events may be missing; what is known may be stale until InStep."""
 
@@ -90,6 +100,7 @@ Change = (
     | OrderChanged
     | OrderEnded
     | BalanceChanged
+    | BonusChanged
     | OutOfStep
     | InStep
 )

@@ -5,13 +5,9 @@ Decides nothing: `orders` refuses what can be refused here, `client.place` follo
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Unpack
 
-from ..client import Client
 from ..errors import InvalidOrder
 from ..net.order import Order
 from ..proto import (
@@ -23,6 +19,7 @@ from ..proto import (
     ProtoOAOrderType,
     ProtoOATradeSide,
 )
+from .estimates import Estimates
 from .instrument import Instrument, Number
 from .orders import KEEP, Kept, Size, Terms, amend_position, milliseconds, new_order
 from .position import Position
@@ -31,7 +28,7 @@ BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 _KIND = ProtoOAOrderType
 
 
-class Trading(ABC):
+class Trading(Estimates):
     """The orders of an account.
 
     A symbol is an `Instrument` or its name. Sizes and levels are Decimal, int or str, and `Terms`
@@ -39,28 +36,6 @@ class Trading(ABC):
     and raise what that raises; InvalidOrder, a ValueError, before anything is sent. Cancelling is
     as there, too.
     """
-
-    def __init__(self, client: Client, account_id: int) -> None:
-        self._client = client
-        self._account_id = account_id
-
-    @abstractmethod
-    def symbol(self, name: str | int) -> Instrument:
-        """A symbol by its name or id."""
-
-    @property
-    @abstractmethod
-    def positions(self) -> Mapping[int, Position]:
-        """The open positions."""
-
-    @property
-    @abstractmethod
-    def pending(self) -> Mapping[int, ProtoOAOrder]:
-        """The pending orders."""
-
-    @abstractmethod
-    async def quote_rate(self, symbol: Instrument) -> Decimal:
-        """What the quote asset of a symbol is worth in the deposit currency."""
 
     # --- new ---
 
@@ -135,7 +110,7 @@ class Trading(ABC):
         expires: datetime | None = None,
         slippage_points: int | None = None,
     ) -> Order:
-        traded = self.symbol(symbol) if isinstance(symbol, str) else symbol
+        traded = self._traded(symbol)
         in_money = "stop_loss_money" in terms or "take_profit_money" in terms
         request = new_order(
             self._account_id,

@@ -18,6 +18,7 @@ from ..errors import ConnectionLost, CTraderError, ServerError, SlowSubscriber
 from ..message import Message
 from ..net.subscriptions import EventStream
 from ..proto import (
+    ProtoOAAssetListReq,
     ProtoOALightSymbol,
     ProtoOAReconcileReq,
     ProtoOASpotEvent,
@@ -37,6 +38,9 @@ from .valuation import Valuation
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before what the server refused is asked again, the last of them from then on."""
+
+PATIENCE = 10.0
+"""Seconds that a session which was lost may take to come back before the server is asked anyway."""
 
 BATCH = 100
 """Symbols described by one request; 50 to 200 were seen to work."""
@@ -58,7 +62,8 @@ class Upkeep:
         self.prices = Prices()
         self.lights: dict[int, ProtoOALightSymbol] = {}
         self.symbols: dict[int, Instrument] = {}
-        self.valuation = Valuation(self.book, self.prices, self.lights)
+        self.assets: dict[str, int] = {}
+        self.valuation = Valuation(self.book, self.prices, self.lights, self.assets)
         self._watched: set[int] = set()
         self._events: EventStream[Message] = client.events(*EVENTS, account=account_id)
         self._spots: EventStream[ProtoOASpotEvent] = client.events(
@@ -175,6 +180,7 @@ class Upkeep:
         while True:
             try:
                 await self._client.connected()
+                await self._session()
                 await self._ask()
             except ServerError as error:
                 self._fail(error)
@@ -186,6 +192,12 @@ class Upkeep:
                 self._news.unpark_all()
                 if self.tended():
                     await self._news.park()
+
+    async def _session(self) -> None:
+        """Give the client a moment to get the account's session back: it does so by itself."""
+        with trio.move_on_after(PATIENCE):
+            while self._events.interrupted is not None:
+                await self._news.park()
 
     def _fail(self, error: CTraderError) -> None:
         self._failure = error
@@ -214,6 +226,8 @@ class Upkeep:
             answer = await self._client.request(
                 ProtoOASymbolsListReq(ctid_trader_account_id=account)
             )
+            assets = await self._client.request(ProtoOAAssetListReq(ctid_trader_account_id=account))
+            self.assets.update((asset.name, asset.asset_id) for asset in assets.asset)
             self.lights.update((light.symbol_id, light) for light in answer.symbol)
         missing = sorted(self.lights.keys() - self.symbols.keys())
         for start in range(0, len(missing), BATCH):

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from ctrader_typed import (
     ProtoOACommissionType,
     ProtoOADynamicLeverageTier,
+    ProtoOAMinCommissionType,
     ProtoOASymbol,
     ProtoOATotalMarginCalculationType,
     ProtoOATradeSide,
 )
-from ctrader_typed.account import arithmetic
+from ctrader_typed.account import arithmetic, costs
+from ctrader_typed.account.costs import Rates
 from mockserver.broker import margin
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
@@ -50,7 +52,7 @@ def test_the_cost_of_any_average_is_whole_again(deals: list[tuple[int, int]]) ->
         assert arithmetic.cost(volume, average) == worth
 
 
-def usd_per_lot(volume: int) -> int:
+def usd_per_lot(volume: int) -> int | None:
     symbol = ProtoOASymbol(
         symbol_id=1,
         digits=5,
@@ -59,9 +61,8 @@ def usd_per_lot(volume: int) -> int:
         commission_type=ProtoOACommissionType.USD_PER_LOT,
         precise_trading_commission_rate=250_000_000,
     )
-    return arithmetic.commission(
-        symbol, volume, Fraction("1.1"), 2, quote_rate=ONE, usd_rate=ONE, base_to_usd=ONE
-    )
+    rates = Rates(Fraction("1.1"), ONE, Fraction("1.1"), ONE, ONE)
+    return costs.commission(symbol, volume, rates, 2)
 
 
 def test_recorded_commissions_and_their_split() -> None:
@@ -81,23 +82,30 @@ def test_other_commissions(how: ProtoOACommissionType | None) -> None:
         commission_type=how,
         precise_trading_commission_rate=70 if how else 30 * 10**8,
     )
-    found = arithmetic.commission(
-        symbol,
-        10_000,
-        Fraction(4000),
-        2,
-        quote_rate=ONE,
-        usd_rate=ONE,
-        base_to_usd=Fraction(4000),
-    )
-    assert found == (-280 if how else -1200)
+    price = Fraction(4000)
+    rates = Rates(price, ONE, price, price, ONE)
+    assert costs.commission(symbol, 10_000, rates, 2) == (-280 if how else -1200)
 
 
 def test_a_minimum_commission_and_the_conversion_fee() -> None:
-    symbol = ProtoOASymbol(symbol_id=1, digits=2, pip_position=1, pnl_conversion_fee_rate=70)
-    assert arithmetic.conversion_fee(symbol, -10_000) == -70
-    rates = {"quote_rate": ONE, "usd_rate": ONE, "base_to_usd": ONE}
-    assert arithmetic.commission(symbol, 100, ONE, 2, **rates, least=Fraction(3)) == -300
+    symbol = ProtoOASymbol(
+        symbol_id=1,
+        digits=2,
+        pip_position=1,
+        pnl_conversion_fee_rate=70,
+        precise_min_commission=3 * 10**8,
+    )
+    assert costs.conversion_fee(symbol, -10_000) == -70
+    rates = Rates(ONE, ONE, ONE, ONE, ONE, minimum=Fraction(2))
+    assert costs.commission(symbol, 100, rates, 2) == -600
+    in_quote = symbol.__replace__(min_commission_type=ProtoOAMinCommissionType.QUOTE_CURRENCY)
+    assert costs.commission(in_quote, 100, rates, 2) == -300
+
+
+def test_a_commission_whose_rate_nobody_knows() -> None:
+    symbol = ProtoOASymbol(symbol_id=1, digits=2, pip_position=1, lot_size=100)
+    assert costs.commission(symbol, 100, Rates(ONE, ONE, ONE), 2) is None
+    assert costs.commission(symbol, 100, Rates(ONE, ONE, ONE, usd=ONE), 2) is None
 
 
 @given(TIERS, st.integers(1, 50_000), st.fractions(0, 10**8), st.fractions(Fraction(1, 100), 10**8))

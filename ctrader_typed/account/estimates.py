@@ -1,0 +1,148 @@
+"""What a deal would bind and cost: asked of the server, or reckoned here at the prices of now.
+
+Waits for what reckoning takes; reckons by `valuation` and `costs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TypeVar, Unpack
+
+from ..errors import InvalidOrder
+from ..proto import (
+    ProtoOADynamicLeverageTier,
+    ProtoOAExpectedMarginReq,
+    ProtoOAGetDynamicLeverageByIDReq,
+    ProtoOASymbol,
+    ProtoOATradeSide,
+)
+from . import costs
+from .costs import Rates
+from .instrument import Instrument
+from .orders import Size
+from .standing import Standing
+
+T = TypeVar("T")
+
+BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedMargin:
+    """What a volume would bind if it were bought, or sold, now; in the deposit currency."""
+
+    buy: Decimal
+    sell: Decimal
+
+
+class Estimates(Standing):
+    """What deals would bind and cost.
+
+    A symbol is an `Instrument` or its name, a size one of lots, units, volume. All raise what
+    `request` does, and InvalidOrder for a size that the symbol does not allow.
+    """
+
+    async def expected_margin(
+        self, symbol: Instrument | str, **size: Unpack[Size]
+    ) -> ExpectedMargin:
+        """What the server says that a volume would bind (ProtoOAExpectedMarginReq)."""
+        traded = self._traded(symbol)
+        volume = traded.volume(**size)
+        answer = await self._client.request(
+            ProtoOAExpectedMarginReq(
+                ctid_trader_account_id=self._account_id, symbol_id=traded.id, volume=[volume]
+            )
+        )
+        (row,) = answer.margin
+        digits = self._book.money_digits if answer.money_digits is None else answer.money_digits
+        buy, sell = (Decimal(each).scaleb(-digits) for each in (row.buy_margin, row.sell_margin))
+        return ExpectedMargin(buy, sell)
+
+    async def margin_for(self, symbol: Instrument | str, **size: Unpack[Size]) -> ExpectedMargin:
+        """The same reckoned here, to the last digit: nothing is asked once prices are there.
+
+        units x marginRate / leverage: the rate of the base asset by the price of the side, and the
+        leverage of the symbol's tiers (dynamic leverage, which counts the open volume of that side
+        in US dollars), never more than the account's. Waits for the first prices.
+        """
+        traded = self._traded(symbol)
+        volume = traded.volume(**size)
+        if not self.trader.leverage_in_cents:
+            raise InvalidOrder("the server does not say which leverage the account has")
+        await self._prepare(traded)
+        tiers = await self._tiers(traded.details)
+
+        def reckon() -> tuple[int, int] | None:
+            expect = self._valuation.expected_margin
+            buy, sell = (expect(traded.details, side, volume, tiers) for side in (BUY, SELL))
+            return None if buy is None or sell is None else (buy, sell)
+
+        both: tuple[int, int] = await self._known(reckon)
+        return ExpectedMargin(*map(self._valuation.money, both))
+
+    async def commission_for(
+        self, symbol: Instrument | str, side: ProtoOATradeSide, **size: Unpack[Size]
+    ) -> Decimal:
+        """What one deal would be charged now, as a negative amount; closing it costs again.
+
+        Waits for the first prices.
+        """
+        traded = self._traded(symbol)
+        volume = traded.volume(**size)
+        await self._prepare(traded)
+        rates: Rates = await self._known(lambda: self._valuation.rates(traded.details, side))
+        fee = costs.commission(traded.details, volume, rates, self._book.money_digits)
+        if fee is None:
+            raise InvalidOrder(f"no symbols lead from US dollars: {traded.name} is charged in them")
+        return self._valuation.money(fee)
+
+    async def quote_rate(self, symbol: Instrument) -> Decimal:
+        """What the quote asset of a symbol is worth in the deposit currency, at mid prices now.
+
+        Subscribes to what it takes, and waits for the first prices.
+        """
+        ways = self._valuation.conversion(symbol.id)
+        if ways is None:
+            raise InvalidOrder(f"{symbol.name} has no quote asset")
+        await self._upkeep.watch(symbol.id)
+        rate: Fraction = await self._known(lambda: self._upkeep.prices.rate(*ways))
+        return Decimal(rate.numerator) / Decimal(rate.denominator)
+
+    def _traded(self, symbol: Instrument | str) -> Instrument:
+        return self.symbol(symbol) if isinstance(symbol, str) else symbol
+
+    async def _prepare(self, symbol: Instrument) -> None:
+        """Subscribe to the symbol and to all that its rates are reckoned from."""
+        await self._upkeep.watch(symbol.id)
+        for way in sorted(self._valuation.ways(symbol.details)):
+            await self._upkeep.watch_way(*way)
+
+    async def _known(self, reckon: Callable[[], T | None]) -> T:
+        """Wait until something can be reckoned, and do so."""
+
+        def current() -> T | None:
+            self._upkeep.drain()
+            return reckon()
+
+        await self._upkeep.until(lambda: current() is not None)
+        known = current()
+        assert known is not None, "the wait is over"
+        return known
+
+    async def _tiers(self, symbol: ProtoOASymbol) -> Sequence[ProtoOADynamicLeverageTier]:
+        """Those of the symbol's dynamic leverage, asked for once; none if it has none."""
+        number = symbol.leverage_id
+        if number is None:
+            return ()
+        tiers = self._leverages.get(number)
+        if tiers is None:
+            answer = await self._client.request(
+                ProtoOAGetDynamicLeverageByIDReq(
+                    ctid_trader_account_id=self._account_id, leverage_id=number
+                )
+            )
+            tiers = self._leverages[number] = tuple(answer.leverage.tiers)
+        return tiers
