@@ -323,3 +323,18 @@ class NotFilled(CTraderError):
 
 class JournalInUse(CTraderError, OSError):
     """Another process (or another client of this one) holds the journal of orders."""
+
+
+# --- what is kept ---
+
+
+class MissingLibrary(CTraderError, ImportError):
+    """A library that is an extra is not installed; the text says how to get it."""
+
+
+class StoreInUse(CTraderError, OSError):
+    """Another process (or another task of this one) is writing the same part of a store."""
+
+
+class StoreDamaged(CTraderError):
+    """A file of a store is not one that a store has written; the text names it."""
