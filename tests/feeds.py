@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -51,11 +51,15 @@ class Watched:
 
 @asynccontextmanager
 async def fed(
-    quirks: Quirks | None = None, faults: Plan | None = None, **settings: Any
+    quirks: Quirks | None = None,
+    faults: Plan | None = None,
+    accounts: Sequence[int] = (HEDGED,),
+    **settings: Any,
 ) -> AsyncGenerator[tuple[Api, SpotFeed, Watched]]:
     """A feed of an account of the box."""
     broker = Broker(quirks=quirks)
-    broker.open_account(HEDGED, Terms(trader_login=1), deposit=10_000)
+    for login, account in enumerate(accounts, 1):
+        broker.open_account(account, Terms(trader_login=login), deposit=10_000)
     async with mock_server(Box(broker), port=None, faults=faults) as server:
         watched = Watched(server)
 
@@ -64,5 +68,5 @@ async def fed(
             return watched.links[-1]
 
         async with connect_over(dial, **({"reconnect": FAST} | settings)) as api:
-            await api.auth(**KEYS, account_id=HEDGED)
+            await api.auth(**KEYS, account_id=accounts)
             yield api, SpotFeed(api, HEDGED), watched

@@ -20,7 +20,7 @@ from ..errors import ConnectionLost, CTraderError, InvalidValue
 from ..net.subscriptions import EventStream, Subscriptions
 from ..proto import ProtoOADepthEvent, ProtoOASpotEvent, ProtoOATrendbarPeriod
 from ..units import PRICE_DIGITS
-from ..wire.notices import Gap
+from ..wire.notices import Gap, GivenUp
 from ..wire.session import Kind, Part
 from .book import Book, apply
 from .holdings import Holdings
@@ -37,11 +37,14 @@ PeriodLike: TypeAlias = Period | ProtoOATrendbarPeriod | str
 
 @dataclass(frozen=True, slots=True)
 class NotHeard:
-    """The server refuses to bring a subscription back: nothing comes of this symbol any more."""
+    """The server refuses to bring a subscription back: nothing comes of it any more."""
 
     symbol_id: int
+    part: Part
     error: CTraderError
 
+
+_Event: TypeAlias = ProtoOASpotEvent | ProtoOADepthEvent | GivenUp
 
 News: TypeAlias = Quote | BarEvent | Book | NotHeard
 """What a feed tells its streams, besides gaps."""
@@ -71,7 +74,7 @@ class SpotFeed:
         self._quotes: dict[int, Quote] = {}
         self._bars: dict[int, BarsInTheMaking] = {}
         self._books: dict[int, Book] = {}
-        self._source: EventStream[ProtoOASpotEvent | ProtoOADepthEvent] | None = None
+        self._source: EventStream[_Event] | None = None
         self.hub = Subscriptions(never_dropped=(BarClosed, NotHeard))
         """Where the streams of the feed get their news from."""
         self._streams: list[EventStream[Any]] = []
@@ -197,6 +200,7 @@ class SpotFeed:
             self._source = self._client.events(
                 ProtoOASpotEvent,
                 ProtoOADepthEvent,
+                GivenUp,
                 account=self._account_id,
                 buffer=sys.maxsize,  # it is emptied whenever something has come
             )
@@ -220,7 +224,7 @@ class SpotFeed:
         if self._source is not None:
             self._absorb(_waiting(self._source))
 
-    def _absorb(self, events: Iterable[ProtoOASpotEvent | ProtoOADepthEvent | Gap]) -> None:
+    def _absorb(self, events: Iterable[_Event | Gap]) -> None:
         news: list[News] = []
         for event in events:
             if isinstance(event, ProtoOASpotEvent):
@@ -230,7 +234,10 @@ class SpotFeed:
             else:
                 self.hub.publish(news)
                 news = []
-                self._gap(event)
+                if isinstance(event, Gap):
+                    self._gap(event)
+                else:
+                    self._given_up(event)
         if news:
             self.hub.publish(news)
 
@@ -262,10 +269,17 @@ class SpotFeed:
             stream.put_gap(gap)
             stream.wake()
 
+    def _given_up(self, event: GivenUp) -> None:
+        """An account that is refused keeps what it was subscribed to, for when it is authorised."""
+        part = event.part
+        of_account = part.kind is Kind.ACCOUNT
+        symbols = list(self._quotes) if of_account else [part.symbol]
+        self.hub.publish([NotHeard(symbol, part, event.error) for symbol in symbols])
+        if not of_account:
+            self._holdings.lose(part)
 
-def _waiting(
-    source: EventStream[ProtoOASpotEvent | ProtoOADepthEvent],
-) -> Iterator[ProtoOASpotEvent | ProtoOADepthEvent | Gap]:
+
+def _waiting(source: EventStream[_Event]) -> Iterator[_Event | Gap]:
     try:
         while True:
             yield source.take()

@@ -19,6 +19,7 @@ from ..net.subscriptions import BUFFER, EventStream
 from ..wire.filters import Filter
 from ..wire.notices import Gap
 from ..wire.overflow import Overflow, conflate
+from ..wire.session import Kind
 from .book import Book
 from .feed import News, NotHeard, PeriodLike, SpotFeed, Symbols
 from .live_bars import BarClosed, BarEvent, BarUpdated
@@ -149,6 +150,20 @@ def _detach(feed: SpotFeed, stream: EventStream[Any], leave: Callable[[], None])
     leave()
 
 
+def _about(ids: frozenset[int], kind: Kind, period: Period | None = None) -> Filter:
+    native = 0 if period is None else period.native
+
+    def passes(news: Any) -> bool:
+        if news.symbol_id not in ids:
+            return False
+        if isinstance(news, NotHeard):
+            part = news.part
+            return part.kind <= Kind.SPOTS or (part.kind is kind and part.period == native)
+        return period is None or news.period is period
+
+    return passes
+
+
 @overload
 def quotes(
     feed: SpotFeed,
@@ -181,7 +196,7 @@ def quotes(
         (Quote,),
         ("symbol_id",),
         known=lambda: [q for n in numbers if (q := feed.quote(n)) is not None and q.is_known],
-        passes=lambda news: news.symbol_id in ids,
+        passes=_about(ids, Kind.SPOTS),
     )
     return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)
 
@@ -227,9 +242,7 @@ def live_bars(
         (BarUpdated, BarClosed),
         ("symbol_id", "period", "time"),
         known=lambda: [BarUpdated(bar) for n in numbers if (bar := feed.bar(n, of)) is not None],
-        passes=lambda news: (
-            news.symbol_id in ids and (isinstance(news, NotHeard) or news.period is of)
-        ),
+        passes=_about(ids, Kind.TRENDBARS, of),
         bars=(of,),
     )
     return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)
@@ -266,7 +279,7 @@ def books(
         (Book,),
         ("symbol_id",),
         known=lambda: [b for n in numbers if (b := feed.book(n)) is not None and b.whole],
-        passes=lambda news: news.symbol_id in ids,
+        passes=_about(ids, Kind.DEPTH),
         depth=True,
     )
     return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)

@@ -15,7 +15,7 @@ import trio
 from ..errors import ConnectionLost, CTraderError, ReconnectAbandoned
 from ..message import Message, Request
 from ..wire.exchange import Answered, Event
-from ..wire.notices import NotRestored
+from ..wire.notices import GivenUp, NotRestored
 from ..wire.reconnect import Reconnect, Unrest, may_pass
 from ..wire.session import Kind, Part, Session
 from .subscriptions import Subscriptions
@@ -50,7 +50,7 @@ class Restorer:
         self._chance = chance
         self._news = trio.lowlevel.ParkingLot()
         self._refusal: CTraderError | None = None
-        self._notices: list[NotRestored] = []
+        self._notices: list[NotRestored | GivenUp] = []
         self._tokens: list[tuple[frozenset[int], Current]] = []
 
     def authorise_with(self, accounts: Collection[int], current: Current) -> None:
@@ -166,6 +166,7 @@ class Restorer:
             return
         for part in given_up:
             log.warning("%s is given up: %s", part, error)
+            self._notices.append(GivenUp(part, error))
         self._refusal = error
         self._notices.append(NotRestored(request, error))
 

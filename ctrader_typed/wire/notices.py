@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import CTraderError
 from ..message import Message
+from .session import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,19 @@ class NotRestored:
 
     request: Message
     error: CTraderError
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """One of the parts that a NotRestored is about, for who has it and cannot mend it.
+
+    Streams that ask for this do not keep a client alive whose accounts are all refused.
+    """
+
+    part: Part
+    error: CTraderError
+
+    @property
+    def ctid_trader_account_id(self) -> int:
+        """The account: a stream may be about one alone."""
+        return self.part.account

@@ -119,6 +119,7 @@ async def test_those_who_come_at_once_share_a_request(autojump_clock) -> None:
         async with trio.open_nursery() as nursery:
             for symbols in ([EURUSD], [EURUSD, USDJPY], [USDJPY, EURUSD], [EURUSD]):
                 nursery.start_soon(feed.acquire, symbols)
+                await wait_all_tasks_blocked()
         assert server.asked(ProtoOASubscribeSpotsReq) == 2
         assert set(server.subscribed) == {EURUSD, USDJPY}
         for symbols in ([EURUSD], [EURUSD, USDJPY], [USDJPY, EURUSD]):
@@ -243,7 +244,7 @@ async def test_what_is_left_without_a_connection_is_given_up_after_it(autojump_c
         await server.cut()
         await wait_all_tasks_blocked()
         feed.release([EURUSD, USDJPY], depth=True)
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         await feed.acquire(USDJPY)
         await api.connected()
         await trio.sleep(1)
@@ -337,12 +338,12 @@ async def test_cancelled_at_any_time_nothing_is_held(autojump_clock) -> None:
 
 
 async def test_events_of_other_symbols_are_not_kept(autojump_clock) -> None:
-    async with fed() as (api, feed, _):
-        async with api.events(ProtoOASpotEvent) as spots, feed.spots(EURUSD):
-            await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[GBPUSD])
-            while (await anext(spots)).symbol_id != GBPUSD:  # type: ignore[union-attr]  # no gap
-                pass
-            assert feed.quote(GBPUSD) is None
+    async with fed() as (api, feed, _), api.events(ProtoOASpotEvent, symbol=GBPUSD) as spots:
+        await feed.acquire(EURUSD)
+        await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[GBPUSD])
+        await anext(spots)
+        assert feed.quote(GBPUSD) is None
+        assert feed.quote(EURUSD) is not None
 
 
 async def test_when_the_client_is_closed_it_says_so(autojump_clock) -> None:

@@ -1,0 +1,322 @@
+"""Streams of quotes beside the mock's broker: merged, conflated, over gaps, and left in any way."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from ctrader_typed import (
+    ConnectionLost,
+    Gap,
+    ProtoOASpotEvent,
+    ProtoOASubscribeSpotsReq,
+    ReconnectAbandoned,
+    ServerError,
+    SlowSubscriber,
+)
+from ctrader_typed.market import MarketStream, Quote, books, live_bars, quotes
+from mockserver.box import HEDGED, NETTED
+from mockserver.faults.effects import Delay, Drop, Push, Refuse, Strip
+from mockserver.faults.plan import Fault, Plan
+from tests.feeds import EURUSD, GBPUSD, USDJPY, fed
+
+
+async def taken(stream: MarketStream[Any], seconds: float = 0.0) -> list[Any]:
+    """What waits, and what comes within so many seconds."""
+    found: list[Any] = []
+    with trio.move_on_after(seconds):
+        while True:
+            found.append(await anext(stream))
+    return found
+
+
+async def to_the_end(stream: MarketStream[Any]) -> None:
+    """Until it raises."""
+    while True:
+        await anext(stream)
+
+
+async def test_several_symbols_in_one_stream_without_a_block(autojump_clock) -> None:
+    async with fed() as (_, feed, server):
+        seen: list[Quote] = []
+        async for quote in quotes(feed, [EURUSD, USDJPY]):
+            assert quote.bid is not None
+            assert quote.ask is not None
+            assert quote.time is not None
+            theirs = server.broker.market.quote(quote.symbol_id)
+            assert (quote.bid, quote.ask) == (theirs.bid, theirs.ask)
+            seen.append(quote)
+            if len(seen) == 50:
+                break
+        assert {quote.symbol_id for quote in seen} == {EURUSD, USDJPY}
+        await trio.sleep(1)
+        assert server.subscribed == {}
+
+
+async def test_every_change_is_what_the_events_say(autojump_clock) -> None:
+    async with fed() as (api, feed, _), api.events(ProtoOASpotEvent, symbol=EURUSD) as spots:
+        async with quotes(feed, EURUSD, every=True) as stream:
+            await trio.sleep(300)
+            given = await taken(stream)
+        bid = ask = None
+        expected = []
+        while True:
+            try:
+                event: Any = spots.take()
+            except trio.WouldBlock:
+                break
+            bid = bid if event.bid is None else event.bid
+            ask = ask if event.ask is None else event.ask
+            expected.append((bid, ask, event.timestamp))
+        assert len(given) > 100
+        assert [(q.bid, q.ask, q.timestamp) for q in given] == expected
+
+
+async def test_a_slow_reader_gets_the_newest_of_each_symbol(autojump_clock) -> None:
+    async with fed() as (_, feed, server), quotes(feed, [EURUSD, USDJPY, GBPUSD]) as stream:
+        await trio.sleep(60)
+        given = await taken(stream)
+        assert [quote.symbol_id for quote in given] == [EURUSD, USDJPY, GBPUSD]
+        for quote in given:
+            theirs = server.broker.market.quote(quote.symbol_id)
+            assert (quote.bid, quote.ask) == (theirs.bid, theirs.ask)
+
+
+async def test_every_change_does_not_wait_for_ever(autojump_clock) -> None:
+    async with fed() as (_, feed, _server), quotes(feed, EURUSD, every=True, buffer=3) as stream:
+        await trio.sleep(60)
+        for _ in range(3):
+            await anext(stream)
+        with pytest.raises(SlowSubscriber):
+            await anext(stream)
+        assert (await anext(stream)) == feed.quote(EURUSD)
+
+
+async def test_a_newcomer_is_told_at_once_what_is_known(autojump_clock) -> None:
+    async with fed() as (_, feed, server), quotes(feed, EURUSD) as first:
+        known = await anext(first)
+        async with quotes(feed, EURUSD, every=True) as second:
+            assert await anext(second) == known
+        assert server.asked(ProtoOASubscribeSpotsReq) == 1
+
+
+@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize(("left", "out"), [("bid", "ask"), ("ask", "bid")])
+async def test_after_a_gap_no_side_is_older_than_it(
+    left: str, out: str, every: bool, autojump_clock
+) -> None:
+    """Even if the server tells one side alone at first."""
+    half = Plan([Fault(Strip((out,)), message="ProtoOASpotEvent", connection=2)])
+    async with fed(faults=half) as (_, feed, server):
+        with_gap, without = (quotes(feed, EURUSD, every=every, gaps=g) for g in (True, False))
+        for stream in (with_gap, without):
+            await anext(stream)
+        await wait_all_tasks_blocked()
+        await taken(with_gap)
+        await taken(without)
+        await server.cut()
+        while not isinstance(item := await anext(with_gap), Gap):
+            pass
+        for fresh in (await anext(with_gap), await anext(without)):
+            assert getattr(fresh, left) is not None
+            assert getattr(fresh, out) is None
+            assert fresh.mid is None
+        item = await anext(with_gap)
+        while not (item.bid is not None and item.ask is not None):
+            item = await anext(with_gap)
+
+
+async def test_what_is_known_of_a_symbol_after_a_gap_is_fresh(autojump_clock) -> None:
+    silent = Plan([Fault(Drop(), message="ProtoOASpotEvent", connection=2, times=None)])
+    async with fed(faults=silent) as (api, feed, server), quotes(feed, EURUSD) as stream:
+        assert (await anext(stream)).is_known
+        await trio.sleep(1)
+        await server.cut()
+        await trio.sleep(2)
+        await api.connected()
+        assert feed.quote(EURUSD) == Quote(EURUSD)
+        stale = await taken(stream, 10)
+        assert len(stale) <= 1  # what had come before
+
+
+async def test_conflated_the_stale_and_the_fresh_are_on_their_sides_of_the_gap(
+    autojump_clock,
+) -> None:
+    async with fed() as (_, feed, server), quotes(feed, [EURUSD, USDJPY], gaps=True) as stream:
+        await trio.sleep(5)
+        await server.cut()
+        await trio.sleep(5)
+        given = await taken(stream)
+        gap = next(at for at, item in enumerate(given) if isinstance(item, Gap))
+        assert {quote.symbol_id for quote in given[gap + 1 :]} == {EURUSD, USDJPY}
+        assert all(not isinstance(item, Gap) for item in given[gap + 1 :])
+        assert len(given) <= 5
+
+
+async def test_an_accounts_session_that_is_taken_away_is_a_gap_too(autojump_clock) -> None:
+    event = Push("ProtoOAAccountDisconnectEvent", {"ctidTraderAccountId": HEDGED})
+    taken_away = Plan([Fault(event, message="ProtoOASpotEvent", nth=10)])
+    async with fed(faults=taken_away) as (_, feed, _server):
+        given = []
+        async for item in quotes(feed, EURUSD, every=True, gaps=True):
+            given.append(item)
+            if len(given) == 15:
+                break
+        gaps = [item for item in given if isinstance(item, Gap)]
+        assert [gap.connection for gap in gaps] == [1]
+        assert "ProtoOAAccountDisconnectEvent" in gaps[0].reason
+
+
+async def test_a_symbol_that_does_not_come_back_is_an_error(autojump_clock) -> None:
+    gone = Plan(
+        [Fault(Refuse("SYMBOL_NOT_FOUND"), message="ProtoOASubscribeSpotsReq", connection=2,
+               fields={"symbolId": [EURUSD]}, times=None),
+         Fault(Refuse("SYMBOL_NOT_FOUND"), message="ProtoOASubscribeSpotsReq", connection=2)]
+    )  # fmt: skip
+    async with fed(faults=gone) as (_, feed, server):
+        lost = quotes(feed, EURUSD, gaps=True)
+        bars = live_bars(feed, EURUSD, "M1")
+        kept = quotes(feed, USDJPY)
+        for stream in (lost, kept, bars):
+            await anext(stream)
+        await server.cut()
+        for stream in (lost, bars):
+            with pytest.raises(ServerError, match="SYMBOL_NOT_FOUND"):
+                await to_the_end(stream)
+        assert feed.quote(EURUSD) is None
+        await taken(kept)
+        assert isinstance(await anext(kept), Quote)
+        assert set(server.subscribed) == {USDJPY}
+        await server.cut()
+        await trio.sleep(1)
+        assert isinstance(await anext(quotes(feed, EURUSD)), Quote)  # asked for again
+
+
+async def test_an_account_that_does_not_come_back_is_an_error(autojump_clock) -> None:
+    gone = Plan([Fault(Refuse("CH_ACCESS_TOKEN_INVALID"), message="ProtoOAAccountAuthReq",
+                       connection=2, fields={"ctidTraderAccountId": HEDGED})])  # fmt: skip
+    async with fed(faults=gone, accounts=[HEDGED, NETTED]) as (_, feed, server):
+        stream = quotes(feed, EURUSD)
+        await anext(stream)
+        await server.cut()
+        with pytest.raises(ServerError, match="CH_ACCESS_TOKEN_INVALID"):
+            await to_the_end(stream)
+
+
+async def test_if_no_account_comes_back_the_client_ends(autojump_clock) -> None:
+    """A feed listens to what is given up, but mends nothing: the client need not wait for it."""
+    gone = Plan([Fault(Refuse("CH_ACCESS_TOKEN_INVALID"), message="ProtoOAAccountAuthReq",
+                       connection=2)])  # fmt: skip
+    async with fed(faults=gone) as (_, feed, server):
+        stream = quotes(feed, EURUSD)
+        await anext(stream)
+        await server.cut()
+        with pytest.raises(ReconnectAbandoned):
+            await to_the_end(stream)
+
+
+# --- leaving ---
+
+
+async def test_left_by_break_or_error_it_unsubscribes(autojump_clock) -> None:
+    async with fed() as (_, feed, server):
+        async for _ in quotes(feed, EURUSD):
+            break
+        await trio.sleep(1)
+        assert server.subscribed == {}
+
+        async def fail() -> None:
+            async for quote in quotes(feed, USDJPY):
+                quote.symbol_id // 0
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        await trio.sleep(1)
+        assert server.subscribed == {}
+
+
+async def test_collected_with_a_cycle_it_unsubscribes(autojump_clock) -> None:
+    async with fed() as (_, feed, server):
+        stream = quotes(feed, EURUSD)
+        await anext(stream)
+        cycle: list[Any] = [stream]
+        cycle.append(cycle)
+        del stream, cycle
+        await trio.sleep(1)
+        assert set(server.subscribed) == {EURUSD}
+        gc.collect()
+        await trio.sleep(1)
+        assert server.subscribed == {}
+
+
+async def test_closed_it_says_so_and_whoever_waits_is_told(autojump_clock) -> None:
+    async with fed() as (_, feed, server):
+        stream = quotes(feed, EURUSD)
+        async with stream, trio.open_nursery() as nursery:
+
+            async def read() -> None:
+                with pytest.raises(trio.ClosedResourceError):
+                    await to_the_end(stream)
+
+            nursery.start_soon(read)
+            await wait_all_tasks_blocked()
+            await stream.aclose()
+        await stream.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            await anext(stream)
+        await trio.sleep(1)
+        assert server.subscribed == {}
+        never = quotes(feed, EURUSD)
+        await never.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            await anext(never)
+
+
+async def test_a_refused_symbol_leaves_nothing_behind(autojump_clock) -> None:
+    async with fed() as (_, feed, server):
+        stream = quotes(feed, [EURUSD, 99_999])
+        for _ in range(2):
+            with pytest.raises(ServerError):
+                await anext(stream)
+        await trio.sleep(1)
+        assert server.subscribed == {}
+        assert feed.hub.statistics() == ()
+
+
+async def test_when_the_client_ends_streams_do(autojump_clock) -> None:
+    async with fed() as (_, feed, _server):
+        stream = quotes(feed, EURUSD)
+        await anext(stream)
+    with pytest.raises(ConnectionLost):
+        await to_the_end(stream)
+
+
+async def test_cancelled_at_any_time_it_leaves_nothing(autojump_clock) -> None:
+    late = Plan([Fault(Delay(0.3), message="ProtoOASubscribeSpotsRes", times=None)])
+    for make in (quotes, books):
+        for tenths in range(0, 20, 2):
+            async with fed(faults=late) as (_, feed, server):
+                with trio.move_on_after(tenths / 20):
+                    async for _ in make(feed, [EURUSD, USDJPY]):
+                        await trio.sleep(0.1)
+                await trio.sleep(2)
+                assert server.subscribed == {}
+                assert feed.hub.statistics() == ()
+
+
+async def test_waiting_that_is_cancelled_loses_nothing(autojump_clock) -> None:
+    async with fed() as (_, feed, _server):
+        every = quotes(feed, EURUSD, every=True)
+        patient = quotes(feed, EURUSD, every=True)
+        await anext(every)
+        await anext(patient)
+        given = []
+        for _ in range(500):
+            with trio.move_on_after(0.1):
+                given.append(await anext(every))
+        given += await taken(every)
+        assert given == await taken(patient)
