@@ -13,9 +13,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 from ..codec.columns import Columns
 from ..units import PRICE_DIGITS, price, utc
+from .columns import Column, column
 from .periods import Period
 from .shown import shown_price, shown_time
-from .table import Column, Table, column
+from .table import Table
 
 _MINUTE = 60_000
 

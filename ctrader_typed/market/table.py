@@ -6,7 +6,7 @@ Knows neither where they come from nor where they are kept.
 from __future__ import annotations
 
 import operator
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,33 +16,22 @@ from typing import (
     Any,
     ClassVar,
     Generic,
-    Literal,
-    NamedTuple,
     Self,
     SupportsIndex,
     TypeVar,
     overload,
 )
 
-from ..errors import DecodeError, InvalidValue
+from ..errors import InvalidValue
 from ..units import Time, milliseconds
+from .arrow import Frames
 from .shown import Shown
 
 R_co = TypeVar("R_co", bound=tuple[object, ...], covariant=True)
 Row = tuple[int, ...]
 
 
-class Column(NamedTuple):
-    """A column: times in ms since the Unix epoch, prices in 1/100000, or counts."""
-
-    name: str
-    kind: Literal["time", "price", "count"]
-    values: array[int]
-    missing: int = 0
-    """So many rows at the beginning have no value; they hold a 0."""
-
-
-class Table(Shown, ABC, Generic[R_co]):
+class Table(Frames, Shown, Generic[R_co]):
     """Rows in order of time, kept as columns; a value, though its arrays could be changed.
 
     Indexing and iterating gives rows, slicing another table (`table[-10:]`, `table[::60]`).
@@ -52,11 +41,6 @@ class Table(Shown, ABC, Generic[R_co]):
 
     _later_wins: ClassVar[bool] = False
     """Whether tables that overlap count in the order in which they are given, or that of time."""
-
-    @property
-    @abstractmethod
-    def columns(self) -> tuple[Column, ...]:
-        """All columns, the time first."""
 
     @property
     @abstractmethod
@@ -186,14 +170,6 @@ class Table(Shown, ABC, Generic[R_co]):
             for mine, middle in zip(self.arrays, mixed, strict=True)
         ]
         return self._like(columns)
-
-
-def column(values: Iterable[int], what: str) -> array[int]:
-    """Numbers as a column; DecodeError if one does not fit in 64 bits, as no server's should."""
-    try:
-        return array("q", values)
-    except OverflowError:
-        raise DecodeError(f"{what}: a number does not fit in a column of 64 bits") from None
 
 
 def _by_time(columns: Sequence[array[int]]) -> dict[int, Sequence[Row]]:

@@ -13,8 +13,9 @@ from typing import Any, Literal, NamedTuple, Self
 from ..codec.columns import Columns
 from ..errors import InvalidValue
 from ..units import PRICE_DIGITS, price, utc
+from .columns import Column, column
 from .shown import shown_price, shown_time
-from .table import Column, Row, Table, column
+from .table import Row, Table
 
 Side = Literal["bid", "ask"]
 
