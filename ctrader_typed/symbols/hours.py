@@ -158,8 +158,6 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
     """Spans that touch or overlap as one. They come sorted by their starts."""
     current: Span | None = None
     for opens, closes in spans:
-        if opens >= closes:
-            continue
         if current is None:
             current = opens, closes
         elif opens <= current[1]:

@@ -54,24 +54,24 @@ def price(raw: int, digits: int = PRICE_DIGITS) -> Decimal:
 def raw_price(value: Number, digits: int = PRICE_DIGITS, what: str = "price") -> int:
     """A price as an integer in 1/100000.
 
-    Raises InvalidValue if it has more digits than the symbol, with the two nearest that do.
+    Raises InvalidValue if it has more digits than the symbol, or than five, with the two nearest
+    that have not.
 
     >>> raw_price("25281.64", digits=2)
     2528164000
     """
-    exact = on_grid(number(value, what), digits, what)
+    exact = on_grid(number(value, what), min(digits, PRICE_DIGITS), what)
     return int(exact.scaleb(PRICE_DIGITS, EXACT))
 
 
 def on_grid(exact: Decimal, digits: int, what: str, whose: str = "") -> Decimal:
-    """A price that has no more digits than these (and five); else InvalidValue with the nearest."""
-    allowed = min(digits, PRICE_DIGITS)
-    below, above = steps(exact, tick(allowed))
+    """A price that has no more digits than these; else InvalidValue with the two nearest."""
+    below, above = steps(exact, tick(digits))
     if below != above:
-        near = f"{scaled(below, allowed):f} or {scaled(above, allowed):f}"
+        near = f"{scaled(below, digits):f} or {scaled(above, digits):f}"
         of = f" of {whose}" if whose else ""
         raise InvalidValue(
-            f"{what} = {exact} has more than the {allowed} digits{of}: nearest {near}"
+            f"{what} = {exact} has more than the {digits} digits{of}: nearest {near}"
         )
     return shown(exact, digits)
 

@@ -93,8 +93,8 @@ class Sizes:
             each
             for each in (below, above)
             if each >= (self.least or 1) and (top is None or each <= top)
-        ] or [self._multiple()]
-        near = " or ".join(map(self.shown, nearest))
+        ]
+        near = " or ".join(map(self.shown, nearest)) or "none"
         raise InvalidValue(f"{said} is off the step of {self.shown(step)}: nearest {near}")
 
     def _multiple(self) -> int:

@@ -248,9 +248,14 @@ async def test_a_change_that_comes_in_between_is_not_forgotten() -> None:
 async def test_two_that_refresh_ask_once() -> None:
     shop: Any = Shop()
     catalogue = Catalogue(1)
+
+    async def refresh() -> None:
+        await catalogue.refresh(shop)
+        assert len(catalogue) == 3
+
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(catalogue.refresh, shop)
-        nursery.start_soon(catalogue.refresh, shop)
+        for _ in range(2):
+            nursery.start_soon(refresh)
     assert len(shop.kinds()) == 5
 
 

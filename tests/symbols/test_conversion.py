@@ -82,6 +82,7 @@ def test_the_recorded_chain(recordings: Path) -> None:
         (1, 4, (EURUSD, USDJPY, GBPUSD), "3 has no asset 3"),
         (1, 2, (light(9, base_asset_id=1, quote_asset_id=None),), "ends at None"),
         (1, 2, (light(9, quote_asset_id=None), EURUSD), "PAIR1 has no asset None"),
+        (1, 2, (light(9, quote_asset_id=None), light(8, base_asset_id=None)), "PAIR8 has no"),
     ],
 )
 def test_what_is_no_chain(

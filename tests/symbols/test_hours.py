@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -162,6 +162,28 @@ def test_a_part_of_a_day() -> None:
         (wall("2026-12-01T10:00", zone), wall("2026-12-01T12:00", zone)),
         (wall("2026-12-01T12:30", zone), wall("2026-12-01T17:20", zone)),
     ]
+
+
+def test_pauses_within_one_another() -> None:
+    day, begins, ends = "2026-12-01", 9 * HOUR, 18 * HOUR
+    parts = [(begins, ends), (begins, 10 * HOUR), (12 * HOUR, 13 * HOUR), (20 * HOUR, None)]
+    for given_ in permutations(holiday(day, "UTC", *part) for part in parts):
+        hours = Hours("UTC", ((0, WEEK),), tuple(given_))
+        assert list(hours.spans(milliseconds(day), milliseconds("2026-12-02T01:00"))) == [
+            (milliseconds("2026-12-01"), milliseconds("2026-12-01T09:00")),
+            (milliseconds("2026-12-01T18:00"), milliseconds("2026-12-01T20:00")),
+            (milliseconds("2026-12-02"), milliseconds("2026-12-02T01:00")),
+        ]
+
+
+def test_a_holiday_that_is_yesterday_in_utc() -> None:
+    zone = "America/New_York"
+    night = holiday("2026-12-01", zone, 22 * HOUR, 21 * HOUR)  # to the next evening
+    for each in (holiday("2026-12-02", zone), night):
+        hours = Hours(zone, ((0, WEEK),), (each,))
+        assert not hours.is_open(wall("2026-12-02T20:59", zone))  # the third in UTC
+        assert not hours.is_open(wall("2026-12-02T00:00", zone))
+        assert hours.is_open(wall("2026-12-03T00:00", zone))
 
 
 def test_a_part_of_no_length_and_one_over_midnight() -> None:

@@ -123,6 +123,18 @@ def test_a_symbol_of_few_words() -> None:
             call()
 
 
+def test_a_price_of_six_digits() -> None:
+    """A double may have them; an integer price has five."""
+    fine = Symbol(
+        ProtoOALightSymbol(symbol_id=9), ProtoOASymbol(symbol_id=9, digits=6, pip_position=4)
+    )
+    assert str(fine.price("1.234567")) == "1.234567"
+    assert str(fine.from_double(1.234567)) == "1.234567"
+    assert fine.raw_price("1.23456") == 123_456
+    with pytest.raises(InvalidValue, match="more than the 5 digits"):
+        fine.raw_price("1.234567")
+
+
 def test_what_cannot_be_traded(eurusd: Symbol) -> None:
     hidden = ProtoOALightSymbol(symbol_id=1, symbol_name="EURUSD", enabled=False)
     assert not replace(eurusd, light=hidden).enabled

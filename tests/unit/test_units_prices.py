@@ -43,7 +43,7 @@ def test_integers_come_back(raw: int, digits: int) -> None:
             raw_price(value, digits)
         below, above = nearest(refused.value)
         assert below < value < above
-        assert above - below == tick(digits)
+        assert above - below == tick(min(digits, 5))
         assert raw_price(below, digits) == on_grid
 
 
@@ -144,6 +144,7 @@ def test_an_average_keeps_its_digits() -> None:
     assert from_double(1.119873333333333, 5) == Decimal("1.11987")
     assert from_double(1.119875, 5) == Decimal("1.11988")
     assert from_double(-1.119875, 5) == Decimal("-1.11988")
+    assert from_double(1.119865, 5) == Decimal("1.11987")
 
 
 def test_pips_and_points() -> None:
@@ -203,6 +204,8 @@ def test_what_is_no_price_or_distance_is_refused() -> None:
         price(no_int)
     with pytest.raises(InvalidValue, match=r"level = 1\.084501 has more .*1\.08450 or 1\.08451"):
         raw_price("1.084501", 5, "level")
+    with pytest.raises(InvalidValue, match=r"more than the 5 digits: nearest 1\.08451 or 1\.08452"):
+        raw_price("1.084511", 6)  # orders may have six, integer prices may not
     with pytest.raises(InvalidValue, match="not finite"):
         from_double(float("inf"))
     with pytest.raises(InvalidValue, match="more digits than a double"):

@@ -93,6 +93,7 @@ REFUSED: list[tuple[Sizes, dict[str, Any], str]] = [
     (Sizes(None, 150, 350, 100), {"volume": 100}, "the least is 2 units"),
     (Sizes(None, 150, 350, 100), {"volume": 160}, "nearest 2 units$"),
     (Sizes(None, 150, 350, 100), {"volume": 310}, "nearest 3 units$"),
+    (Sizes(None, 150, 190, 100), {"volume": 160}, "nearest none$"),
 ]
 
 
