@@ -3,7 +3,7 @@
 from . import history
 from .bars import Bar, Bars
 from .book import Book, Fault, Level, Offer
-from .download import OnProgress, Page, Progress
+from .download import OnProgress, Page, Pages, Progress
 from .feed import SpotFeed
 from .live_bars import BarClosed, BarEvent, BarUpdated, LiveBar
 from .periods import Period, PeriodName
@@ -25,6 +25,7 @@ __all__ = [
     "Offer",
     "OnProgress",
     "Page",
+    "Pages",
     "Period",
     "PeriodName",
     "Progress",

@@ -9,13 +9,13 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from ..client import Client
 from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned
 from ..message import Message, Request
 from ..units import Time, milliseconds, utc
-from .pages import LATEST
+from .pages import LATEST, Pager, Window
 
 R = TypeVar("R", bound=Message)
 A = TypeVar("A")
@@ -52,6 +52,30 @@ class Page(Generic[T_co]):
     rows: T_co
     start: int
     end: int
+
+
+class Pages(Generic[T_co]):
+    """Pages as they come, a request for each: `async for page in pages`. Use it in one task.
+
+    Nothing has to be closed. When a step is cancelled or raises, the next one asks again for what
+    that one asked for.
+    """
+
+    def __init__(
+        self, pager: Pager, fetch: Callable[[Window], Awaitable[Page[T_co] | None]]
+    ) -> None:
+        self._pager = pager
+        self._fetch = fetch
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Page[T_co]:
+        while (window := self._pager.window) is not None:
+            page = await self._fetch(window)
+            if page is not None:
+                return page
+        raise StopAsyncIteration
 
 
 @dataclass(slots=True)

@@ -6,8 +6,7 @@ rows become columns `bars` and `ticks` know.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
 from ..client import Client
@@ -27,7 +26,7 @@ from ..proto import (
 )
 from ..units import PRICE_DIGITS, Time
 from .bars import Bars
-from .download import Course, OnProgress, Page, now, read, span
+from .download import Course, OnProgress, Page, Pages, now, read, span
 from .pages import LATEST, BarPager, RowPager, Window, longest_window
 from .periods import Period, PeriodName
 from .quote import SymbolLike, id_of
@@ -90,14 +89,14 @@ def _boundary(period: Period, time: int) -> int:
     return start if start == time else period.next(time)
 
 
-async def bar_pages(
+def bar_pages(
     client: Client,
     account_id: int,
     symbol: SymbolLike,
     period: PeriodLike,
     start: Time,
     end: Time | None = None,
-) -> AsyncGenerator[Page[Bars], None]:
+) -> Pages[Bars]:
     """What `bars` gives, page by page and the newest first, so that each can be kept as it comes.
 
     Who is interrupted asks again for what lies before the last page's `start`. Only for periods
@@ -108,7 +107,8 @@ async def bar_pages(
     if native is None:
         raise InvalidValue(f"the server has no {wanted} bars: read {wanted.source} and resample it")
     pager = BarPager(*span(start, end), longest_window(native))
-    while (window := pager.window) is not None:
+
+    async def fetch(window: Window) -> Page[Bars] | None:
         request = ProtoOAGetTrendbarsReq(
             ctid_trader_account_id=account_id,
             symbol_id=id_of(symbol),
@@ -121,11 +121,13 @@ async def bar_pages(
             answer = await read(client, client.columns, request)
         except ServerError as error:
             if error.code == "INCORRECT_BOUNDARIES" and pager.refused():
-                continue
+                return None  # to be asked in narrower windows
             raise
         rows = Bars.from_wire(answer, id_of(symbol), wanted, _digits(symbol))
         cut = pager.take(rows.time, answer.reply.has_more)
-        yield Page(rows[cut.rows], cut.start, cut.end)
+        return Page(rows[cut.rows], cut.start, cut.end)
+
+    return Pages(pager, fetch)
 
 
 # --- ticks ---
@@ -196,7 +198,7 @@ async def ticks(
     return QuoteTicks.of(*found) if side == "both" else found[0]
 
 
-async def tick_pages(
+def tick_pages(
     client: Client,
     account_id: int,
     symbol: SymbolLike,
@@ -204,11 +206,12 @@ async def tick_pages(
     end: Time | None = None,
     *,
     side: Side,
-) -> AsyncGenerator[Page[Ticks], None]:
+) -> Pages[Ticks]:
     """The ticks of one side page by page, the newest first, as `bar_pages` gives bars."""
     empty = Ticks(id_of(symbol), _digits(symbol), side)  # refuses another side
     pager = RowPager(*span(start, end))
-    while (window := pager.window) is not None:
+
+    async def fetch(window: Window) -> Page[Ticks] | None:
         request = ProtoOAGetTickDataReq(
             ctid_trader_account_id=account_id,
             symbol_id=empty.symbol_id,
@@ -219,8 +222,9 @@ async def tick_pages(
         answer = await read(client, client.columns, request)
         rows = Ticks.from_wire(answer, empty.symbol_id, side, empty.digits)
         cut = pager.take(rows.time, answer.reply.has_more)
-        if cut.start < cut.end:
-            yield Page(rows[cut.rows], cut.start, cut.end)
+        return None if cut.start == cut.end else Page(rows[cut.rows], cut.start, cut.end)
+
+    return Pages(pager, fetch)
 
 
 # --- lists ---
@@ -328,12 +332,11 @@ def _digits(symbol: SymbolLike) -> int:
     return PRICE_DIGITS if isinstance(symbol, int) else symbol.digits
 
 
-async def _joined(empty: C, pages: AsyncGenerator[Page[C], None], course: Course) -> C:
+async def _joined(empty: C, pages: Pages[C], course: Course) -> C:
     parts = [empty]
-    async with aclosing(pages):
-        async for page in pages:
-            parts.append(page.rows)
-            course.went(page.start, page.end, page.rows.columns[0].values)
+    async for page in pages:
+        parts.append(page.rows)
+        course.went(page.start, page.end, page.rows.arrays[0])
     return empty.concat(parts)
 
 

@@ -56,7 +56,7 @@ def longest_window(period: ProtoOATrendbarPeriod) -> int:
     return 31_622_400_000 if period <= ProtoOATrendbarPeriod.D1 else 158_112_000_000
 
 
-class _Pager:
+class Pager:
     """Going back through `[start, end)`: what is still to come lies in `[start, _high]`."""
 
     def __init__(self, start: int, end: int, widest: int) -> None:
@@ -84,7 +84,7 @@ class _Pager:
             raise self._stuck("the server's answer is not in order of time")
 
 
-class BarPager(_Pager):
+class BarPager(Pager):
     """Pages of trend bars: so many back from the window's end, which is included.
 
     Servers of today give as many as are asked for or one less, and ignore the window's start, so
@@ -130,7 +130,7 @@ class BarPager(_Pager):
         return Window(self._low, self._high + 1)
 
 
-class RowPager(_Pager):
+class RowPager(Pager):
     """Pages of ticks, deals, orders or cash flow: the newest of a window, which is a week at most.
 
     Several rows may share a ms, and a page may end between them. So the oldest ms of a page that
