@@ -38,12 +38,16 @@ from mockserver.server import mock_server
 
 @asynccontextmanager
 async def connected(**settings: Any) -> AsyncGenerator[tuple[Api, Any]]:
-    """An authorised client, and the server; `server.links` are there to be cut."""
+    """An authorised client, and the server; `server.links` are there to be cut, and `server.way`
+    is an event without which there are no new ones.
+    """
     async with mock_server(Box(), port=None) as started:
         server: Any = started
-        server.links = []
+        server.links, server.way = [], trio.Event()
+        server.way.set()
 
         async def dial() -> trio.abc.Stream:
+            await server.way.wait()
             server.links.append(server.memory_client())
             return server.links[-1]
 

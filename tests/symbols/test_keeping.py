@@ -23,7 +23,7 @@ from ctrader_typed.symbols import Catalogue, keep_catalogue
 from mockserver.box import HEDGED, NETTED
 from tests.symbols.markets import Shop, connected, details
 
-LATER = Reconnect(first=5, ceiling=5)
+FAST = Reconnect(first=0.1, ceiling=0.2)
 
 
 def change(server: Any, catalogue: Catalogue, name: str, digits: int) -> None:
@@ -46,14 +46,16 @@ async def test_what_the_server_says_has_changed_is_loaded(autojump_clock) -> Non
 
 
 async def test_after_a_gap_all_of_it_is(autojump_clock) -> None:
-    async with connected(reconnect=LATER) as (api, server), trio.open_nursery() as nursery:
+    async with connected(reconnect=FAST) as (api, server), trio.open_nursery() as nursery:
         catalogue: Catalogue = await nursery.start(keep_catalogue, api, HEDGED)
+        server.way = trio.Event()
         await trio.aclose_forcefully(server.links[-1])
         await trio.sleep(1)
         change(server, catalogue, "EURUSD", 4)  # nobody hears of it
         await trio.sleep(1)
-        assert len(server.links) == 1
-        await trio.sleep(10)
+        assert catalogue["EURUSD"].digits == 5
+        server.way.set()
+        await trio.sleep(1)
         assert len(server.links) == 2
         assert catalogue["EURUSD"].digits == 4
         nursery.cancel_scope.cancel()
