@@ -48,6 +48,9 @@ def price(raw: int, digits: int = PRICE_DIGITS) -> Decimal:
     >>> price(2528164000, digits=2)
     Decimal('25281.64')
     """
+    step = grid(digits)
+    if digits <= PRICE_DIGITS and integer(raw, "price") % step == 0:
+        return scaled(raw // step, digits)  # nearly all are, and it takes a third of the time
     return shown(scaled(integer(raw, "price"), PRICE_DIGITS), digits)
 
 
