@@ -72,7 +72,9 @@ class Frames(ABC):
         frame = pl.DataFrame(self)
         if prices == "raw":
             return frame
-        return frame.with_columns(pl.col(name) / PRICE_SCALE for name in _price_names(self.columns))
+        # By a column: a division by one number is made a multiplication, which rounds otherwise.
+        scale = pl.repeat(PRICE_SCALE, len(frame), dtype=pl.Float64, eager=True)
+        return frame.with_columns(frame[name] / scale for name in _price_names(self.columns))
 
     def to_pandas(self, prices: Prices = "float") -> pd.DataFrame:
         """A pandas DataFrame, indexed by time (in UTC).

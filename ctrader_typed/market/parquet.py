@@ -17,7 +17,10 @@ def write(table: Any, path: str, encodings: Mapping[str, str] | None = None) -> 
 
     Raises MissingLibrary, OSError.
     """
-    of_column = dict.fromkeys(table.column_names, "DELTA_BINARY_PACKED")
+    of_column = {
+        field.name: "PLAIN" if str(field.type) == "double" else "DELTA_BINARY_PACKED"
+        for field in table.schema
+    }
     of_column |= encodings or {}
     dictionaries = [name for name, each in of_column.items() if each == "DICTIONARY"]
     parquet().write_table(

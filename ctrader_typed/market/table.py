@@ -143,7 +143,7 @@ class Table(Frames, Shown, Generic[R_co]):
             found = " and ".join(sorted(map(str, kinds))) or "none"
             raise InvalidValue(f"{cls.__name__} of one kind expected, got {found}")
         filled = [table for table in tables if len(table)]
-        in_order = sorted(filled, key=lambda table: table.arrays[0][0])
+        in_order = sorted(filled, key=lambda table: (table.arrays[0][0], table.arrays[0][-1]))
         if all(a.arrays[0][-1] < b.arrays[0][0] for a, b in pairwise(in_order)):
             return tables[0]._appended(in_order)
         first, *others = filled if cls._later_wins else in_order
