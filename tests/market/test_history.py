@@ -48,6 +48,7 @@ from ctrader_typed.codec.columns import transposed
 from ctrader_typed.market import Bars, Page, Period, Progress, QuoteTicks, Ticks, history
 from ctrader_typed.market.resample import resample
 from ctrader_typed.proto import SCHEMA
+from examples import history as example
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, standard_credentials
 from mockserver.broker import bars as broker_bars
 from mockserver.broker.broker import Broker
@@ -524,6 +525,20 @@ async def test_what_progress_raises_ends_it(autojump_clock) -> None:
         with pytest.raises(Enough):
             await history.bars(api, HEDGED, SYMBOL, "M1", NOW - DAY, NOW, progress=tired)
         assert await history.bars(api, HEDGED, SYMBOL, "M1", NOW - HOUR, NOW)
+
+
+async def test_the_example_runs(capsys: pytest.CaptureFixture[str], autojump_clock) -> None:
+    await example.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        " 33%: 5,000 rows, back to 24 February",
+        " 72%: 9,999 rows, back to 18 February",
+        "100%: 14,300 rows, back to 15 February",
+    ]
+    assert "the highest bid of 14,300 minutes was 1.11682, 24 February" in lines
+    assert "12 bars of two hours, made of those of one: a change of -0.00295" in lines
+    assert "329 days since 01 January 2025, 22:00 UTC" in lines
+    assert "paid in: 10,000.00" in lines
 
 
 # --- what servers were recorded to say ---
