@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from ctrader_typed import Api, Reconnect, connect_over
+from ctrader_typed import Api, ConnectFailed, Reconnect, connect_over
 from ctrader_typed.market import SpotFeed
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.broker.account import Terms
@@ -29,6 +29,8 @@ class Watched:
         self.server = server
         self.broker: Broker = server.broker
         self.links: list[trio.abc.Stream] = []
+        self.away_until = 0.0
+        """Before that there is no other connection."""
 
     async def cut(self) -> None:
         """The connection is gone."""
@@ -64,6 +66,8 @@ async def fed(
         watched = Watched(server)
 
         async def dial() -> trio.abc.Stream:
+            if trio.current_time() < watched.away_until:
+                raise ConnectFailed("the server is away")
             watched.links.append(server.memory_client())
             return watched.links[-1]
 
