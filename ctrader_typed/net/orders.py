@@ -115,6 +115,7 @@ class Orders:
         Cancelled before it was written, not one byte of it leaves. Cancelled after that, it goes
         its way, and can be found here.
         """
+        await trio.lowlevel.checkpoint_if_cancelled()
         fate = self._book.open(request, _now())
         order = self._handles[fate] = Order(self._connections, fate)
         if self._submit is not _nowhere:  # else `_send` says so, and the journal need not know
@@ -131,6 +132,7 @@ class Orders:
         try:
             # An fsync takes from 1 ms to seconds: in a thread it holds up nobody else.
             await trio.to_thread.run_sync(self._journal.opened, entry, limiter=self._one_at_a_time)
+            await trio.lowlevel.checkpoint_if_cancelled()  # the thread was not
         except OSError as error:
             reason = f"the journal cannot be written: {error}"
             self._discard(fate, reason)

@@ -195,7 +195,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
                 raise trio.BrokenResourceError("the peer wants to renegotiate, which is refused")
         if not self._sending.busy and self._state is _State.OPEN:
             with suppress(trio.BrokenResourceError):  # whoever sends next will hear of it
-                self._send_now()
+                self._send_ready()
         if len(self._unsent) + self._outgoing.pending > MOST_UNSENT:
             self._state = _State.BROKEN
             raise trio.BrokenResourceError("the peer asks for more and more keys and takes none")
@@ -203,15 +203,17 @@ class TlsStream(trio.abc.HalfCloseableStream):
     # --- out ---
 
     async def send_all(self, data: Data) -> None:
-        """Encrypt and send everything."""
+        """Encrypt and send everything, after what `send_now` has left."""
         with self._sending:
             self._check_sendable()
             await trio.lowlevel.checkpoint_if_cancelled()
-            if not data:
+            if not data and not self._unsent:
                 await trio.lowlevel.cancel_shielded_checkpoint()
                 return
             try:
-                if len(data) <= PIECE:
+                if not data:
+                    await self._flush()
+                elif len(data) <= PIECE:
                     await self._encrypt(data)
                 else:
                     with memoryview(data) as view:
@@ -222,19 +224,38 @@ class TlsStream(trio.abc.HalfCloseableStream):
                     self._state = _State.UNSENDABLE
                 raise
 
+    def send_now(self, data: bytes) -> bool:
+        """Encrypt `data`, which must not be empty, and send what the kernel takes at once.
+
+        False if that was not all of it: the rest leaves with the next `send_all`, of nothing, too.
+        """
+        with self._sending:
+            self._check_sendable()
+            try:
+                self._write(data)
+                self._send_ready()
+            except BaseException:
+                if self._state is _State.OPEN:
+                    self._state = _State.UNSENDABLE
+                raise
+            return not self._unsent
+
     async def _encrypt(self, data: Data) -> None:
+        self._write(data)
+        await self._flush()
+
+    def _write(self, data: Data) -> None:
         try:
             self._tls.write(data)
         except ssl.SSLError as error:
             self._fail(error)
-        await self._flush()
 
     async def _flush(self) -> None:
         """Send all that is ready, and what becomes so meanwhile."""
         while ready := self._ready():
             await self._tcp.send_all(ready)
 
-    def _send_now(self) -> None:
+    def _send_ready(self) -> None:
         ready = self._ready()
         sent = 0
         try:
@@ -299,7 +320,7 @@ class TlsStream(trio.abc.HalfCloseableStream):
         before, self._state = self._state, _State.BROKEN
         if before is _State.OPEN and not self._sending.busy:
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                self._send_now()
+                self._send_ready()
         raise trio.BrokenResourceError("TLS failed") from error
 
     def _check_receivable(self) -> None:

@@ -5,6 +5,7 @@ Knows nothing of frames or messages.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -12,6 +13,7 @@ import trio
 
 from ..errors import ConnectionLost
 from .tcp import CHUNK
+from .tls import TlsStream
 
 CLOSING_TIME = 1.0
 """Seconds for a farewell that a stalled peer may never take."""
@@ -19,6 +21,13 @@ CLOSING_TIME = 1.0
 
 class Transport(Protocol):
     """An open connection. Whoever opened it closes it, whatever else happens."""
+
+    @property
+    def send_now(self) -> Callable[[bytes], bool] | None:
+        """Sends what can leave at once; False if some of it is left for the next `send`, even of
+        nothing. Raises as `send`, and only while nobody sends. None where there is no such thing.
+        """
+        ...
 
     async def receive(self) -> bytes:
         """Some bytes as soon as there are any, or one whole message; `b""` at the end.
@@ -45,6 +54,18 @@ class StreamTransport:
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
+
+    @property
+    def send_now(self) -> Callable[[bytes], bool] | None:
+        """Of TLS, which whoever is in a hurry has."""
+        return self._send_now if isinstance(self._stream, TlsStream) else None
+
+    def _send_now(self, data: bytes) -> bool:
+        assert isinstance(self._stream, TlsStream), "asked before"
+        try:
+            return self._stream.send_now(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise ConnectionLost(broken(error)) from error
 
     async def receive(self) -> bytes:
         """Some bytes as soon as there are any; `b""` at the end of the stream."""

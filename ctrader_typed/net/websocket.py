@@ -52,6 +52,9 @@ async def open_websocket(
 class WebSocketTransport:
     """An open WebSocket, for binary messages or for text."""
 
+    send_now = None
+    """Nothing leaves it without a wait."""
+
     def __init__(self, connection: WebSocketConnection, source: _Source, carrier: Carrier) -> None:
         self._connection = connection
         self._source = source

@@ -212,6 +212,11 @@ class Exchange:
         frame, ticket.frame = ticket.frame, b""
         return frame
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether an answer to anything is still to come."""
+        return bool(self._sent)
+
     def next_at(self, now: float) -> float | None:
         """When `pop` has something again, not before `now`; None if nothing waits."""
         return self._lanes.next_at(now)

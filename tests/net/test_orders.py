@@ -241,13 +241,45 @@ async def test_what_cannot_be_sent_leaves_nothing_behind(line: Line) -> None:
 # --- cancelling waits ---
 
 
-async def test_cancelled_while_queued_not_one_byte_leaves(line: Line) -> None:
+async def test_cancelled_before_it_is_queued_not_one_byte_leaves(line: Line) -> None:
     with trio.CancelScope() as scope:
         scope.cancel()
         await line.orders.place(new_order())
+    assert line.tickets == []
+    assert list(line.orders) == []
+
+
+async def test_cancelled_while_queued_not_one_byte_leaves(line: Line) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(line.orders.place, new_order())
+        await wait_all_tasks_blocked()
+        assert len(line.tickets) == 1
+        nursery.cancel_scope.cancel()
     line.write()
     assert line.written == []
     assert list(line.orders) == []
+
+
+async def test_cancelled_while_the_journal_is_written_not_one_byte_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread cannot be cancelled; what comes after it can."""
+    scope = trio.CancelScope()
+    opened = Journal.opened
+
+    def cancelled_then(journal: Journal, entry: OpenOrder) -> None:
+        trio.from_thread.run_sync(scope.cancel)
+        opened(journal, entry)
+
+    monkeypatch.setattr(Journal, "opened", cancelled_then)
+    with Journal(tmp_path / "orders") as journal:
+        line = Line(journal)
+        with scope:
+            await line.orders.place(new_order())
+        assert scope.cancelled_caught
+        assert line.tickets == []
+        assert list(line.orders) == []
+        assert list(journal.open_orders()) == []
 
 
 async def test_cancelled_after_the_write_the_order_goes_its_way(line, nursery) -> None:
@@ -661,9 +693,10 @@ async def test_settled_orders_are_forgotten_in_the_end(line: Line, nursery: trio
     for number in range(REMEMBERED):
         assert line.orders.find(key) is not None
         line.answers = details(order_status=ProtoOAOrderStatus.ORDER_STATUS_FILLED)
-        with trio.CancelScope() as scope:
-            scope.cancel()
-            await line.orders.place(new_order(client_order_id=f"{number}"))
+        async with trio.open_nursery() as placing:
+            placing.start_soon(line.orders.place, new_order(client_order_id=f"{number}"))
+            await wait_all_tasks_blocked()
+            placing.cancel_scope.cancel()
     assert line.orders.find(key) is None
     gc.collect()
     assert memory() is None

@@ -101,7 +101,7 @@ async def clogged_tls() -> tuple[TlsStream, TlsStream]:
         if not stream._unsent:
             stream._tls.write(b"x" * 1000)
         before = stream._unsent
-        stream._send_now()
+        stream._send_ready()
         return not before or before != stream._unsent
 
     await clog(send, pair)
@@ -140,6 +140,73 @@ async def test_ours_against_trios_conforms(version: ssl.TLSVersion) -> None:
 async def test_tcp_conforms() -> None:
     with trio.fail_after(60):
         await check_half_closeable_stream(tcp_pair, clogged_tcp)
+
+
+# --- at once ---
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=str)
+async def test_what_fits_leaves_at_once(version: ssl.TLSVersion) -> None:
+    ours, theirs = await tls_pair(version)
+    async with ours, theirs:
+        assert ours.send_now(b"one")
+        assert ours.send_now(b"two")
+        await ours.send_all(b"three")
+        got = b""
+        while len(got) < 11:
+            got += await theirs.receive_some()
+        assert got == b"onetwothree"
+
+
+@pytest.mark.parametrize("following", [b"", b"and more"])
+async def test_what_does_not_leaves_with_what_follows(following: bytes) -> None:
+    ours, theirs = await clogged_tls()
+    size = len(ours._unsent)
+    assert not ours.send_now(b"at once")
+    assert len(ours._unsent) > size
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ours.send_all, following)
+        got = b""
+        while not got.endswith(b"at once" + following):
+            got += await theirs.receive_some()
+    assert not ours._unsent
+    for stream in (ours, theirs):  # theirs is clogged still
+        await trio.aclose_forcefully(stream)
+
+
+async def test_at_once_or_not_at_all_where_nothing_can_be_sent() -> None:
+    ours, theirs = await tls_pair()
+    async with theirs:
+        await ours.send_eof()
+        with pytest.raises(trio.ClosedResourceError, match="farewell"):
+            ours.send_now(b"x")
+        await ours.aclose()
+        with pytest.raises(trio.ClosedResourceError, match="closed here"):
+            ours.send_now(b"x")
+
+
+async def test_one_that_failed_at_once_is_the_last_one() -> None:
+    ours, theirs = await tls_pair()
+    async with ours:
+        await trio.aclose_forcefully(theirs)
+        with suppress(trio.BrokenResourceError):
+            while True:  # the first may still find a place
+                ours.send_now(b"x" * 1000)
+                await trio.lowlevel.checkpoint()
+        with pytest.raises(trio.BrokenResourceError, match="a send failed"):
+            await ours.send_all(b"")
+
+
+async def test_nobody_sends_at_once_while_another_one_waits() -> None:
+    ours, theirs = await clogged_tls()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ours.send_all, b"x")
+        await wait_all_tasks_blocked()
+        with pytest.raises(trio.BusyResourceError):
+            ours.send_now(b"x")
+        nursery.cancel_scope.cancel()
+    for stream in (ours, theirs):
+        await trio.aclose_forcefully(stream)
 
 
 # --- the end ---
