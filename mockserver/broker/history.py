@@ -122,14 +122,15 @@ class History:
         first = max(first, period_start(period, begins // MINUTE))
         end = min(end, period_start(period, now))
         found: list[list[Bar]] = []
-        # Weekends and nights have no bars: look further back than the bars are long, then further.
-        stretch = longest(period) * wanted * 3 // 2 + HOUR
+        # Weekends and nights have no bars: for what is missing look as far back as the bars are
+        # long, and where nothing is, further and further.
+        closed = 1
         while wanted > 0 and end > first:
-            start = max(first, end - stretch)
+            start = max(first, end - max(HOUR, longest(period) * wanted) * closed)
             some = list(self._bars(symbol_id, period, start, end))
             found.append(some[max(0, len(some) - wanted) :])
             wanted -= len(found[-1])
-            end, stretch = start, stretch * 2
+            end, closed = start, 1 if some else closed * 2
         return [bar for some in reversed(found) for bar in some]
 
     def _bars(self, symbol_id: int, period: Period, start: int, end: int) -> Iterator[Bar]:
