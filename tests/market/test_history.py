@@ -58,6 +58,7 @@ from mockserver.broker.periods import is_short
 from mockserver.broker.prices import Tick, TickList
 from mockserver.broker.quirks import Quirks
 from mockserver.broker.rules import Rules
+from mockserver.doors import DOORS
 from mockserver.gate import Etiquette
 from mockserver.rates import Rates
 from mockserver.recording import load_session
@@ -86,6 +87,7 @@ async def at(
     prices: Any = None,
     etiquette: Etiquette | None = None,
     redial: bool = True,
+    door: str = "tcp",
     **settings: Any,
 ) -> AsyncGenerator[tuple[Api, Any], None]:
     """A client of a broker, in memory. `server.links` are the connections, to be cut."""
@@ -97,11 +99,11 @@ async def at(
         server.links = []
 
         async def dial() -> trio.abc.Stream:
-            server.links.append(server.memory_client())
+            server.links.append(server.memory_client(door))
             return server.links[-1]
 
         way: Any = dial if redial else await dial()
-        async with connect_over(way, **settings) as api:
+        async with connect_over(way, wire=DOORS[door].wire, **settings) as api:
             await api.auth(**KEYS, account_id=HEDGED)
             yield api, server
 
@@ -405,6 +407,17 @@ async def test_lists_of_weeks(page: int, strict: bool, autojump_clock) -> None:
         ]
         assert await history.deals(api, HEDGED, TIMES[0] + 1, TIMES[0] + 2) == []
         assert await history.deals(api, HEDGED, NOW, NOW) == []
+
+
+@pytest.mark.parametrize("door", ["ws", "json-ws"])
+async def test_on_every_wire(door: str, autojump_clock) -> None:
+    async with at(SHORT, door=door) as (api, server):
+        start = NOW - 4 * DAY
+        found = await history.bars(api, HEDGED, SYMBOL, "M1", start, NOW)
+        assert rows(found) == theirs(server, Period.M1, start, NOW)
+        asks = await history.ticks(api, HEDGED, SYMBOL, NOW - HOUR, NOW, side="ask")
+        assert rows(asks) == path_of(server, "ask", NOW - HOUR, NOW)
+        assert len(await history.cash_flow(api, HEDGED, NOW - WEEK, NOW + 1)) == 1
 
 
 async def test_the_first_deposit_of_all(autojump_clock) -> None:
