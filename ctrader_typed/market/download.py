@@ -46,7 +46,8 @@ class Page(Generic[T_co]):
     """What one request brought: `rows` are all there are in `[start, end)`, oldest first.
 
     Both in ms since the Unix epoch. Pages go back in time without a gap: each ends where the one
-    before it starts, and the last starts where the span does.
+    before it starts, and the last starts where the span does. It is what there was when it was
+    asked for: a bar appears up to a second after it has ended (seen live).
     """
 
     rows: T_co
