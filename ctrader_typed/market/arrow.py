@@ -121,7 +121,7 @@ class Frames(ABC):
 
         With "decimal", prices are exact, as decimal128(18, 5).
         """
-        return _arrow_table(self, self.columns, prices)
+        return arrow_table(self, self.columns, prices)
 
     def write_parquet(
         self,
@@ -132,10 +132,11 @@ class Frames(ABC):
 
         pandas reads these as Decimal objects, slowly; "float" is faster there. Raises OSError.
         """
-        parquet.write(_arrow_table(self, self.columns, prices), os.fspath(path))
+        parquet.write(arrow_table(self, self.columns, prices), os.fspath(path))
 
 
-def _arrow_table(exporter: object, columns: Sequence[Column], prices: str) -> Any:
+def arrow_table(exporter: object, columns: Sequence[Column], prices: str) -> Any:
+    """What `to_arrow` gives; MissingLibrary without pyarrow."""
     with extra("parquet"):
         arrow: Any = import_module("pyarrow")
         compute: Any = import_module("pyarrow.compute")

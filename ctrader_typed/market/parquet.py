@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from .extras import extra
 
-_LEVEL = 9  # of zstd: beyond it the files hardly shrink
+_LEVEL = 15  # of zstd: beyond it the files hardly shrink
 
 
-def write(table: Any, path: str, encodings: Mapping[str, str] | None = None) -> None:
-    """Write a pyarrow table to a file. `encodings` are those of columns that are
-    better off with another one than numbers that differ little from one to the next.
+def write(table: Any, path: str, dictionaries: Sequence[str] = ()) -> None:
+    """Write a pyarrow table to a file. Numbers are written as differences from one to the next, but
+    for columns of which most numbers are the same: `dictionaries`.
 
     Raises MissingLibrary, OSError.
     """
-    of_column = {
+    encodings = {
         field.name: "PLAIN" if str(field.type) == "double" else "DELTA_BINARY_PACKED"
         for field in table.schema
+        if field.name not in dictionaries
     }
-    of_column |= encodings or {}
-    dictionaries = [name for name, each in of_column.items() if each == "DICTIONARY"]
     parquet().write_table(
         table,
         path,
         compression="zstd",
         compression_level=_LEVEL,
-        use_dictionary=dictionaries or False,
-        column_encoding={k: v for k, v in of_column.items() if k not in dictionaries},
+        use_dictionary=[name for name in dictionaries if name in table.column_names] or False,
+        column_encoding=encodings,
         store_decimal_as_integer=True,
-        write_statistics=True,
     )
 
 

@@ -193,7 +193,7 @@ class QuoteTicks(Table[QuoteTick]):
             raise InvalidValue(f"bids and asks of one symbol expected: {bids.title}; {asks.title}")
         time, bid, ask, moved = interleaved(bids, asks)
         digits = max(bids.digits, asks.digits)
-        no_bid, no_ask = _rows_before(moved, 1), _rows_before(moved, 2)
+        no_bid, no_ask = rows_before(moved, 1), rows_before(moved, 2)
         return cls(bids.symbol_id, digits, time, bid, ask, no_bid, no_ask)
 
     @property
@@ -287,7 +287,7 @@ def interleaved(bids: Ticks, asks: Ticks) -> tuple[array[int], array[int], array
     return time, bid, ask, moved
 
 
-def _rows_before(moved: bytearray, side: int) -> int:
+def rows_before(moved: bytearray, side: int) -> int:
     """So many rows come before the first change of a side."""
     firsts = [at for at in (moved.find(side), moved.find(3)) if at >= 0]
     return min(firsts, default=len(moved))

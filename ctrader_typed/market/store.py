@@ -1,0 +1,248 @@
+"""A folder of Parquet files, kept up with the server. Knows neither page nor file of it.
+
+What is downloaded comes from `history`, newest first; what lies in the folder `Shelf` knows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable
+from datetime import datetime
+from functools import reduce
+from pathlib import Path
+from typing import Literal, Protocol, cast, overload
+
+import trio
+
+from ..client import Client
+from ..proto import ProtoOATrendbarPeriod
+from ..units import Time, milliseconds, utc
+from . import files, history
+from .bars import Bars
+from .download import Course, OnProgress, Page, span
+from .pages import LATEST
+from .periods import Period, PeriodName
+from .quote import SymbolLike, id_of
+from .resample import resample
+from .series import Part, Series, What
+from .shelf import Rows, Shelf
+from .spans import clipped, in_both, missing
+from .ticks import QuoteTicks, Side, Ticks
+
+ENOUGH = 50_000
+"""Rows that are worth a write of their own: some seconds of downloading, which a kill costs."""
+
+_SIDES: dict[object, Side] = {"bid": "bid", "ask": "ask"}
+
+
+class AccountLike(Protocol):
+    """Whose connection and rights are used to download."""
+
+    @property
+    def client(self) -> Client:
+        """The connection."""
+        ...
+
+    @property
+    def account_id(self) -> int:
+        """The ctidTraderAccountId."""
+        ...
+
+
+class Store:
+    """Bars and ticks in a folder, which need not be there yet, of one broker: symbol ids are its.
+
+        store = Store("history")
+        await store.sync(account, eurusd, "M1", since="2026-01-01")
+        bars = store.read(eurusd, "M1", "2026-01-01", "2026-02-01")
+
+    The files are Parquet, and can be read as they lie: `bars/symbol=1/period=M1/2026-01.parquet`
+    has time, open, high, low, close (DECIMAL(18, 5)) and volume; `ticks/symbol=1/2026-W03.parquet`
+    has a row for each change of a quote: time, the last known bid, and the spread (the ask is
+    `bid + spread`; `ask_alone` has the few asks that came before any bid, and `repeated` names the
+    sides that the server sent again unchanged). So in DuckDB:
+
+        select time, bid, bid + spread as ask from 'history/ticks/symbol=1/*.parquet' order by time
+        select symbol, period, max(high) from 'history/bars/**/*.parquet' group by all
+
+    A file is replaced as a whole or not at all, and says itself of which spans it has everything:
+    there is no other state. Killed at any moment, what was stored is there and the next `sync` goes
+    on. A deleted file is downloaded again. One writer at a time may hold a symbol's bars of a
+    period, or its ticks (StoreInUse); reading needs no lock, from any process.
+
+    Needs the extra "parquet" (MissingLibrary).
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+
+    # --- reading ---
+
+    @overload
+    def read(
+        self,
+        symbol: SymbolLike,
+        what: Period | ProtoOATrendbarPeriod | PeriodName,
+        start: Time | None = ...,
+        end: Time | None = ...,
+    ) -> Bars: ...
+    @overload
+    def read(
+        self,
+        symbol: SymbolLike,
+        what: Literal["ticks"],
+        start: Time | None = ...,
+        end: Time | None = ...,
+    ) -> QuoteTicks: ...
+    @overload
+    def read(
+        self,
+        symbol: SymbolLike,
+        what: Literal["bid", "ask"],
+        start: Time | None = ...,
+        end: Time | None = ...,
+    ) -> Ticks: ...
+    def read(
+        self,
+        symbol: SymbolLike,
+        what: What | Side,
+        start: Time | None = None,
+        end: Time | None = None,
+    ) -> Bars | Ticks | QuoteTicks:
+        """What is stored with a time in `[start, end)`: bars, the ticks of both sides, or of one.
+
+        Of bars that the server does not have (H2, M20) those that lie wholly in the span, made of
+        others: `Period.source` says which. What is not stored is not there; `covered` tells.
+        Raises InvalidValue, StoreDamaged, OSError. Reads files, so it blocks for some ms a year.
+        """
+        first = 0 if start is None else milliseconds(start, "start")
+        last = LATEST if end is None else milliseconds(end, "end")
+        digits = None if isinstance(symbol, int) else symbol.digits
+        side = _SIDES.get(what)
+        if side is not None:
+            return self._shelf(symbol, "ticks").read(side, digits, first, last)
+        if what == "ticks":
+            bids = self.read(symbol, "bid", first, last)
+            return QuoteTicks.of(bids, self.read(symbol, "ask", first, last))
+        period = Period.of(cast("Period", what))
+        shelf = self._shelf(symbol, period.source)
+        bars = cast("Bars", shelf.read("bars", digits, first, last))
+        if period is period.source:
+            return bars
+        whole = clipped(shelf.known()["bars"], first, last)
+        made = (resample(bars.between(a, b), period, a, b) for a, b in whole)
+        return Bars.concat([Bars(bars.symbol_id, period, bars.digits), *made])
+
+    def covered(self, symbol: SymbolLike, what: What | Side) -> list[tuple[datetime, datetime]]:
+        """The spans `[start, end)` of which everything is stored, in UTC, in order.
+
+        Where the server has nothing (at weekends, before its history begins) nothing is stored.
+        """
+        side = _SIDES.get(what)
+        known = self._shelf(symbol, "ticks" if side is not None else cast("What", what)).known()
+        spans = reduce(in_both, known.values()) if side is None else known[side]
+        return [(utc(start), utc(end)) for start, end in spans]
+
+    # --- writing ---
+
+    async def sync(
+        self,
+        account: AccountLike | tuple[Client, int],
+        symbol: SymbolLike,
+        what: What,
+        since: Time,
+        until: Time | None = None,
+        *,
+        progress: OnProgress | None = None,
+    ) -> int:
+        """Download what is missing of `[since, until)`, and return how many rows are new.
+
+        `account` is one, or a client and the id of an account; `until` is now if left out. The
+        newest comes first. It is written some 50,000 rows at a time, in a thread, and also when
+        this is cancelled or fails: the next call goes on from there. How far the newest end is
+        complete nobody can know (a bar comes up to a second after it has ended), so from the last
+        row on the next call asks again.
+
+        Raises InvalidValue, StoreInUse, StoreDamaged, OSError, and what `history.bars` does.
+        """
+        client, account_id = _who(account)
+        shelf, (first, last) = self._shelf(symbol, what), span(since, until)
+        course = Course(progress, first, last, parts=len(shelf.series.parts))
+        rows = 0
+        with files.held(shelf.folder):
+            known = await trio.to_thread.run_sync(shelf.known)
+            for spans in known.values():
+                course.covered += sum(end - start for start, end in clipped(spans, first, last))
+            for part, spans in known.items():
+                for start, end in reversed(missing(spans, first, last)):
+                    pages = _pages(client, account_id, symbol, part, shelf.series, start, end)
+                    rows += await _keep(shelf, pages, course, is_newest=end == last)
+        return rows
+
+    def add(self, page: Page[Bars | Ticks]) -> int:
+        """Store rows of one's own, which are all there are in `[page.start, page.end)`.
+
+        What was there in that span is replaced. Returns how many rows there are more than before.
+        Raises what `sync` does, but for what comes from the server.
+        """
+        rows = page.rows
+        shelf = self._shelf(rows.symbol_id, rows.period if isinstance(rows, Bars) else "ticks")
+        with files.held(shelf.folder):
+            return shelf.write([page])
+
+    def _shelf(self, symbol: SymbolLike, what: What) -> Shelf:
+        return Shelf(self.path, Series.of(id_of(symbol), what))
+
+
+async def _keep(
+    shelf: Shelf, pages: AsyncIterable[Page[Rows]], course: Course, *, is_newest: bool
+) -> int:
+    waiting: list[Page[Rows]] = []
+    rows = 0
+
+    async def write() -> None:
+        nonlocal rows
+        some = list(waiting)
+        waiting.clear()
+        with trio.CancelScope(shield=True):  # or what was downloaded would be lost
+            rows += await trio.to_thread.run_sync(shelf.write, some)
+
+    try:
+        async for page in pages:
+            course.went(page.start, page.end, page.rows.time)
+            waiting.append(_settled(page) if is_newest else page)
+            is_newest = False
+            if sum(len(each.rows) for each in waiting) >= ENOUGH:
+                await write()
+    finally:
+        await write()
+    return rows
+
+
+def _pages(
+    client: Client,
+    account_id: int,
+    symbol: SymbolLike,
+    part: Part,
+    series: Series,
+    start: int,
+    end: int,
+) -> AsyncIterable[Page[Rows]]:
+    if part == "bars":
+        assert series.period is not None
+        return history.bar_pages(client, account_id, symbol, series.period, start, end)
+    return history.tick_pages(client, account_id, symbol, start, end, side=part)
+
+
+def _settled(page: Page[Rows]) -> Page[Rows]:
+    """The newest page: complete up to its newest row; what comes after it may be on its way."""
+    rows = page.rows
+    if not len(rows):
+        return Page(rows, page.start, page.start)
+    newest = rows.time[-1]
+    end = rows.period.next(newest) if isinstance(rows, Bars) else newest
+    return Page(rows, page.start, min(end, page.end))
+
+
+def _who(account: AccountLike | tuple[Client, int]) -> tuple[Client, int]:
+    return account if isinstance(account, tuple) else (account.client, account.account_id)
