@@ -21,7 +21,7 @@ from ctrader_typed.proto import (
 from .account import Account
 from .conversion import NoConversion
 from .desk import Desk
-from .money import PRICE_SCALE, amount, units, value_of
+from .money import PRICE_SCALE, amount, profit, units, value_of
 from .orders import BUY, opposite, sign
 from .positions import Position
 
@@ -169,7 +169,7 @@ def unrealised(desk: Desk, account: Account, position: Position) -> tuple[int, i
     if price is None or rate is None:
         return 0, position.swap + position.commission
     way = sign(position.side) * (position.volume * price - position.cost)
-    gross = amount(value_of(way, 1) * rate, account.terms.money_digits)
+    gross = profit(way, rate, account.terms.money_digits)
     return gross, gross + position.swap + position.commission
 
 

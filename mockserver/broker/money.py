@@ -15,9 +15,12 @@ PRICE_SCALE = 100_000
 
 def half_away(value: Fraction) -> int:
     """The nearest integer; halves go away from zero (recorded: a commission of 7.5 cents is 8)."""
-    doubled = 2 * abs(value.numerator) + value.denominator
-    magnitude = doubled // (2 * value.denominator)
-    return -magnitude if value < 0 else magnitude
+    return _nearest(value.numerator, value.denominator)
+
+
+def _nearest(numerator: int, denominator: int) -> int:
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return -magnitude if numerator < 0 else magnitude
 
 
 def exact(number: float) -> Fraction:
@@ -43,6 +46,15 @@ def units(volume: int) -> Fraction:
 def amount(value: Fraction, digits: int) -> int:
     """A value in the deposit currency as an amount of money with so many digits."""
     return half_away(value * 10**digits)
+
+
+def profit(cost: int, rate: Fraction, digits: int) -> int:
+    """A difference of costs (volume times price) as an amount, at the rate of its currency.
+
+    What `amount` makes of `value_of`; reckoned for each position with each tick, so in integers.
+    """
+    numerator = cost * rate.numerator * 10**digits
+    return _nearest(numerator, 100 * PRICE_SCALE * rate.denominator)
 
 
 def share(whole: int, part: int, of: int) -> int:

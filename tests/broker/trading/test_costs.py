@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ctrader_typed.proto import (
     ProtoOAAccountType,
@@ -17,7 +19,7 @@ from ctrader_typed.proto import (
 )
 from mockserver.broker import rollover
 from mockserver.broker.account import Terms
-from mockserver.broker.money import half_away, share
+from mockserver.broker.money import amount, half_away, profit, share, value_of
 from tests.broker.trading.harness import (
     EUR,
     EURUSD,
@@ -280,3 +282,12 @@ def test_when_swap_is_due(after: int, hours: int, minutes: int, expected: int) -
 def test_the_epoch_was_a_thursday() -> None:
     days = [rollover.weekday(day * DAY) for day in range(7)]
     assert days == [4, 5, 6, 7, 1, 2, 3]
+
+
+@given(
+    st.integers(-(10**18), 10**18),
+    st.fractions(min_value=Fraction(1, 10**6), max_value=10**6),
+    st.integers(0, 8),
+)
+def test_a_profit_is_the_amount_of_what_it_is_worth(cost: int, rate: Fraction, digits: int) -> None:
+    assert profit(cost, rate, digits) == amount(value_of(cost, 1) * rate, digits)
