@@ -30,8 +30,8 @@ async def watch(api: Api) -> None:
     async with books(feed, EURUSD) as stream:
         book = await anext(stream)
         for bid, ask in zip(book.bids[:3], book.asks[:3], strict=True):
-            print(f"{bid.cumulative_units:>12} {bid.price_decimal} | ", end="")
-            print(f"{ask.price_decimal} {ask.cumulative_units}")
+            print(f"{bid.cumulative_units:>12} {bid.decimal} | ", end="")
+            print(f"{ask.decimal} {ask.cumulative_units}")
 
     async with live_bars(feed, EURUSD, "M1") as bars:
         while not isinstance(event := await anext(bars), BarClosed):

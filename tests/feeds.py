@@ -57,7 +57,7 @@ async def fed(
     faults: Plan | None = None,
     accounts: Sequence[int] = (HEDGED,),
     **settings: Any,
-) -> AsyncGenerator[tuple[Api, SpotFeed, Watched]]:
+) -> AsyncGenerator[tuple[Api, SpotFeed, Watched], None]:
     """A feed of an account of the box."""
     broker = Broker(quirks=quirks)
     for login, account in enumerate(accounts, 1):

@@ -5,7 +5,7 @@ from .bars import Bar, Bars
 from .book import Book, Fault, Level, Offer
 from .download import OnProgress, Page, Pages, Progress
 from .feed import SpotFeed
-from .live_bars import BarClosed, BarEvent, BarUpdated, LiveBar
+from .live_bars import BarClosed, BarEvent, BarUpdated
 from .periods import Period, PeriodName
 from .quote import Quote
 from .streams import MarketStream, books, live_bars, quotes
@@ -20,7 +20,6 @@ __all__ = [
     "Book",
     "Fault",
     "Level",
-    "LiveBar",
     "MarketStream",
     "Offer",
     "OnProgress",

@@ -47,8 +47,8 @@ class Level:
     digits: int = field(default=PRICE_DIGITS, compare=False)
 
     @property
-    def price_decimal(self) -> Decimal:
-        """The price."""
+    def decimal(self) -> Decimal:
+        """The price as an exact decimal."""
         return price(self.price, self.digits)
 
     @property
@@ -111,6 +111,15 @@ class Book:
             for offer in self.offers.values()
             if offer.is_bid is is_bid and (offer.price >= limit if is_bid else offer.price <= limit)
         )
+
+    def __repr__(self) -> str:
+        if not self.whole:
+            return f"<Book of symbol {self.symbol_id}: not known>"
+        bid, ask = best(self.offers.values())
+        sides = ("none" if side is None else str(price(side, self.digits)) for side in (bid, ask))
+        wrong = "".join(f", {fault.name}" for fault in sorted(self.faults, key=str))
+        told = " / ".join(sides)
+        return f"<Book of symbol {self.symbol_id}: {told}, {len(self.offers)} offers{wrong}>"
 
     def _levels(self, *, is_bid: bool) -> Iterator[Level]:
         sizes: dict[int, int] = {}

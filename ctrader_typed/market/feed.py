@@ -22,9 +22,10 @@ from ..proto import ProtoOADepthEvent, ProtoOASpotEvent, ProtoOATrendbarPeriod
 from ..units import PRICE_DIGITS
 from ..wire.notices import Gap, GivenUp
 from ..wire.session import Kind, Part
+from .bars import Bar
 from .book import Book, apply
 from .holdings import Holdings
-from .live_bars import BarClosed, BarEvent, BarsInTheMaking, LiveBar
+from .live_bars import BarClosed, BarEvent, BarsInTheMaking
 from .periods import Period
 from .quote import Quote, SymbolLike, id_of, merge
 
@@ -85,13 +86,20 @@ class SpotFeed:
         return self._account_id
 
     def ids(self, symbols: Symbols) -> list[int]:
-        """The ids of these symbols, each once; how many digits they show is remembered."""
+        """The ids of these symbols, each once; how many digits they show is remembered.
+
+        InvalidValue if there are none, or for a name: a feed knows no names.
+        """
+        if isinstance(symbols, str):
+            raise InvalidValue(f"{symbols!r} is a name: expected a symbol, its id, or several")
         several = symbols if isinstance(symbols, Iterable) else (symbols,)
         found: list[int] = []
         for symbol in several:
             found.append(id_of(symbol))
             if not isinstance(symbol, int):
                 self._digits[symbol.id] = symbol.digits
+        if not found:
+            raise InvalidValue("no symbols: expected at least one")
         return list(dict.fromkeys(found))
 
     # --- how it stands ---
@@ -101,7 +109,7 @@ class SpotFeed:
         self.drain()
         return self._quotes.get(id_of(symbol))
 
-    def bar(self, symbol: SymbolLike, period: PeriodLike) -> LiveBar | None:
+    def bar(self, symbol: SymbolLike, period: PeriodLike) -> Bar | None:
         """The bar in the making; None if it is not subscribed to, or before its first event."""
         self.drain()
         bars = self._bars.get(id_of(symbol))

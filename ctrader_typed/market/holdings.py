@@ -69,6 +69,9 @@ class _Holding:
 class Holdings:
     """The subscriptions that somebody wants, and those that the server has granted.
 
+    The server is taken to answer what concerns one subscription in the order in which it was asked:
+    one that is abandoned before its answer is unsubscribed from without waiting for that.
+
     `begins` is called right before one is asked for, `ended` when it is gone.
     """
 
@@ -100,7 +103,7 @@ class Holdings:
         for part in wanted:
             self._holdings.setdefault(part, _Holding()).holders += 1
         try:
-            await trio.lowlevel.checkpoint_if_cancelled()
+            await trio.lowlevel.checkpoint()
             await self._ensure([part for part in wanted if part.kind is Kind.SPOTS])
             await self._ensure([part for part in wanted if part.kind is not Kind.SPOTS])
         except BaseException:
@@ -194,7 +197,8 @@ class Holdings:
             for kind in (Kind.DEPTH, Kind.TRENDBARS, Kind.SPOTS):
                 some = [part for part in parts if part.kind is kind]
                 while idle := [part for part in some if self._is_idle(part)]:
-                    await self._unsubscribe(idle)
+                    if not await self._unsubscribe(idle):
+                        break
                     await self._client.connected()
         except ConnectionLost as error:
             log.debug("nothing to unsubscribe from: %s", error)
@@ -208,30 +212,31 @@ class Holdings:
             and holding.state in _OURS
         )
 
-    async def _unsubscribe(self, parts: Sequence[Part]) -> None:
+    async def _unsubscribe(self, parts: Sequence[Part]) -> bool:
+        """Ask once; whether there was an answer, or no connection to give one."""
         turns = self._take_turns(parts)
         for part in parts:
             self._holdings[part].state = _State.UNSURE
 
         async def end(together: Sequence[Part]) -> None:
             for part, error in (await self._send(together, _UNSUBSCRIBE)).items():
-                if isinstance(error, ConnectionLost):  # the next connection has it again
-                    self._holdings[part].state = _State.HELD
-                else:
-                    log.debug("%s has ended (%s)", part, error or "as asked")
+                lost = isinstance(error, ConnectionLost)  # the next connection has it again
+                self._holdings[part].state = _State.HELD if lost else _State.ABSENT
+                log.debug("%s: unsubscribed (%s)", part, error or "as asked")
 
         try:
-            with trio.move_on_after(PATIENCE):
+            with trio.move_on_after(PATIENCE) as patience:
                 async with trio.open_nursery() as nursery:
                     for together in _groups(parts):
                         nursery.start_soon(end, together)
         finally:
             for part in parts:
                 if self._holdings[part].state is not _State.HELD:
-                    self._gone(part)
+                    self._ended(part)
             self._end_turns(turns)
             for part in parts:
                 self._forget(part)
+        return not patience.cancelled_caught
 
     # --- asking ---
 

@@ -8,84 +8,33 @@ later one tells; and the asks that came after its last bid (all recorded).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import dataclass
 
 from ..proto import ProtoOASpotEvent, ProtoOATrendbar
-from ..units import PRICE_DIGITS, price, utc
+from ..units import PRICE_DIGITS
+from .bars import Bar
 from .periods import Period
 
 _MINUTE = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class LiveBar:
-    """A bar as it stands: prices in 1/100000, times in ms since the Unix epoch (UTC)."""
-
-    symbol_id: int
-    period: Period
-    time: int
-    """When it opens."""
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-    """Changes of bid and ask so far; not a traded volume."""
-    digits: int = field(default=PRICE_DIGITS, compare=False)
-
-    @property
-    def opened(self) -> datetime:
-        """When it opens, in UTC."""
-        return utc(self.time)
-
-    @property
-    def open_price(self) -> Decimal:
-        """The first bid."""
-        return price(self.open, self.digits)
-
-    @property
-    def high_price(self) -> Decimal:
-        """The highest bid."""
-        return price(self.high, self.digits)
-
-    @property
-    def low_price(self) -> Decimal:
-        """The lowest bid."""
-        return price(self.low, self.digits)
-
-    @property
-    def close_price(self) -> Decimal:
-        """The last bid so far."""
-        return price(self.close, self.digits)
-
-
-@dataclass(frozen=True, slots=True)
 class _OfBar:
     """What there is to tell of a bar."""
 
-    bar: LiveBar
-
-    @property
-    def symbol_id(self) -> int:
-        """The bar's symbol."""
-        return self.bar.symbol_id
-
-    @property
-    def period(self) -> Period:
-        """The bar's period."""
-        return self.bar.period
+    symbol_id: int
+    period: Period
+    bar: Bar
 
     @property
     def time(self) -> int:
-        """When the bar opens."""
+        """When the bar begins, in ms since the Unix epoch."""
         return self.bar.time
 
 
 @dataclass(frozen=True, slots=True)
 class BarUpdated(_OfBar):
-    """A bar has grown, or begun."""
+    """A bar has grown, or begun. Its close is the last bid so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +61,10 @@ class BarsInTheMaking:
     def __init__(self, symbol_id: int, digits: int = PRICE_DIGITS) -> None:
         self.symbol_id = symbol_id
         self.digits = digits
-        self._bars: dict[Period, LiveBar] = {}
+        self._bars: dict[Period, Bar] = {}
         self._stale: set[Period] = set()
 
-    def current(self, period: Period) -> LiveBar | None:
+    def current(self, period: Period) -> Bar | None:
         """The bar as it stands; None before its first event."""
         return self._bars.get(period)
 
@@ -137,26 +86,25 @@ class BarsInTheMaking:
         self._stale.discard(period)
 
     def _grown(self, trendbar: ProtoOATrendbar, bid: int) -> Iterator[BarEvent]:
+        period = Period.__members__.get(trendbar.period_or_default.name)
         bar = self._read(trendbar, bid)
-        if bar is None:
-            return
-        before = self._bars.get(bar.period)
+        if period is None or bar is None:
+            return  # of a later schema, or no bar at all
+        before = self._bars.get(period)
         if before is not None and bar.time < before.time:
             return  # a bar that is over does not come back
         if before is not None and bar.time > before.time:
-            yield BarClosed(before, bar.period not in self._stale, bar.time)
-        self._bars[bar.period] = bar
-        self._stale.discard(bar.period)  # whole again: the server's numbers are of the whole bar
-        yield BarUpdated(bar)
+            whole = period not in self._stale
+            yield BarClosed(self.symbol_id, period, before, whole, bar.time)
+        self._bars[period] = bar
+        self._stale.discard(period)  # the server's numbers are of the whole bar
+        yield BarUpdated(self.symbol_id, period, bar)
 
-    def _read(self, trendbar: ProtoOATrendbar, bid: int) -> LiveBar | None:
-        period = Period.__members__.get(trendbar.period_or_default.name)
+    def _read(self, trendbar: ProtoOATrendbar, bid: int) -> Bar | None:
         minute, low = trendbar.utc_timestamp_in_minutes, trendbar.low
-        if period is None or minute is None or low is None:
-            return None  # of a later schema, or no bar at all
-        return LiveBar(
-            self.symbol_id,
-            period,
+        if minute is None or low is None:
+            return None
+        return Bar(
             minute * _MINUTE,
             open=low if trendbar.delta_open is None else low + trendbar.delta_open,
             high=low if trendbar.delta_high is None else low + trendbar.delta_high,
@@ -170,5 +118,5 @@ class BarsInTheMaking:
         """An event with the ask alone brings no bar, and yet counts in it (recorded)."""
         for period, bar in self._bars.items():
             if period not in self._stale and bar.time <= timestamp < period.next(bar.time):
-                self._bars[period] = replace(bar, volume=bar.volume + 1)
-                yield BarUpdated(self._bars[period])
+                self._bars[period] = grown = bar._replace(volume=bar.volume + 1)
+                yield BarUpdated(self.symbol_id, period, grown)

@@ -241,7 +241,9 @@ def live_bars(
         numbers,
         (BarUpdated, BarClosed),
         ("symbol_id", "period", "time"),
-        known=lambda: [BarUpdated(bar) for n in numbers if (bar := feed.bar(n, of)) is not None],
+        known=lambda: [
+            BarUpdated(n, of, bar) for n in numbers if (bar := feed.bar(n, of)) is not None
+        ],
         passes=_about(ids, Kind.TRENDBARS, of),
         bars=(of,),
     )

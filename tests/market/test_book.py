@@ -74,8 +74,15 @@ def test_levels_are_best_first_with_what_there_is_up_to_them() -> None:
     assert [book.volume(is_bid=True, limit=at) for at in (11, 10, 9, 1)] == [0, 5, 25, 25]
     assert [book.volume(is_bid=False, limit=at) for at in (11, 12, 15)] == [0, 7, 37]
     level = Level(2_528_164_000, 150, 1_000_000, digits=2)
-    assert str(level.price_decimal) == "25281.64"
+    assert str(level.decimal) == "25281.64"
     assert (str(level.units), str(level.cumulative_units)) == ("1.5", "10000")
+
+
+def test_shown_in_a_line() -> None:
+    assert repr(Book(1)) == "<Book of symbol 1: not known>"
+    book = kept(event(bid(1, 110_000), ask(2, 110_000), gone=[3]))
+    assert repr(book) == "<Book of symbol 1: 1.10000 / 1.10000, 2 offers, CROSSED, UNKNOWN_ID>"
+    assert repr(kept(event())) == "<Book of symbol 1: none / none, 0 offers>"
 
 
 def test_what_is_wrong_is_told_and_left_out() -> None:

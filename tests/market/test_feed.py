@@ -16,6 +16,8 @@ from ctrader_typed import (
     ProtoOASubscribeDepthQuotesReq,
     ProtoOASubscribeLiveTrendbarReq,
     ProtoOASubscribeSpotsReq,
+    ProtoOAUnsubscribeDepthQuotesReq,
+    ProtoOAUnsubscribeLiveTrendbarReq,
     ProtoOAUnsubscribeSpotsReq,
     ServerError,
 )
@@ -69,6 +71,11 @@ async def test_a_block_holds_quotes_bars_and_depth(autojump_clock) -> None:
             assert quote.bid == book.best_bid.price == bar.close
         await trio.sleep(1)
         assert server.subscribed == {}
+        server.server.assert_order(
+            ProtoOAUnsubscribeDepthQuotesReq,
+            ProtoOAUnsubscribeLiveTrendbarReq,
+            ProtoOAUnsubscribeSpotsReq,
+        )
         assert (feed.quote(EURUSD), feed.book(EURUSD), feed.bar(EURUSD, "M1")) == (None,) * 3
 
 
@@ -112,6 +119,27 @@ async def test_an_unsubscription_without_an_answer_keeps_nobody_waiting_for_ever
         with trio.fail_after(11):
             await feed.acquire(EURUSD)
         assert set(server.subscribed) == {EURUSD}
+        assert (quote := feed.quote(EURUSD)) is not None
+        assert quote.is_known
+        feed.release(EURUSD)
+        await trio.sleep(1)
+        assert server.subscribed == {}
+
+
+async def test_an_unsubscription_that_did_not_arrive_is_made_by_the_next_to_leave(
+    autojump_clock,
+) -> None:
+    lost = Plan([Fault(Drop(), Direction.CLIENT, message="ProtoOAUnsubscribeSpotsReq", times=1)])
+    async with fed(faults=lost) as (_, feed, server):
+        await feed.acquire(EURUSD)
+        feed.release(EURUSD)
+        await trio.sleep(30)
+        assert server.asked(ProtoOAUnsubscribeSpotsReq) == 1
+        assert set(server.subscribed) == {EURUSD}
+        await feed.acquire(EURUSD)
+        feed.release(EURUSD)
+        await trio.sleep(1)
+        assert server.subscribed == {}
 
 
 async def test_those_who_come_at_once_share_a_request(autojump_clock) -> None:
@@ -208,6 +236,18 @@ async def test_a_book_that_somebody_else_follows_is_asked_for_as_a_whole(
             assert len(book.bids) == len(book.asks) == 10
 
 
+async def test_what_others_heard_meanwhile_is_not_taken_for_the_whole_book(autojump_clock) -> None:
+    async with fed(faults=slow("ProtoOAErrorRes", 5)) as (api, feed, server):
+        await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
+        await api.subscribe_depth_quotes(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
+        async with feed.spots(EURUSD, depth=True):
+            (theirs,) = server.broker.market_data.spots._subscriptions[EURUSD].values()
+            book = feed.book(EURUSD)
+            assert book is not None
+            assert theirs.book is not None
+            assert set(book.offers) == set(theirs.book)
+
+
 async def test_without_a_connection_it_says_so_at_once(autojump_clock) -> None:
     async with fed() as (api, feed, server):
         await server.cut()
@@ -249,6 +289,8 @@ async def test_what_is_left_without_a_connection_is_given_up_after_it(autojump_c
         await api.connected()
         await trio.sleep(1)
         assert server.subscribed == {USDJPY: (NOTHING, False)}
+        assert (quote := feed.quote(USDJPY)) is not None
+        assert quote.is_known
         await server.cut()
         await trio.sleep(1)
         await api.connected()
@@ -282,12 +324,16 @@ async def test_a_refused_unsubscription_counts_as_one(autojump_clock) -> None:
         assert set(server.subscribed) == {EURUSD, USDJPY}
 
 
-async def test_bars_that_the_server_has_not_are_refused_here(autojump_clock) -> None:
+async def test_what_cannot_be_meant_is_refused_here(autojump_clock) -> None:
     async with fed() as (_, feed, server):
         with pytest.raises(InvalidValue, match="H2 bars are made of others"):
             await feed.acquire(EURUSD, bars=["H2"])
         with pytest.raises(InvalidValue, match="no period"):
             await feed.acquire(EURUSD, bars=["X1"])
+        with pytest.raises(InvalidValue, match="'EURUSD' is a name"):
+            await feed.acquire("EURUSD")  # type: ignore[arg-type]  # that is what is tested
+        with pytest.raises(InvalidValue, match="at least one"):
+            await feed.acquire([])
         assert server.subscribed == {}
 
 

@@ -126,7 +126,7 @@ async def look(feed: SpotFeed, held: Counter[Any], server: Watched) -> None:
 async def test_any_comings_and_goings_leave_nothing(seed: int, autojump_clock) -> None:
     chance = random.Random(seed)
     cuts = seed % 2
-    async with fed(faults=late(chance=0.5, seed=seed)) as (api, feed, server):
+    async with fed(faults=late(seed=seed)) as (api, feed, server):
         held: Counter[Any] = Counter()
         async with trio.open_nursery() as watching:
             if not cuts:

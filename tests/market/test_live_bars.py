@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed import Gap, ProtoOATrendbarPeriod, Reconnect
-from ctrader_typed.market import BarClosed, BarUpdated, LiveBar, Period, live_bars
+from ctrader_typed.market import Bar, BarClosed, BarUpdated, Period, live_bars
 from ctrader_typed.market.live_bars import BarsInTheMaking
 from ctrader_typed.proto import SCHEMA, ProtoOASpotEvent, ProtoOATrendbar
 from mockserver.box import HEDGED
@@ -52,7 +52,7 @@ def bar(minute: int, low: int, opened: int, high: int, volume: int, **f: Any) ->
 
 def test_the_close_is_the_events_bid() -> None:
     (told,) = BarsInTheMaking(1).apply(spot(7, 9, 0, [bar(2, 5, 6, 8, 4)]))
-    assert told == BarUpdated(LiveBar(1, Period.M1, 2 * MINUTE, 6, 8, 5, 7, 4))
+    assert told == BarUpdated(1, Period.M1, Bar(2 * MINUTE, 6, 8, 5, 7, 4))
     assert (told.symbol_id, told.period, told.time) == (1, Period.M1, 120_000)
     shown = told.bar
     assert str(shown.open_price) == "0.00006"
@@ -68,9 +68,9 @@ def test_a_later_bar_closes_it() -> None:
     growing.apply(spot(None, 10, 120_002))
     closed, updated = growing.apply(spot(6, 9, 300_000, [bar(5, 6, 6, 6, 2)]))
     assert closed == BarClosed(
-        LiveBar(1, Period.M1, 2 * MINUTE, 6, 8, 5, 7, 5), complete=True, next_time=5 * MINUTE
+        1, Period.M1, Bar(2 * MINUTE, 6, 8, 5, 7, 5), complete=True, next_time=5 * MINUTE
     )
-    assert updated == BarUpdated(LiveBar(1, Period.M1, 5 * MINUTE, 6, 6, 6, 6, 2))
+    assert updated == BarUpdated(1, Period.M1, Bar(5 * MINUTE, 6, 6, 6, 6, 2))
     assert growing.current(Period.M1) == updated.bar
     assert growing.apply(spot(6, 9, 0, [bar(2, 5, 6, 8, 4)])) == [], "it does not come back"
 
@@ -99,7 +99,7 @@ def test_over_a_gap_a_bar_that_has_ended_is_incomplete() -> None:
     assert isinstance(closed, BarClosed)
     assert not closed.complete
     assert (closed.bar.time, closed.next_time) == (120_000, 180_000)
-    assert same.bar == LiveBar(1, Period.M2, 120_000, 7, 9, 7, 8, 9), "whole again"
+    assert same.bar == Bar(120_000, 7, 9, 7, 8, 9), "whole again"
     events = growing.apply(spot(8, 9, 240_000, [bar(4, 8, 8, 8, 1), bar(4, 8, 8, 8, 1, period=M2)]))
     assert [each.complete for each in events if isinstance(each, BarClosed)] == [True, True]
 
@@ -112,7 +112,7 @@ def test_what_is_no_bar_is_passed_over() -> None:
     assert growing.apply(spot(7, 9, 0, nameless)) == []
     (told,) = growing.apply(spot(7, 9, 0, [ProtoOATrendbar(
         volume=1, low=5, utc_timestamp_in_minutes=1)]))  # fmt: skip
-    assert told.bar == LiveBar(1, Period.M1, MINUTE, 5, 5, 5, 7, 1)
+    assert told.bar == Bar(MINUTE, 5, 5, 5, 7, 1)
 
 
 def test_recorded_bars(recordings: Path) -> None:
@@ -123,11 +123,14 @@ def test_recorded_bars(recordings: Path) -> None:
             event = ProtoOASpotEvent.FromString(record.wire)
             if event.symbol_id == 1:
                 told += growing.apply(event)
-    before = LiveBar(1, Period.M1, START * MINUTE, 114_812, 114_820, 114_811, 114_812, 98)
-    after = LiveBar(1, Period.M1, START * MINUTE + MINUTE, *[114_813] * 4, 2)
+    before = Bar(START * MINUTE, 114_812, 114_820, 114_811, 114_812, 98)
+    after = Bar(START * MINUTE + MINUTE, *[114_813] * 4, 2)
     assert [type(each) for each in told] == [*[BarUpdated] * 4, BarClosed, BarUpdated]
     assert [each.bar.volume for each in told] == [24, 28, 29, 98, 98, 2]
-    assert told[-2:] == [BarClosed(before, complete=True, next_time=after.time), BarUpdated(after)]
+    assert told[-2:] == [
+        BarClosed(1, Period.M1, before, complete=True, next_time=after.time),
+        BarUpdated(1, Period.M1, after),
+    ]
 
 
 TICKS = st.lists(
@@ -192,7 +195,7 @@ async def history(api: Any, symbol: int, period: ProtoOATrendbarPeriod, server: 
     }
 
 
-def row(b: LiveBar) -> tuple[int, ...]:
+def row(b: Bar) -> tuple[int, ...]:
     return b.open, b.high, b.low, b.close, b.volume
 
 

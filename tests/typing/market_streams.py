@@ -6,11 +6,11 @@ from typing import assert_type
 
 from ctrader_typed import Api, Gap, ProtoOATrendbarPeriod
 from ctrader_typed.market import (
+    Bar,
     BarClosed,
     BarUpdated,
     Book,
     Level,
-    LiveBar,
     MarketStream,
     Period,
     Quote,
@@ -27,7 +27,7 @@ async def how_it_stands(api: Api, eurusd: Symbol) -> None:
     feed = SpotFeed(api, 1)
     await feed.acquire([eurusd, 2], bars=["M1", Period.H1, ProtoOATrendbarPeriod.D1], depth=True)
     assert_type(feed.quote(eurusd), Quote | None)
-    assert_type(feed.bar(2, "M1"), LiveBar | None)
+    assert_type(feed.bar(2, "M1"), Bar | None)
     assert_type(feed.book(eurusd), Book | None)
     feed.release([eurusd, 2], bars=["M1", "H1", "D1"], depth=True)
     async with feed.spots(eurusd) as nothing:
