@@ -354,6 +354,9 @@ async def test_the_next_one_takes_over_from_who_is_cancelled(autojump_clock) -> 
             with trio.move_on_after(0.1):
                 nursery.start_soon(_later, feed.acquire, EURUSD)
                 await feed.acquire(EURUSD)
+        assert server.asked(ProtoOASubscribeSpotsReq) == 2
+        assert (quote := feed.quote(EURUSD)) is not None
+        assert quote.is_known, "the server told it to the first one, and tells it once"
         await trio.sleep(1)
         assert set(server.subscribed) == {EURUSD}
         feed.release(EURUSD)
