@@ -11,16 +11,13 @@ from fractions import Fraction
 
 from ctrader_typed.proto import (
     ProtoOAMarginCallTriggerEvent,
-    ProtoOAOrderType,
     ProtoOAStopOutStrategy,
-    ProtoOATimeInForce,
 )
 
 from . import events, execution
 from .account import Account, MarginCall
 from .desk import Desk
 from .margin import equity, margin_level, unrealised
-from .orders import Order, opposite
 from .positions import Position
 
 
@@ -59,23 +56,8 @@ def _stop_out(desk: Desk, account: Account) -> None:
     if position is None:
         return
     number = desk.books.numbers.next_order()
-    order = Order(
-        order_id=number,
-        position_id=position.position_id,
-        symbol_id=position.symbol_id,
-        side=opposite(position.side),
-        volume=_enough(desk, account, position),
-        order_type=ProtoOAOrderType.MARKET,
-        time_in_force=ProtoOATimeInForce.IMMEDIATE_OR_CANCEL,
-        opened_at=desk.now,
-        updated_at=desk.now,
-        client_order_id=f"server-{number}",
-        closing=True,
-        comment=position.comment,
-        label=position.label,
-        measurement_units=position.measurement_units,
-        is_stop_out=True,
-    )
+    order = position.order_to_close(number, _enough(desk, account, position), desk.now)
+    order.is_stop_out = True
     execution.accept(desk, account, order)
 
 

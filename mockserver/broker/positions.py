@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ctrader_typed.proto import (
+    ProtoOAOrderType,
     ProtoOAPosition,
     ProtoOAPositionStatus,
+    ProtoOATimeInForce,
     ProtoOATradeData,
     ProtoOATradeSide,
 )
 
 from .money import double, share, units
-from .orders import NO_PROTECTION, Order, Protection
+from .orders import NO_PROTECTION, Order, Protection, opposite
 
 
 @dataclass(slots=True)
@@ -126,6 +128,25 @@ class Position:
             if first.volume == 0:
                 del self.openings[0]
         return taken
+
+    def order_to_close(self, number: int, volume: int, now: int) -> Order:
+        """An order at the market that closes so much of it, with the texts of the position."""
+        return Order(
+            order_id=number,
+            position_id=self.position_id,
+            symbol_id=self.symbol_id,
+            side=opposite(self.side),
+            volume=volume,
+            order_type=ProtoOAOrderType.MARKET,
+            time_in_force=ProtoOATimeInForce.IMMEDIATE_OR_CANCEL,
+            opened_at=now,
+            updated_at=now,
+            client_order_id=f"server-{number}",
+            closing=True,
+            comment=self.comment,
+            label=self.label,
+            measurement_units=self.measurement_units,
+        )
 
     def status(self) -> ProtoOAPositionStatus:
         """OPEN, CLOSED, or CREATED: closed, but its protective order has not been cancelled yet

@@ -112,22 +112,9 @@ def cancel(
 
 def _new(desk: Desk, account: Account, position: Position) -> Order:
     number = desk.books.numbers.next_order()
-    order = Order(
-        order_id=number,
-        position_id=position.position_id,
-        symbol_id=position.symbol_id,
-        side=opposite(position.side),
-        volume=position.volume,
-        order_type=ProtoOAOrderType.STOP_LOSS_TAKE_PROFIT,
-        time_in_force=ProtoOATimeInForce.GOOD_TILL_CANCEL,
-        opened_at=desk.now,
-        updated_at=desk.now,
-        client_order_id=f"server-{number}",
-        closing=True,
-        comment=position.comment,
-        label=position.label,
-        measurement_units=position.measurement_units,
-    )
+    order = position.order_to_close(number, position.volume, desk.now)
+    order.order_type = ProtoOAOrderType.STOP_LOSS_TAKE_PROFIT
+    order.time_in_force = ProtoOATimeInForce.GOOD_TILL_CANCEL
     account.orders[number] = account.working[number] = order
     position.protective_order = number
     return order

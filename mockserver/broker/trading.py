@@ -25,7 +25,7 @@ from .account import Account
 from .agenda import Expire
 from .desk import Desk
 from .events import TradingRefusal
-from .orders import Levels, Order, Requester, opposite
+from .orders import Levels, Order, Requester
 from .positions import Position
 from .refusal import Refusal
 
@@ -282,21 +282,6 @@ def close_position(
     checks.market_open(desk, position.symbol_id)
     checks.closing_volume(account, spec, position, request.volume)
     number = desk.books.numbers.next_order()
-    order = Order(
-        order_id=number,
-        position_id=position.position_id,
-        symbol_id=position.symbol_id,
-        side=opposite(position.side),
-        volume=request.volume,
-        order_type=_TYPE.MARKET,
-        time_in_force=_TIME.IMMEDIATE_OR_CANCEL,
-        opened_at=desk.now,
-        updated_at=desk.now,
-        client_order_id=f"server-{number}",
-        closing=True,
-        comment=position.comment,
-        label=position.label,
-        measurement_units=position.measurement_units,
-        requester=to,
-    )
+    order = position.order_to_close(number, request.volume, desk.now)
+    order.requester = to
     execution.accept(desk, account, order)
