@@ -14,8 +14,6 @@ from types import MappingProxyType
 from ..proto import ProtoOADepthEvent, ProtoOADepthQuote
 from ..units import PRICE_DIGITS, price, units
 
-_NOTHING: Mapping[int, Offer] = MappingProxyType({})
-
 
 class Fault(Enum):
     """What may be wrong with a book or an event."""
@@ -72,7 +70,7 @@ class Book:
     """
 
     symbol_id: int
-    offers: Mapping[int, Offer] = field(default=_NOTHING)
+    offers: Mapping[int, Offer] = field(default_factory=dict[int, Offer])
     """By the server's ids; not to be changed."""
     whole: bool = False
     faults: frozenset[Fault] = frozenset()
