@@ -86,13 +86,6 @@ class Holdings:
         self._ended = ended
         self._holdings: dict[Part, _Holding] = {}
 
-    @property
-    def held(self) -> frozenset[Part]:
-        """Those that somebody wants and the server has granted."""
-        return frozenset(
-            part for part, one in self._holdings.items() if one.holders and one.state in _THERE
-        )
-
     async def acquire(self, parts: Iterable[Part]) -> None:
         """Hold these; spots are asked for before the others, which need them.
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from hypothesis import given as given_any
+from hypothesis import strategies as st
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from ctrader_typed import (
     ConnectionLost,
@@ -18,7 +20,9 @@ from ctrader_typed import (
     ServerError,
     SlowSubscriber,
 )
-from ctrader_typed.market import MarketStream, Quote, books, live_bars, quotes
+from ctrader_typed.market import MarketStream, Quote, SpotFeed, books, live_bars, quotes
+from ctrader_typed.market.quote import merge
+from ctrader_typed.net.subscriptions import EventStream, Subscriptions
 from mockserver.box import HEDGED, NETTED
 from mockserver.faults.effects import Delay, Drop, Push, Refuse, Strip
 from mockserver.faults.plan import Fault, Plan
@@ -217,6 +221,100 @@ async def test_if_no_account_comes_back_the_client_ends(autojump_clock) -> None:
         await server.cut()
         with pytest.raises(ReconnectAbandoned):
             await to_the_end(stream)
+
+
+# --- any events, any reader ---
+
+
+class Still:
+    """A client that says yes to everything; a test publishes its events."""
+
+    def __init__(self) -> None:
+        self.home = Subscriptions()
+
+    def events(self, *kinds: Any, buffer: int, **_: Any) -> EventStream[Any]:
+        return EventStream(self.home, kinds, buffer)
+
+    def accompany(self, _: Any) -> None:
+        """Whoever reads looks for what has come in by himself."""
+
+    async def request(self, _: Any) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def gap(self) -> None:
+        self.home.lost(trio.current_time(), "cut")
+        self.home.restored()
+
+
+PRICES = st.none() | st.integers(1, 9)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from([EURUSD, USDJPY, GBPUSD]), PRICES, PRICES),
+        st.just("gap"),
+        st.just("read"),
+    ),
+    max_size=40,
+)
+
+
+def is_subsequence(some: list[Any], of: list[Any]) -> bool:
+    rest = iter(of)
+    return all(each in rest for each in some)
+
+
+def of_symbol(items: list[Any], symbol: int) -> list[Any]:
+    return [item for item in items if item == "gap" or item.symbol_id == symbol]
+
+
+@given_any(STEPS)
+def test_whoever_reads_when_sees_nothing_that_was_not_so(steps: list[Any]) -> None:
+    async def follow() -> None:
+        client: Any = Still()
+        feed = SpotFeed(client, 1)
+        symbols = [EURUSD, USDJPY]
+        every = quotes(feed, symbols, every=True, gaps=True)
+        newest = quotes(feed, symbols, gaps=True)
+        plain = quotes(feed, symbols)
+        known = {symbol: Quote(symbol) for symbol in symbols}
+        expected: list[Any] = []
+        given: dict[MarketStream[Any], list[Any]] = {every: [], newest: [], plain: []}
+        async with every, newest, plain:
+            for step in [*steps, "read"]:
+                if step == "gap":
+                    client.gap()
+                    known = {symbol: Quote(symbol) for symbol in symbols}
+                    expected.append("gap")
+                elif step == "read":
+                    for stream in (newest, plain):
+                        given[stream] += await taken(stream)
+                else:
+                    symbol, bid, ask = step
+                    event = ProtoOASpotEvent(
+                        ctid_trader_account_id=1, symbol_id=symbol, bid=bid, ask=ask
+                    )
+                    client.home.publish([event])
+                    if symbol in known:
+                        known[symbol] = merge(known[symbol], event)
+                        expected.append(known[symbol])
+            given[every] += await taken(every)
+            for symbol, quote in known.items():
+                assert feed.quote(symbol) == quote
+        shown = {
+            stream: ["gap" if isinstance(item, Gap) else item for item in items]
+            for stream, items in given.items()
+        }
+        assert shown[every] == expected
+        for stream in (newest, plain):
+            for symbol in symbols:  # of several, each is in the place of its first that waited
+                mine = of_symbol(shown[stream], symbol)
+                all_of_it = of_symbol(expected, symbol)
+                assert is_subsequence(mine, all_of_it)
+                if stream is plain:
+                    all_of_it = [each for each in all_of_it if each != "gap"]
+                assert mine[-1:] == all_of_it[-1:], "the newest is never left out"
+        assert shown[newest].count("gap") == expected.count("gap")
+
+    trio.run(follow, clock=MockClock(autojump_threshold=0))
 
 
 # --- leaving ---
