@@ -8,6 +8,8 @@ from .feed import SpotFeed
 from .live_bars import BarClosed, BarEvent, BarUpdated
 from .periods import Period, PeriodName
 from .quote import Quote
+from .resample import resample
+from .store import Store
 from .streams import MarketStream, books, live_bars, quotes
 from .ticks import QuoteTick, QuoteTicks, Tick, Ticks
 
@@ -32,10 +34,12 @@ __all__ = [
     "QuoteTick",
     "QuoteTicks",
     "SpotFeed",
+    "Store",
     "Tick",
     "Ticks",
     "books",
     "history",
     "live_bars",
     "quotes",
+    "resample",
 ]

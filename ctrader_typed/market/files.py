@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole or not at all, and folders that one writer holds at a time."""
+"""Files that are replaced as a whole or not at all, and what one writer holds at a time."""
 
 from __future__ import annotations
 
@@ -10,35 +10,29 @@ from pathlib import Path
 
 from ..errors import StoreInUse
 
-_LOCK = ".lock"
-_UNFINISHED = ".unfinished-"
-"""Names that begin with a dot: readers of folders leave them alone."""
-
 
 @contextmanager
-def held(folder: Path) -> Generator[None]:
-    """Keep other writers out of a folder, which is made if need be; readers need not care.
+def held(lock: Path, what: str) -> Generator[None]:
+    """Keep other writers out, by a file that is made if need be. `what` is held, for the error.
 
-    Whatever ends the process lets go of it. What a writer that was killed has left is removed.
-    Raises StoreInUse, OSError.
+    Whatever ends the process lets go of it. Raises StoreInUse, OSError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        _lock(file, folder)
-        for left in folder.glob(f"{_UNFINISHED}*"):
-            left.unlink()
+        _lock(file, what)
         yield
     finally:
         os.close(file)
 
 
-def replaced(path: Path, write: Callable[[Path], object]) -> None:
+def replaced(path: Path, unfinished: Path, write: Callable[[Path], object]) -> None:
     """Have a file written and put it in the place of the one at `path`, if there is any.
 
-    Returns when it is on the disk. Killed at any moment, there is either the old one or the new.
+    It is written as `unfinished`, on the same disk; what a killed process left there is in nobody's
+    way. Returns when it is on the disk: killed at any moment, there is either the old or the new.
     """
-    unfinished = path.with_name(_UNFINISHED + path.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(unfinished)
         _to_disk(unfinished)
@@ -58,7 +52,7 @@ def _to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _lock(file: int, folder: Path) -> None:
+def _lock(file: int, what: str) -> None:
     try:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415 - each exists on its own system only
@@ -69,4 +63,4 @@ def _lock(file: int, folder: Path) -> None:
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise StoreInUse(f"somebody else is writing {folder}") from error
+        raise StoreInUse(f"somebody else is writing {what}") from error

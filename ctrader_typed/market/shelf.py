@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -17,18 +18,25 @@ from .ticks import Ticks
 
 Rows = Bars | Ticks
 
+_ASIDE = ".store"
+"""For locks, and files that are not written to the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A series in the folder of a store. Whoever writes holds the folder."""
+    """A series in the folder of a store. Whoever writes holds it."""
 
     root: Path
     series: Series
 
     @property
     def folder(self) -> Path:
-        """Where its files lie, if there are any."""
+        """Where its files lie, if there are any, and nothing else."""
         return self.root / self.series.folder
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep other writers out; raises StoreInUse, OSError."""
+        return files.held(self._aside("lock"), f"{self.series} in {self.root}")
 
     def known(self) -> dict[Part, list[Span]]:
         """Of each part the spans of which everything is there. Raises StoreDamaged, OSError."""
@@ -83,7 +91,8 @@ class Shelf:
             part: Part = "bars" if isinstance(piece.rows, Bars) else piece.rows.side
             content.tables[part] = _laid_over(content.tables[part], piece)
             content.covered[part] = joined([*content.covered[part], (piece.start, piece.end)])
-        files.replaced(path, lambda new: parts.write(new, series, content))
+        unfinished = self._aside("unfinished")
+        files.replaced(path, unfinished, lambda new: parts.write(new, series, content))
         return sum(map(len, content.tables.values())) - before
 
     def _cut(self, page: Page[Rows]) -> Iterator[tuple[File, Page[Rows]]]:
@@ -100,6 +109,11 @@ class Shelf:
 
     def _path(self, file: File) -> Path:
         return self.folder / file.name
+
+    def _aside(self, ending: str) -> Path:
+        """A file out of the way of those who read whole folders."""
+        name = "-".join(self.series.folder.parts)
+        return self.root / _ASIDE / f"{name}.{ending}"
 
 
 def _laid_over(table: Rows, page: Page[Rows]) -> Rows:

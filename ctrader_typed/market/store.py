@@ -17,7 +17,7 @@ import trio
 from ..client import Client
 from ..proto import ProtoOATrendbarPeriod
 from ..units import Time, milliseconds, utc
-from . import files, history
+from . import history
 from .bars import Bars
 from .download import Course, OnProgress, Page, span
 from .pages import LATEST
@@ -66,9 +66,9 @@ class Store:
         select symbol, period, max(high) from 'history/bars/**/*.parquet' group by all
 
     A file is replaced as a whole or not at all, and says itself of which spans it has everything:
-    there is no other state. Killed at any moment, what was stored is there and the next `sync` goes
-    on. A deleted file is downloaded again. One writer at a time may hold a symbol's bars of a
-    period, or its ticks (StoreInUse); reading needs no lock, from any process.
+    there is no other state (`.store` is for locks). Killed at any moment, what was stored is there
+    and the next `sync` goes on. A deleted file is downloaded again. One writer at a time may hold a
+    symbol's bars of a period, or its ticks (StoreInUse); reading needs no lock, in any process.
 
     Needs the extra "parquet" (MissingLibrary).
     """
@@ -169,7 +169,7 @@ class Store:
         shelf, (first, last) = self._shelf(symbol, what), span(since, until)
         course = Course(progress, first, last, parts=len(shelf.series.parts))
         rows = 0
-        with files.held(shelf.folder):
+        with shelf.held():
             known = await trio.to_thread.run_sync(shelf.known)
             for spans in known.values():
                 course.covered += sum(end - start for start, end in clipped(spans, first, last))
@@ -187,7 +187,7 @@ class Store:
         """
         rows = page.rows
         shelf = self._shelf(rows.symbol_id, rows.period if isinstance(rows, Bars) else "ticks")
-        with files.held(shelf.folder):
+        with shelf.held():
             return shelf.write([page])
 
     def _shelf(self, symbol: SymbolLike, what: What) -> Shelf:
