@@ -10,6 +10,7 @@ import trio
 
 from ctrader_typed import Api, ConnectFailed, Reconnect, connect_over
 from ctrader_typed.market import SpotFeed
+from ctrader_typed.net.subscriptions import EventStream, Subscriptions
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.broker.account import Terms
 from mockserver.broker.broker import Broker
@@ -74,3 +75,29 @@ async def fed(
         async with connect_over(dial, **({"reconnect": FAST} | settings)) as api:
             await api.auth(**KEYS, account_id=accounts)
             yield api, SpotFeed(api, HEDGED), watched
+
+
+class Still:
+    """A client that says yes to everything. A test publishes its events, and runs what goes on
+    beside it; whoever reads looks for himself for what has come in.
+    """
+
+    def __init__(self) -> None:
+        self.home = Subscriptions()
+        self.beside: list[Any] = []
+
+    def events(self, *kinds: Any, buffer: int, **_: Any) -> EventStream[Any]:
+        return EventStream(self.home, kinds, buffer)
+
+    def accompany(self, task: Any) -> None:
+        self.beside.append(task)
+
+    async def connected(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def request(self, _: Any) -> None:
+        await trio.lowlevel.checkpoint()
+
+    def gap(self) -> None:
+        self.home.lost(trio.current_time(), "cut")
+        self.home.restored()

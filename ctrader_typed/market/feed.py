@@ -171,7 +171,7 @@ class SpotFeed:
         return parts
 
     def _begins(self, part: Part) -> None:
-        """Right before the server is asked: what is known of it now is of another subscription."""
+        """Right before the server is asked: what has come in by now is of another subscription."""
         self.drain()
         digits = self._digits.get(part.symbol, PRICE_DIGITS)
         if part.kind is Kind.DEPTH:
@@ -182,7 +182,6 @@ class SpotFeed:
             self._quotes.setdefault(part.symbol, Quote(part.symbol, digits=digits))
 
     def _ended(self, part: Part) -> None:
-        self.drain()
         if part.kind is Kind.DEPTH:
             self._books.pop(part.symbol, None)
         elif part.kind is Kind.SPOTS:

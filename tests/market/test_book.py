@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed import Gap
-from ctrader_typed.market import Book, Fault, Level, Offer, books
+from ctrader_typed.market import Book, Fault, Level, Offer, SpotFeed, books
 from ctrader_typed.market.book import apply
 from ctrader_typed.proto import ProtoOADepthEvent, ProtoOADepthQuote
 from mockserver.faults.effects import Drop
 from mockserver.faults.plan import Fault as ServerFault
 from mockserver.faults.plan import Plan
-from tests.feeds import EURUSD, USDJPY, Watched, fed
+from tests.feeds import EURUSD, USDJPY, Still, Watched, fed
 
 
 def bid(number: int, price: int, size: int = 100) -> ProtoOADepthQuote:
@@ -227,3 +229,19 @@ async def test_without_its_first_event_it_is_not_whole(autojump_clock) -> None:
         await server.cut()
         await trio.sleep(5)
         assert feed.book(EURUSD) == Book(EURUSD)
+
+
+async def test_what_came_before_a_subscription_is_not_of_its_book(autojump_clock) -> None:
+    client: Any = Still()
+    feed = SpotFeed(client, 1)
+    await feed.acquire(1, depth=True)
+    client.home.publish([event(bid(1, 10), ask(2, 12))])
+    feed.release(1, depth=True)
+    await client.beside.pop()()  # unsubscribes
+    client.home.publish([event(bid(3, 11))])  # on its way by then, and nobody has looked at it
+    assert feed.book(1) is None
+    client.home.publish([event(bid(4, 11))])
+    await feed.acquire(1, depth=True)
+    assert feed.book(1) == Book(1)
+    client.home.publish([event(bid(5, 9), ask(6, 13))])
+    assert feed.book(1) == kept(event(bid(5, 9), ask(6, 13)))

@@ -22,11 +22,10 @@ from ctrader_typed import (
 )
 from ctrader_typed.market import MarketStream, Quote, SpotFeed, books, live_bars, quotes
 from ctrader_typed.market.quote import merge
-from ctrader_typed.net.subscriptions import EventStream, Subscriptions
 from mockserver.box import HEDGED, NETTED
 from mockserver.faults.effects import Delay, Drop, Push, Refuse, Strip
 from mockserver.faults.plan import Fault, Plan
-from tests.feeds import EURUSD, GBPUSD, USDJPY, fed
+from tests.feeds import EURUSD, GBPUSD, USDJPY, Still, fed
 
 
 async def taken(stream: MarketStream[Any], seconds: float = 0.0) -> list[Any]:
@@ -224,26 +223,6 @@ async def test_if_no_account_comes_back_the_client_ends(autojump_clock) -> None:
 
 
 # --- any events, any reader ---
-
-
-class Still:
-    """A client that says yes to everything; a test publishes its events."""
-
-    def __init__(self) -> None:
-        self.home = Subscriptions()
-
-    def events(self, *kinds: Any, buffer: int, **_: Any) -> EventStream[Any]:
-        return EventStream(self.home, kinds, buffer)
-
-    def accompany(self, _: Any) -> None:
-        """Whoever reads looks for what has come in by himself."""
-
-    async def request(self, _: Any) -> None:
-        await trio.lowlevel.checkpoint()
-
-    def gap(self) -> None:
-        self.home.lost(trio.current_time(), "cut")
-        self.home.restored()
 
 
 PRICES = st.none() | st.integers(1, 9)
