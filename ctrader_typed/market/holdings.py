@@ -138,7 +138,7 @@ class Holdings:
             assert turn is not None, "it is not free"
             await turn.over.wait()
             if turn.error is not None:
-                raise _again(turn.error)
+                raise again(turn.error)
 
     async def _begin(self, parts: Sequence[Part]) -> None:
         turns = self._take_turns(parts)
@@ -278,7 +278,7 @@ class Holdings:
             del self._holdings[part]
 
 
-def _again(error: CTraderError) -> CTraderError:
+def again(error: CTraderError) -> CTraderError:
     """The same error for one more who waits: each has its own traceback."""
     other = copy.copy(error)
     other.__cause__ = error.__cause__

@@ -22,6 +22,7 @@ from ..wire.overflow import Overflow, conflate
 from ..wire.session import Kind
 from .book import Book
 from .feed import News, NotHeard, PeriodLike, SpotFeed, Symbols
+from .holdings import again
 from .live_bars import BarClosed, BarEvent, BarUpdated
 from .periods import Period
 from .quote import Quote
@@ -110,7 +111,7 @@ class MarketStream(Generic[T_co]):
             self._feed.drain()
             item = await anext(stream)
             if isinstance(item, NotHeard):
-                raise item.error
+                raise again(item.error)
             if self._gaps or not isinstance(item, Gap):
                 return cast("T_co", item)  # by `gaps`
 

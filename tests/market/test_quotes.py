@@ -187,9 +187,12 @@ async def test_a_symbol_that_does_not_come_back_is_an_error(autojump_clock) -> N
         for stream in (lost, kept, bars):
             await anext(stream)
         await server.cut()
+        errors = []
         for stream in (lost, bars):
-            with pytest.raises(ServerError, match="SYMBOL_NOT_FOUND"):
+            with pytest.raises(ServerError, match="SYMBOL_NOT_FOUND") as caught:
                 await to_the_end(stream)
+            errors.append(caught.value)
+        assert errors[0] is not errors[1]
         assert feed.quote(EURUSD) is None
         await taken(kept)
         assert isinstance(await anext(kept), Quote)
