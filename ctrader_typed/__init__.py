@@ -9,7 +9,6 @@ from .account import (
     Change,
     ExpectedMargin,
     InStep,
-    Instrument,
     OrderChanged,
     OrderEnded,
     OrderPlaced,
@@ -65,6 +64,7 @@ from .net.orders import Orders
 from .net.subscriptions import EventStream
 from .proto import *  # noqa: F403 - all messages, each by its own name
 from .proto import SCHEMA
+from .symbols import Catalogue, Symbol
 from .wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF_WEBSOCKET, Wire
 from .wire.envelope import BadPayload, UnknownPayload
 from .wire.fate import Fill, OrderEvent
@@ -93,6 +93,7 @@ __all__ = [
     "BalanceChanged",
     "BonusChanged",
     "CTraderError",
+    "Catalogue",
     "CertificateRefused",
     "Change",
     "Client",
@@ -108,7 +109,6 @@ __all__ = [
     "Fill",
     "Gap",
     "InStep",
-    "Instrument",
     "InvalidOrder",
     "InvalidValue",
     "Journal",
@@ -152,6 +152,7 @@ __all__ = [
     "StoreDamaged",
     "StoreInUse",
     "StreamStatistics",
+    "Symbol",
     "TokenRefused",
     "TokenStoreError",
     "UnexpectedReply",

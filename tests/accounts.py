@@ -102,14 +102,19 @@ async def cut(server: Any) -> None:
 async def same_as_server(api: Api, account: Account) -> None:
     """What the account has is what a fresh question of everything finds."""
     number = account.account_id
-    trader = await api.request(ProtoOATraderReq(ctid_trader_account_id=number))
-    standing = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
+    standing, trader, again = None, None, None
+    while standing is None or standing != again:  # a request may wait for its place: time passes
+        standing = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
+        trader = await api.request(ProtoOATraderReq(ctid_trader_account_id=number))
+        again = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
+    assert trader is not None
     assert account.in_step
     assert {n: p.message for n, p in account.positions.items()} == {
         position.position_id: position for position in standing.position
     }
     assert dict(account.pending) == {order.order_id: order for order in standing.order}
-    assert without_bonus(account.trader) == without_bonus(trader.trader)
+    ours, theirs = without_bonus(account.trader), without_bonus(trader.trader)
+    assert ours == theirs, f"{ours} is not {theirs}"
     assert (account.trader.manager_bonus or 0) == (trader.trader.manager_bonus or 0)
 
 

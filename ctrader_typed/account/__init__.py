@@ -15,7 +15,6 @@ from .changes import (
     PositionOpened,
 )
 from .estimates import ExpectedMargin
-from .instrument import Instrument, Number
 from .orders import KEEP
 from .position import Position
 from .valuation import Profit
@@ -28,8 +27,6 @@ __all__ = [
     "Change",
     "ExpectedMargin",
     "InStep",
-    "Instrument",
-    "Number",
     "OrderChanged",
     "OrderEnded",
     "OrderPlaced",

@@ -36,4 +36,4 @@ class Account(Trading):
     def _repr_html_(self) -> str:
         """For notebooks: the account in a line, its positions in a table."""
         rows = [(p, self.profit_of(p)) for p in self.positions.values()]
-        return table(repr(self), rows, self._upkeep.lights)
+        return table(repr(self), rows, self.symbols)

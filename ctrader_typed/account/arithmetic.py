@@ -8,7 +8,6 @@ prices and rates come from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from fractions import Fraction
 
 from ..proto import (
@@ -17,32 +16,9 @@ from ..proto import (
     ProtoOATotalMarginCalculationType,
     ProtoOATradeSide,
 )
-
-PRICE_SCALE = 100_000
-VOLUME_SCALE = 100
+from ..units import PRICE_SCALE, VOLUME_SCALE, from_double, half_away, rounded
 
 _TOTAL = ProtoOATotalMarginCalculationType
-
-
-def half_away(value: Fraction) -> int:
-    """The nearest integer; halves go away from zero (recorded: 7.5 cents of commission are 8)."""
-    magnitude = (2 * abs(value.numerator) + value.denominator) // (2 * value.denominator)
-    return -magnitude if value < 0 else magnitude
-
-
-def exact(number: float) -> Fraction:
-    """A double of the wire as the decimal that is meant: 0.1 is a tenth."""
-    return Fraction(Decimal(repr(float(number))))
-
-
-def amount(value: Fraction, digits: int) -> int:
-    """A value in the deposit currency as money with so many digits."""
-    return half_away(value * 10**digits)
-
-
-def share(whole: int, part: int, of: int) -> int:
-    """What of an amount belongs to `part` of `of` (recorded: 5 cents split into 3 and 2)."""
-    return half_away(Fraction(whole * part, of))
 
 
 def sign(side: ProtoOATradeSide) -> int:
@@ -56,7 +32,7 @@ def cost(volume: int, price: float) -> int:
     A raised position shows its average as a rounded double (1.119873333333333, recorded). All deals
     of it had whole prices, so the product is whole, and the nearest integer is it.
     """
-    return half_away(exact(price) * PRICE_SCALE * volume)
+    return half_away(Fraction(from_double(price)) * PRICE_SCALE * volume)
 
 
 def gross_profit(
@@ -67,7 +43,7 @@ def gross_profit(
     Recorded: (85219.06 - 85287.21) x 0.01 = -0.68.
     """
     way = sign(side) * (volume * closing - cost(volume, entry))
-    return amount(Fraction(way, VOLUME_SCALE * PRICE_SCALE) * rate, digits)
+    return rounded(Fraction(way, VOLUME_SCALE * PRICE_SCALE) * rate, digits)
 
 
 def unrealised(
@@ -84,7 +60,7 @@ def unrealised(
 
 def margin(volume: int, rate: Fraction, leverage: Fraction, digits: int) -> int:
     """What a volume binds: units x marginRate / leverage (1000 x 1.12569 / 100 = 11.26)."""
-    return amount(Fraction(volume, VOLUME_SCALE) * rate / leverage, digits)
+    return rounded(Fraction(volume, VOLUME_SCALE) * rate / leverage, digits)
 
 
 def effective_leverage(

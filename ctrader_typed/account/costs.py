@@ -15,7 +15,8 @@ from ..proto import (
     ProtoOASymbol,
     ProtoOATradeSide,
 )
-from .arithmetic import PRICE_SCALE, VOLUME_SCALE, amount, half_away, share, sign
+from ..units import PRICE_SCALE, VOLUME_SCALE, half_away, rounded, share
+from .arithmetic import sign
 
 PRECISE, PERCENT = 10**8, 10**5
 
@@ -45,7 +46,7 @@ def commission(symbol: ProtoOASymbol, volume: int, rates: Rates, digits: int) ->
     Recorded: 0.02 lot at 2.50 USD are 5 cents, 0.03 lot are 8.
     """
     fee, least = _commission(symbol, volume, rates), _least(symbol, rates)
-    return None if fee is None or least is None else -amount(max(fee, least), digits)
+    return None if fee is None or least is None else -rounded(max(fee, least), digits)
 
 
 def _commission(symbol: ProtoOASymbol, volume: int, rates: Rates) -> Fraction | None:
@@ -157,7 +158,7 @@ def closing(
     """
     parts = list(taken)
     way = sign(side) * sum(part.volume * (price - part.price) for part in parts)
-    gross = amount(Fraction(way, VOLUME_SCALE * PRICE_SCALE) * rate, digits)
+    gross = rounded(Fraction(way, VOLUME_SCALE * PRICE_SCALE) * rate, digits)
     fees = commission + sum(part.commission for part in parts)
     fee = 0 if fee_of is None else conversion_fee(fee_of, gross)
     return Booked(gross, swap, fees, fee)

@@ -16,12 +16,11 @@ from ..proto import (
     ProtoOADynamicLeverageTier,
     ProtoOAExpectedMarginReq,
     ProtoOAGetDynamicLeverageByIDReq,
-    ProtoOASymbol,
     ProtoOATradeSide,
 )
+from ..symbols import Symbol
 from . import costs
 from .costs import Rates
-from .instrument import Instrument
 from .orders import Size
 from .standing import Standing
 
@@ -41,13 +40,11 @@ class ExpectedMargin:
 class Estimates(Standing):
     """What deals would bind and cost.
 
-    A symbol is an `Instrument` or its name, a size one of lots, units, volume. All raise what
-    `request` does, and InvalidOrder for a size that the symbol does not allow.
+    A symbol is a `Symbol` or its name, a size one of lots, units, volume. All raise what
+    `request` does, and InvalidValue for a size that the symbol does not allow.
     """
 
-    async def expected_margin(
-        self, symbol: Instrument | str, **size: Unpack[Size]
-    ) -> ExpectedMargin:
+    async def expected_margin(self, symbol: Symbol | str, **size: Unpack[Size]) -> ExpectedMargin:
         """What the server says that a volume would bind (ProtoOAExpectedMarginReq)."""
         traded = self._traded(symbol)
         volume = traded.volume(**size)
@@ -61,7 +58,7 @@ class Estimates(Standing):
         buy, sell = (Decimal(each).scaleb(-digits) for each in (row.buy_margin, row.sell_margin))
         return ExpectedMargin(buy, sell)
 
-    async def margin_for(self, symbol: Instrument | str, **size: Unpack[Size]) -> ExpectedMargin:
+    async def margin_for(self, symbol: Symbol | str, **size: Unpack[Size]) -> ExpectedMargin:
         """The same reckoned here, to the last digit: nothing is asked once prices are there.
 
         units x marginRate / leverage: the rate of the base asset by the price of the side, and the
@@ -73,18 +70,18 @@ class Estimates(Standing):
         if not self.trader.leverage_in_cents:
             raise InvalidOrder("the server does not say which leverage the account has")
         await self._prepare(traded)
-        tiers = await self._tiers(traded.details)
+        tiers = await self._tiers(traded)
 
         def reckon() -> tuple[int, int] | None:
             expect = self._valuation.expected_margin
-            buy, sell = (expect(traded.details, side, volume, tiers) for side in (BUY, SELL))
+            buy, sell = (expect(traded, side, volume, tiers) for side in (BUY, SELL))
             return None if buy is None or sell is None else (buy, sell)
 
         both: tuple[int, int] = await self._known(reckon)
         return ExpectedMargin(*map(self._valuation.money, both))
 
     async def commission_for(
-        self, symbol: Instrument | str, side: ProtoOATradeSide, **size: Unpack[Size]
+        self, symbol: Symbol | str, side: ProtoOATradeSide, **size: Unpack[Size]
     ) -> Decimal:
         """What one deal would be charged now, as a negative amount; closing it costs again.
 
@@ -93,13 +90,13 @@ class Estimates(Standing):
         traded = self._traded(symbol)
         volume = traded.volume(**size)
         await self._prepare(traded)
-        rates: Rates = await self._known(lambda: self._valuation.rates(traded.details, side))
+        rates: Rates = await self._known(lambda: self._valuation.rates(traded, side))
         fee = costs.commission(traded.details, volume, rates, self._book.money_digits)
         if fee is None:
             raise InvalidOrder(f"no symbols lead from US dollars: {traded.name} is charged in them")
         return self._valuation.money(fee)
 
-    async def quote_rate(self, symbol: Instrument) -> Decimal:
+    async def quote_rate(self, symbol: Symbol) -> Decimal:
         """What the quote asset of a symbol is worth in the deposit currency, at mid prices now.
 
         Subscribes to what it takes, and waits for the first prices.
@@ -108,17 +105,15 @@ class Estimates(Standing):
         if ways is None:
             raise InvalidOrder(f"{symbol.name} has no quote asset")
         await self._upkeep.watch(symbol.id)
-        rate: Fraction = await self._known(lambda: self._upkeep.prices.rate(*ways))
+        rate: Fraction = await self._known(lambda: self._valuation.rate(*ways))
         return Decimal(rate.numerator) / Decimal(rate.denominator)
 
-    def _traded(self, symbol: Instrument | str) -> Instrument:
+    def _traded(self, symbol: Symbol | str) -> Symbol:
         return self.symbol(symbol) if isinstance(symbol, str) else symbol
 
-    async def _prepare(self, symbol: Instrument) -> None:
+    async def _prepare(self, symbol: Symbol) -> None:
         """Subscribe to the symbol and to all that its rates are reckoned from."""
-        await self._upkeep.watch(symbol.id)
-        for way in sorted(self._valuation.ways(symbol.details)):
-            await self._upkeep.watch_way(*way)
+        await self._upkeep.watch(symbol.id, *sorted(self._valuation.ways(symbol)))
 
     async def _known(self, reckon: Callable[[], T | None]) -> T:
         """Wait until something can be reckoned, and do so."""
@@ -132,9 +127,9 @@ class Estimates(Standing):
         assert known is not None, "the wait is over"
         return known
 
-    async def _tiers(self, symbol: ProtoOASymbol) -> Sequence[ProtoOADynamicLeverageTier]:
+    async def _tiers(self, symbol: Symbol) -> Sequence[ProtoOADynamicLeverageTier]:
         """Those of the symbol's dynamic leverage, asked for once; none if it has none."""
-        number = symbol.leverage_id
+        number = symbol.details.leverage_id
         if number is None:
             return ()
         tiers = self._leverages.get(number)

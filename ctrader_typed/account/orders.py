@@ -5,7 +5,6 @@ Knows no connection and no account.
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
 from typing import Any, Final, Literal, TypedDict
@@ -19,7 +18,8 @@ from ..proto import (
     ProtoOATimeInForce,
     ProtoOATradeSide,
 )
-from .instrument import PRICE_DIGITS, Instrument, Number, number
+from ..symbols import Symbol
+from ..units import PRICE_DIGITS, Number, Time, milliseconds, number
 from .position import Position
 
 
@@ -71,13 +71,13 @@ _AT_ONCE = (ProtoOAOrderType.MARKET, ProtoOAOrderType.MARKET_RANGE)
 
 def new_order(
     account_id: int,
-    symbol: Instrument,
+    symbol: Symbol,
     side: ProtoOATradeSide,
     kind: ProtoOAOrderType,
     terms: Terms,
     *,
     price: Number | None = None,
-    expires: datetime | None = None,
+    expires: Time | None = None,
     slippage_points: int | None = None,
     quote_rate: Decimal | None = None,
 ) -> ProtoOANewOrderReq:
@@ -119,7 +119,7 @@ def new_order(
 
 
 def _level(
-    symbol: Instrument,
+    symbol: Symbol,
     side: ProtoOATradeSide,
     kind: ProtoOAOrderType,
     leg: str,
@@ -157,7 +157,7 @@ def _level(
 
 
 def _by_money(
-    symbol: Instrument, leg: str, value: Number, volume: int, quote_rate: Decimal | None
+    symbol: Symbol, leg: str, value: Number, volume: int, quote_rate: Decimal | None
 ) -> int:
     """The greatest distance on the grid at which no more than this is lost or won."""
     money = number(value, f"{leg}_money")
@@ -198,27 +198,20 @@ def _priced(
     return fields
 
 
-def _lasting(kind: ProtoOAOrderType, expires: datetime | None) -> dict[str, Any]:
+def _lasting(kind: ProtoOAOrderType, expires: Time | None) -> dict[str, Any]:
     if expires is None:
         return {}
     if kind in _AT_ONCE:
         raise InvalidOrder("an order at the market does not expire")
     return {
-        "expiration_timestamp": milliseconds(expires),
+        "expiration_timestamp": milliseconds(expires, "expires"),
         "time_in_force": ProtoOATimeInForce.GOOD_TILL_DATE,
     }
 
 
-def milliseconds(at: datetime) -> int:
-    """An aware time in ms since the Unix epoch; InvalidOrder for a naive one."""
-    if at.tzinfo is None:
-        raise InvalidOrder(f"{at!r} names no time zone")
-    return round(at.timestamp() * 1000)
-
-
 def amend_position(
     account_id: int,
-    symbol: Instrument,
+    symbol: Symbol,
     position: Position,
     *,
     stop_loss: Number | Kept | None = KEEP,
@@ -257,5 +250,5 @@ def amend_position(
     )
 
 
-def _given(symbol: Instrument, leg: str, value: Number | None) -> float | None:
+def _given(symbol: Symbol, leg: str, value: Number | None) -> float | None:
     return None if value is None else float(symbol.price(value, leg))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from html import escape
 
-from ..proto import ProtoOALightSymbol
+from ..symbols import Catalogue
 from .position import Position
 from .valuation import Profit
 
@@ -16,20 +16,18 @@ _HEAD = ("position", "symbol", "side", "units", "price", "stop loss", "take prof
 def table(
     title: str,
     positions: Iterable[tuple[Position, Profit | None]],
-    lights: Mapping[int, ProtoOALightSymbol],
+    symbols: Catalogue,
 ) -> str:
     """HTML: a line, and a row for each position."""
-    rows = "".join(_row("td", _cells(each, profit, lights)) for each, profit in positions)
+    rows = "".join(_row("td", _cells(each, profit, symbols)) for each, profit in positions)
     return f"<p>{escape(title)}</p><table>{_row('th', _HEAD)}{rows}</table>"
 
 
-def _cells(
-    position: Position, profit: Profit | None, lights: Mapping[int, ProtoOALightSymbol]
-) -> tuple[object, ...]:
-    light = lights.get(position.symbol_id)
+def _cells(position: Position, profit: Profit | None, symbols: Catalogue) -> tuple[object, ...]:
+    symbol = symbols.get(position.symbol_id)
     return (
         position.position_id,
-        position.symbol_id if light is None else light.symbol_name,
+        position.symbol_id if symbol is None else symbol.name,
         position.side.name,
         Decimal(position.volume) / 100,
         position.price,

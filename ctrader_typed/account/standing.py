@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
-from difflib import get_close_matches
 from types import MappingProxyType
 
 import trio
 
 from ..client import Client
+from ..market import SpotFeed
 from ..proto import ProtoOADynamicLeverageTier, ProtoOAOrder, ProtoOATrader
+from ..symbols import Catalogue, Symbol
 from . import arithmetic
 from .changes import Change
-from .instrument import Instrument
 from .position import Position
 from .upkeep import Upkeep
 from .valuation import Profit
@@ -69,21 +69,20 @@ class Standing:
         return self._book.in_step
 
     @property
-    def symbols(self) -> Mapping[int, Instrument]:
-        """The symbols that can be traded, by their ids."""
-        return MappingProxyType(self._upkeep.symbols)
+    def symbols(self) -> Catalogue:
+        """What can be traded: `symbols["EURUSD"]`, `for symbol in symbols`; kept up to date."""
+        return self._upkeep.catalogue
 
-    def symbol(self, name: str | int) -> Instrument:
-        """A symbol by its name or id; KeyError names those that are spelt alike."""
-        symbols = self._upkeep.symbols
-        if isinstance(name, int):
-            return symbols[name]
-        for symbol in symbols.values():
-            if symbol.name == name:
-                return symbol
-        names = [symbol.name for symbol in symbols.values()]
-        near = ", ".join(get_close_matches(name.upper(), names)) or "none"
-        raise KeyError(f"there is no symbol {name!r}; spelt alike: {near}")
+    def symbol(self, name: str | int) -> Symbol:
+        """A symbol by its name or id, as it is now; UnknownName, a KeyError, names those that are
+        spelt alike.
+        """
+        return self._upkeep.catalogue[name]
+
+    @property
+    def feed(self) -> SpotFeed:
+        """The prices of this account: its own subscriptions and the trader's are shared there."""
+        return self._upkeep.feed
 
     # --- what it is worth ---
 

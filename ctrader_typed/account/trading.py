@@ -5,7 +5,6 @@ Decides nothing: `orders` refuses what can be refused here, `client.place` follo
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Unpack
 
 from ..errors import InvalidOrder
@@ -19,9 +18,10 @@ from ..proto import (
     ProtoOAOrderType,
     ProtoOATradeSide,
 )
+from ..symbols import Symbol
+from ..units import Number, Time, milliseconds
 from .estimates import Estimates
-from .instrument import Instrument, Number
-from .orders import KEEP, Kept, Size, Terms, amend_position, milliseconds, new_order
+from .orders import KEEP, Kept, Size, Terms, amend_position, new_order
 from .position import Position
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
@@ -31,25 +31,25 @@ _KIND = ProtoOAOrderType
 class Trading(Estimates):
     """The orders of an account.
 
-    A symbol is an `Instrument` or its name. Sizes and levels are Decimal, int or str, and `Terms`
-    says what there is. All return the handle of `client.place` once the server has taken the order,
-    and raise what that raises; InvalidOrder, a ValueError, before anything is sent. Cancelling is
-    as there, too.
+    A symbol is a `Symbol` or its name. Sizes and levels are Decimal, int or str, and `Terms` says
+    what there is. All return the handle of `client.place` once the server has taken the order, and
+    raise what that raises; InvalidValue (InvalidOrder is one), a ValueError, before anything is
+    sent. Cancelling is as there, too.
     """
 
     # --- new ---
 
-    async def buy(self, symbol: Instrument | str, **terms: Unpack[Terms]) -> Order:
+    async def buy(self, symbol: Symbol | str, **terms: Unpack[Terms]) -> Order:
         """Buy at the market: `await account.buy("EURUSD", lots="0.10", stop_loss_pips=20)`."""
         return await self._new(symbol, BUY, _KIND.MARKET, terms)
 
-    async def sell(self, symbol: Instrument | str, **terms: Unpack[Terms]) -> Order:
+    async def sell(self, symbol: Symbol | str, **terms: Unpack[Terms]) -> Order:
         """Sell at the market."""
         return await self._new(symbol, SELL, _KIND.MARKET, terms)
 
     async def market_range(
         self,
-        symbol: Instrument | str,
+        symbol: Symbol | str,
         side: ProtoOATradeSide,
         price: Number,
         slippage_points: int,
@@ -61,11 +61,11 @@ class Trading(Estimates):
 
     async def limit(
         self,
-        symbol: Instrument | str,
+        symbol: Symbol | str,
         side: ProtoOATradeSide,
         price: Number,
         *,
-        expires: datetime | None = None,
+        expires: Time | None = None,
         **terms: Unpack[Terms],
     ) -> Order:
         """Wait for a price at least as good as this one, until `expires` if that is given."""
@@ -73,11 +73,11 @@ class Trading(Estimates):
 
     async def stop(
         self,
-        symbol: Instrument | str,
+        symbol: Symbol | str,
         side: ProtoOATradeSide,
         price: Number,
         *,
-        expires: datetime | None = None,
+        expires: Time | None = None,
         **terms: Unpack[Terms],
     ) -> Order:
         """At the market once this price is reached."""
@@ -85,12 +85,12 @@ class Trading(Estimates):
 
     async def stop_limit(
         self,
-        symbol: Instrument | str,
+        symbol: Symbol | str,
         side: ProtoOATradeSide,
         price: Number,
         slippage_points: int,
         *,
-        expires: datetime | None = None,
+        expires: Time | None = None,
         **terms: Unpack[Terms],
     ) -> Order:
         """Once this price is reached, no further than some points from it."""
@@ -101,13 +101,13 @@ class Trading(Estimates):
 
     async def _new(
         self,
-        symbol: Instrument | str,
+        symbol: Symbol | str,
         side: ProtoOATradeSide,
         kind: ProtoOAOrderType,
         terms: Terms,
         price: Number | None = None,
         *,
-        expires: datetime | None = None,
+        expires: Time | None = None,
         slippage_points: int | None = None,
     ) -> Order:
         traded = self._traded(symbol)
@@ -156,7 +156,7 @@ class Trading(Estimates):
         order: ProtoOAOrder | int,
         *,
         price: Number | None = None,
-        expires: datetime | None = None,
+        expires: Time | None = None,
         **size: Unpack[Size],
     ) -> Order:
         """Change a pending order's price, expiry or size; its levels and flags are sent again."""
@@ -167,7 +167,9 @@ class Trading(Estimates):
             limit = float(symbol.price(price))
         elif price is not None:
             stop = float(symbol.price(price))
-        expiry = current.expiration_timestamp if expires is None else milliseconds(expires)
+        expiry = (
+            current.expiration_timestamp if expires is None else milliseconds(expires, "expires")
+        )
         volume = symbol.volume(**size) if size else current.trade_data.volume
         relative = current.relative_stop_loss, current.relative_take_profit
         return await self._client.place(
@@ -211,7 +213,7 @@ class Trading(Estimates):
             )
         )
 
-    async def close_all(self, symbol: Instrument | str | None = None) -> list[Order]:
+    async def close_all(self, symbol: Symbol | str | None = None) -> list[Order]:
         """Close every position, or those of a symbol, one after the other; pending orders stay.
 
         What is refused raises, and those that follow are then not closed.

@@ -9,31 +9,19 @@ import copy
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import trio
 
 from ..client import Client
 from ..errors import ConnectionLost, CTraderError, ServerError, SlowSubscriber
+from ..market import Quote, SpotFeed
 from ..message import Message
 from ..net.subscriptions import EventStream
-from ..proto import (
-    ProtoOAAssetListReq,
-    ProtoOALightSymbol,
-    ProtoOAReconcileReq,
-    ProtoOASpotEvent,
-    ProtoOASubscribeSpotsReq,
-    ProtoOASymbolByIdReq,
-    ProtoOASymbolsForConversionReq,
-    ProtoOASymbolsListReq,
-    ProtoOATraderReq,
-)
+from ..proto import ProtoOAReconcileReq, ProtoOASymbolChangedEvent, ProtoOATraderReq
+from ..symbols import Catalogue
 from ..wire.notices import Gap
-from ..wire.overflow import conflate_spots
 from .book import EVENTS, Book
 from .changes import Change
-from .instrument import Instrument
-from .prices import Prices
 from .valuation import Valuation
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -41,12 +29,6 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 PATIENCE = 10.0
 """Seconds that a session which was lost may take to come back before the server is asked anyway."""
-
-BATCH = 100
-"""Symbols described by one request; 50 to 200 were seen to work."""
-
-ALREADY = frozenset({"ALREADY_SUBSCRIBED"})
-"""INVALID_REQUEST with "Already subscribed" was seen for the same (2020)."""
 
 
 class Upkeep:
@@ -59,20 +41,19 @@ class Upkeep:
         self._client = client
         self._account_id = account_id
         self.book = Book()
-        self.prices = Prices()
-        self.lights: dict[int, ProtoOALightSymbol] = {}
-        self.symbols: dict[int, Instrument] = {}
-        self.assets: dict[str, int] = {}
-        self.valuation = Valuation(self.book, self.prices, self.lights, self.assets)
+        self.catalogue = Catalogue(account_id)
+        self.feed = SpotFeed(client, account_id)
+        self.valuation = Valuation(self.book, self.catalogue, self.feed.quote)
         self._watched: set[int] = set()
-        self._events: EventStream[Message] = client.events(*EVENTS, account=account_id)
-        self._spots: EventStream[ProtoOASpotEvent] = client.events(
-            ProtoOASpotEvent, account=account_id, overflow=conflate_spots
+        self._events: EventStream[Message] = client.events(
+            *EVENTS, ProtoOASymbolChangedEvent, account=account_id
         )
+        self._quotes = EventStream[Quote](self.feed.hub, (Quote,), 1, "drop_oldest")
         self._listeners: list[trio.MemorySendChannel[Change]] = []
         self._news = trio.lowlevel.ParkingLot()
         self._closing = trio.Event()
         self._failure: CTraderError | None = None
+        self._end = ConnectionLost("the client is closed")
 
     async def start(self) -> None:
         """Run beside the client, and return once it is in step. Raises what the server refuses."""
@@ -118,25 +99,31 @@ class Upkeep:
     # --- what comes in ---
 
     def drain(self) -> None:
-        """Apply what has come in. Without a session nobody knows what has not."""
-        for stream in (self._events, self._spots):
-            while True:
-                try:
-                    self._take(stream, stream.take())
-                except trio.WouldBlock:
-                    break
-                except SlowSubscriber as slow:
-                    self._lose(str(slow))
+        """Apply what has come in, and let others see it. Without a session nobody knows what has
+        not.
+        """
+        took = False
+        while True:
+            try:
+                self._take(self._events.take())
+            except trio.WouldBlock:
+                break
+            except SlowSubscriber as slow:
+                self._lose(str(slow))
+            took = True
         if (reason := self._events.interrupted) is not None:
             self._lose(reason)
+        if took:  # who was woken by it finds nothing any more
+            self._news.unpark_all()
 
-    def _take(self, stream: EventStream[Any], event: Message | Gap) -> None:
-        if isinstance(event, ProtoOASpotEvent):
-            self.prices.apply(event)
-        elif not isinstance(event, Gap):
-            self._tell(self.book.apply(event))
-        elif stream is self._events:  # prices come again by themselves
+    def _take(self, event: Message | Gap) -> None:
+        if isinstance(event, Gap):
             self._lose(event.reason)
+            self.catalogue.changed()
+        elif isinstance(event, ProtoOASymbolChangedEvent):
+            self.catalogue.changed(event.symbol_id)
+        else:
+            self._tell(self.book.apply(event))
 
     def _lose(self, reason: str) -> None:
         self._tell(self.book.lose(reason))
@@ -146,28 +133,34 @@ class Upkeep:
             for change in changes:
                 listener.send_nowait(change)
 
-    async def _follow(self, stream: EventStream[Message] | EventStream[ProtoOASpotEvent]) -> None:
+    async def _follow(self) -> None:
         while True:
             try:
-                self._take(stream, await anext(stream))
+                self._take(await anext(self._events))
             except SlowSubscriber as slow:
                 self._lose(str(slow))
             self.drain()
             self._news.unpark_all()
 
+    async def _hear(self) -> None:
+        """Who waits for prices is woken by them."""
+        async for _ in self._quotes:
+            self._news.unpark_all()
+
     async def run(self) -> None:
         """Follow the events, ask for what is missing; until the client is closed."""
         try:
-            async with self._events, self._spots, trio.open_nursery() as nursery:
-                nursery.start_soon(self._follow, self._events)
-                nursery.start_soon(self._follow, self._spots)
+            async with self._events, self._quotes, trio.open_nursery() as nursery:
+                nursery.start_soon(self._follow)
+                nursery.start_soon(self._hear)
                 nursery.start_soon(self._tend)
                 await self._closing.wait()
                 nursery.cancel_scope.cancel()
         except* ConnectionLost as lost:
-            self._fail(_first(lost))
+            self._end = _first(lost)
         finally:
-            self._lose("the client is closed")
+            self._lose(str(self._end))
+            self._fail(self._end)
             for listener in self._listeners:
                 listener.close()
             self._listeners.clear()
@@ -178,11 +171,14 @@ class Upkeep:
         """Ask the server for whatever is missing, again after a pause where it refuses."""
         pauses = iter(PAUSES)
         while True:
+            there = False
             try:
                 await self._client.connected()
-                await self._session()
+                there = await self._session()
                 await self._ask()
             except ServerError as error:
+                if there and self._events.interrupted is not None:
+                    continue  # the session was lost meanwhile
                 self._fail(error)
                 await trio.sleep(next(pauses, PAUSES[-1]))
             except ConnectionLost:
@@ -193,23 +189,27 @@ class Upkeep:
                 if self.tended():
                     await self._news.park()
 
-    async def _session(self) -> None:
+    async def _session(self) -> bool:
         """Give the client a moment to get the account's session back: it does so by itself."""
         with trio.move_on_after(PATIENCE):
             while self._events.interrupted is not None:
                 await self._news.park()
+        return self._events.interrupted is None
 
     def _fail(self, error: CTraderError) -> None:
         self._failure = error
         self._news.unpark_all()
 
     async def _ask(self) -> None:
-        await self._describe()
+        """The books come before what has changed in the catalogue, but for the first time."""
+        if not self.catalogue.symbols:
+            await self.catalogue.refresh(self._client)
         self.drain()
         if not self.book.in_step:
             await self._reconcile()
         for symbol_id in self._wanting():
             await self.watch(symbol_id)
+        await self.catalogue.refresh(self._client)
 
     async def _reconcile(self) -> None:
         account = self._account_id
@@ -219,68 +219,41 @@ class Upkeep:
         self.drain()
         self._tell(self.book.reconcile(trader, standing))
 
-    async def _describe(self) -> None:
-        """The symbols that are listed, and are not described yet."""
-        account = self._account_id
-        if not self.lights:
-            answer = await self._client.request(
-                ProtoOASymbolsListReq(ctid_trader_account_id=account)
-            )
-            assets = await self._client.request(ProtoOAAssetListReq(ctid_trader_account_id=account))
-            self.assets.update((asset.name, asset.asset_id) for asset in assets.asset)
-            self.lights.update((light.symbol_id, light) for light in answer.symbol)
-        missing = sorted(self.lights.keys() - self.symbols.keys())
-        for start in range(0, len(missing), BATCH):
-            batch = missing[start : start + BATCH]
-            described = await self._client.request(
-                ProtoOASymbolByIdReq(ctid_trader_account_id=account, symbol_id=batch)
-            )
-            for details in described.symbol:
-                light = self.lights[details.symbol_id]
-                self.symbols[details.symbol_id] = Instrument(light, details)
-        for unknown in set(missing) - self.symbols.keys():
-            del self.lights[unknown]  # listed, but not described: not to be asked for for ever
-
     # --- prices ---
 
     def _wanting(self) -> list[int]:
-        """The symbols with positions whose prices nobody has seen to."""
+        """The symbols with positions whose prices, or chains to the deposit currency, are not
+        there.
+        """
         traded = {position.symbol_id for position in self.book.positions.values()}
-        return sorted(traded - self._watched)
+        return sorted(number for number in traded if not self._is_watched(number))
 
-    async def watch(self, symbol_id: int) -> None:
-        """Subscribe to a symbol and to those that convert its profit, unless that was done."""
-        if symbol_id in self._watched:
-            return
+    def _is_watched(self, symbol_id: int) -> bool:
+        ways = self.valuation.conversion(symbol_id)
+        chain = None if ways is None else self.catalogue.known_chain(*ways)
+        if ways is not None and chain is None:
+            return False
+        return all(map(self._is_held, (symbol_id, *(chain.symbol_ids if chain else ()))))
+
+    def _is_held(self, symbol_id: int) -> bool:
+        """Whether it is subscribed to here, and the server has not taken that away."""
+        return symbol_id in self._watched and self.feed.quote(symbol_id) is not None
+
+    async def watch(self, symbol_id: int, *others: tuple[int, int]) -> None:
+        """Subscribe to a symbol, to those that convert its profit, and to those that lead from one
+        asset to another; for as long as the client lives.
+        """
         await self._subscribe(symbol_id)
         ways = self.valuation.conversion(symbol_id)
-        if ways is not None:
-            await self.watch_way(*ways)
-        self._watched.add(symbol_id)
+        for first, last in others if ways is None else (ways, *others):
+            chain = await self.catalogue.chain(self._client, first, last)
+            await self._subscribe(*chain.symbol_ids)
 
-    async def watch_way(self, first: int, last: int) -> None:
-        """Subscribe to the symbols that lead from one asset to another."""
-        if self.prices.chain(first, last) is None:
-            answer = await self._client.request(
-                ProtoOASymbolsForConversionReq(
-                    ctid_trader_account_id=self._account_id,
-                    first_asset_id=first,
-                    last_asset_id=last,
-                )
-            )
-            self.prices.learn(first, last, answer.symbol)
-        for light in self.prices.chain(first, last) or ():
-            await self._subscribe(light.symbol_id)
-
-    async def _subscribe(self, symbol_id: int) -> None:
-        request = ProtoOASubscribeSpotsReq(
-            ctid_trader_account_id=self._account_id, symbol_id=[symbol_id]
-        )
-        try:
-            await self._client.request(request)
-        except ServerError as error:
-            if error.code not in ALREADY and "lready subscribed" not in str(error):
-                raise
+    async def _subscribe(self, *symbol_ids: int) -> None:
+        fresh = [number for number in symbol_ids if not self._is_held(number)]
+        if fresh:
+            await self.feed.acquire([self.catalogue.get(number) or number for number in fresh])
+            self._watched.update(fresh)
 
 
 def _first(group: BaseExceptionGroup[ConnectionLost]) -> ConnectionLost:

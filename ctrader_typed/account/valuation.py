@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from ..market import Quote
 from ..proto import (
     ProtoOAAccountType,
     ProtoOADynamicLeverageTier,
-    ProtoOALightSymbol,
-    ProtoOASymbol,
     ProtoOATotalMarginCalculationType,
     ProtoOATradeSide,
 )
+from ..symbols import Catalogue, Symbol
+from ..units import PRICE_SCALE, VOLUME_SCALE, mid, money_of
 from . import arithmetic
-from .arithmetic import PRICE_SCALE, VOLUME_SCALE
 from .book import Book
 from .costs import Rates, minimum_in_quote
 from .position import Position
-from .prices import Prices
 
 USD = "USD"
 
@@ -42,25 +41,54 @@ class Valuation:
     """A book and what is needed to value it."""
 
     book: Book
-    prices: Prices
-    lights: Mapping[int, ProtoOALightSymbol]
-    assets: Mapping[str, int] = field(default_factory=dict[str, int])
-    """The ids of assets by their names."""
+    catalogue: Catalogue
+    quote: Callable[[int], Quote | None]
+    """The last quote of a symbol, by its id."""
 
     def money(self, amount: int) -> Decimal:
         """An amount of the account as the decimal that it stands for."""
-        return Decimal(amount).scaleb(-self.book.money_digits)
+        return money_of(amount, self.book.money_digits)
+
+    # --- prices ---
+
+    def closing(self, symbol_id: int, side: ProtoOATradeSide) -> int | None:
+        """What a position of this side closes at: bid for BUY, ask for SELL; in 1/100000."""
+        quote = self.quote(symbol_id)
+        if quote is None:
+            return None
+        return quote.bid if side == ProtoOATradeSide.BUY else quote.ask
+
+    def opening(self, symbol_id: int, side: ProtoOATradeSide) -> int | None:
+        """What an order of this side fills at: ask for BUY, bid for SELL; in 1/100000."""
+        quote = self.quote(symbol_id)
+        if quote is None:
+            return None
+        return quote.ask if side == ProtoOATradeSide.BUY else quote.bid
+
+    def rate(self, first: int, last: int) -> Fraction | None:
+        """What one unit of an asset is worth in another, at mid prices; None while one is missing,
+        or the chain of symbols.
+        """
+        chain = self.catalogue.known_chain(first, last)
+        return None if chain is None else chain.rate(self._mid)
+
+    def _mid(self, symbol_id: int) -> Fraction | None:
+        quote = self.quote(symbol_id)
+        return None if quote is None else mid(quote.bid, quote.ask)
 
     def conversion(self, symbol_id: int) -> tuple[int, int] | None:
         """From which asset to which profits of a symbol are converted; None if none is known.
 
         The stake of a spread bet is in the deposit currency itself.
         """
-        trader, light = self.book.trader, self.lights.get(symbol_id)
-        if trader is None or light is None or light.quote_asset_id is None:
+        trader, quote = self.book.trader, self._quote_asset(symbol_id)
+        if trader is None or quote is None:
             return None
-        deposit = trader.deposit_asset_id
-        return deposit if self.spread_betting else light.quote_asset_id, deposit
+        return trader.deposit_asset_id if self.spread_betting else quote, trader.deposit_asset_id
+
+    def _quote_asset(self, symbol_id: int) -> int | None:
+        symbol = self.catalogue.get(symbol_id)
+        return None if symbol is None else symbol.light.quote_asset_id
 
     @property
     def spread_betting(self) -> bool:
@@ -71,8 +99,8 @@ class Valuation:
     def unrealised(self, position: Position) -> tuple[int, int] | None:
         """Gross and net profit as amounts; None while a price is missing."""
         ways = self.conversion(position.symbol_id)
-        closing = self.prices.closing(position.symbol_id, position.side)
-        rate = None if ways is None else self.prices.rate(*ways)
+        closing = self.closing(position.symbol_id, position.side)
+        rate = None if ways is None else self.rate(*ways)
         if closing is None or rate is None:
             return None
         digits = self.book.money_digits
@@ -123,60 +151,66 @@ class Valuation:
 
     # --- deals that might be made ---
 
-    def ways(self, symbol: ProtoOASymbol) -> set[tuple[int, int]]:
+    def ways(self, symbol: Symbol) -> set[tuple[int, int]]:
         """All conversions, from asset to asset, that `rates` makes use of."""
-        trader, light = self.book.trader, self.lights.get(symbol.symbol_id)
-        profits, usd = self.conversion(symbol.symbol_id), self.assets.get(USD)
-        if trader is None or light is None or light.quote_asset_id is None or profits is None:
+        trader, quote = self.book.trader, symbol.light.quote_asset_id
+        profits, usd = self.conversion(symbol.id), self._asset(USD)
+        if trader is None or quote is None or profits is None:
             return set()
         ways = {profits}
         if usd is not None:
-            ways |= {(light.quote_asset_id, usd), (usd, trader.deposit_asset_id)}
+            ways |= {(quote, usd), (usd, trader.deposit_asset_id)}
         if (least := self._minimum_asset(symbol)) is not None:
             ways.add((least, trader.deposit_asset_id))
         return ways
 
-    def _minimum_asset(self, symbol: ProtoOASymbol) -> int | None:
-        if minimum_in_quote(symbol) or not symbol.precise_min_commission:
-            return None
-        return self.assets.get(symbol.min_commission_asset_or_default)
+    def _asset(self, name: str) -> int | None:
+        for asset in self.catalogue.assets.values():
+            if asset.name == name:
+                return asset.asset_id
+        return None
 
-    def rates(self, symbol: ProtoOASymbol, side: ProtoOATradeSide) -> Rates | None:
+    def _minimum_asset(self, symbol: Symbol) -> int | None:
+        details = symbol.details
+        if minimum_in_quote(details) or not details.precise_min_commission:
+            return None
+        return self._asset(details.min_commission_asset_or_default)
+
+    def rates(self, symbol: Symbol, side: ProtoOATradeSide) -> Rates | None:
         """What a deal of this side would be reckoned with now; None while a price is missing."""
-        trader, profits = self.book.trader, self.conversion(symbol.symbol_id)
-        opening = self.prices.opening(symbol.symbol_id, side)
-        quote = None if profits is None else self.prices.rate(*profits)
+        trader, profits = self.book.trader, self.conversion(symbol.id)
+        opening = self.opening(symbol.id, side)
+        quote = None if profits is None else self.rate(*profits)
         if trader is None or opening is None or quote is None:
             return None
         price, deposit = Fraction(opening, PRICE_SCALE), trader.deposit_asset_id
-        usd, least = self.assets.get(USD), self._minimum_asset(symbol)
-        margin = price if self.spread_betting else self._base_rate(symbol.symbol_id, price, deposit)
+        usd, least = self._asset(USD), self._minimum_asset(symbol)
+        margin = price if self.spread_betting else self._base_rate(symbol, price, deposit)
         if margin is None:
             return None
         return Rates(
             price,
             quote,
             margin,
-            base_to_usd=None if usd is None else self._base_rate(symbol.symbol_id, price, usd),
-            usd=None if usd is None else self.prices.rate(usd, deposit),
-            minimum=None if least is None else self.prices.rate(least, deposit),
+            base_to_usd=None if usd is None else self._base_rate(symbol, price, usd),
+            usd=None if usd is None else self.rate(usd, deposit),
+            minimum=None if least is None else self.rate(least, deposit),
         )
 
-    def _base_rate(self, symbol_id: int, price: Fraction, asset: int) -> Fraction | None:
+    def _base_rate(self, symbol: Symbol, price: Fraction, asset: int) -> Fraction | None:
         """What a unit of the base asset is worth: the side's price first, then as always.
 
         Recorded marginRates are the price of the deal's side.
         """
-        light = self.lights[symbol_id]
-        if light.base_asset_id == asset:
+        if symbol.light.base_asset_id == asset:
             return Fraction(1)
-        quote = light.quote_asset_id
-        rate = None if quote is None else self.prices.rate(quote, asset)
+        quote = symbol.light.quote_asset_id
+        rate = None if quote is None else self.rate(quote, asset)
         return None if rate is None else price * rate
 
     def expected_margin(
         self,
-        symbol: ProtoOASymbol,
+        symbol: Symbol,
         side: ProtoOATradeSide,
         volume: int,
         tiers: Sequence[ProtoOADynamicLeverageTier] = (),
@@ -194,7 +228,7 @@ class Valuation:
             open_now = sum(
                 p.volume
                 for p in self.book.positions.values()
-                if p.symbol_id == symbol.symbol_id and p.side == side
+                if p.symbol_id == symbol.id and p.side == side
             )
             dollars = rates.base_to_usd / VOLUME_SCALE
             before, added = open_now * dollars, volume * dollars

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+import trio
 
 from ctrader_typed import (
+    Client,
     Message,
     ProtoOAReconcileReq,
     ProtoOAReconcileRes,
     ProtoOASpotEvent,
-    ProtoOASymbol,
     ProtoOATraderReq,
     ProtoOATraderRes,
 )
 from ctrader_typed.account.book import EVENTS, Book
-from ctrader_typed.account.prices import Prices
 from ctrader_typed.account.valuation import Valuation
+from ctrader_typed.market import Quote
+from ctrader_typed.market.quote import merge
+from ctrader_typed.symbols import Symbol, load_catalogue
 from mockserver.broker.account import Terms
 from tests.broker.trading.harness import QUOTES, Session
+
+
+class _Client:
+    """What a catalogue needs of a client."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def request(self, request: Message) -> Message:
+        return self._session.ask(request)
 
 
 class Reckoned:
@@ -25,19 +39,21 @@ class Reckoned:
 
     def __init__(self, terms: Terms | None = None, **broker: Any) -> None:
         self.session = Session(terms, **broker)
-        self.book, self.prices = Book(), Prices()
-        catalogue = self.session.broker.catalogue
-        lights = {light.symbol_id: light for light in catalogue.light_symbols}
-        assets = {asset.name: asset.asset_id for asset in catalogue.assets}
-        self.valuation = Valuation(self.book, self.prices, lights, assets)
+        self.book, self.quotes = Book(), dict[int, Quote]()
         self.book.ask()
         self.book.reconcile(self._trader(), self._standing())
         for symbol_id, (bid, ask) in QUOTES.items():
             self._quote(symbol_id, bid, ask)
-        conversion = self.session.broker.market_data.conversion
-        for symbol in catalogue.symbols:
-            for first, last in self.valuation.ways(symbol):
-                self.prices.learn(first, last, conversion.chain(first, last))
+        client, account = cast("Client", _Client(self.session)), self.session.account_id
+
+        async def load() -> None:
+            self.catalogue = await load_catalogue(client, account)
+            self.valuation = Valuation(self.book, self.catalogue, self.quotes.get)
+            for symbol in self.catalogue:
+                for first, last in self.valuation.ways(symbol):
+                    await self.catalogue.chain(client, first, last)
+
+        trio.run(load)
 
     def _trader(self) -> ProtoOATraderRes:
         request = ProtoOATraderReq(ctid_trader_account_id=self.session.account_id)
@@ -51,11 +67,11 @@ class Reckoned:
         assert isinstance(answer, ProtoOAReconcileRes)
         return answer
 
-    def symbol(self, symbol_id: int) -> ProtoOASymbol:
-        return self.session.broker.catalogue.symbol(symbol_id)
+    def symbol(self, symbol_id: int) -> Symbol:
+        return self.catalogue[symbol_id]
 
     def tiers(self, symbol_id: int) -> Any:
-        leverage_id = self.symbol(symbol_id).leverage_id
+        leverage_id = self.symbol(symbol_id).details.leverage_id
         if leverage_id is None:
             return ()
         return self.session.broker.catalogue.dynamic_leverage(leverage_id).tiers
@@ -79,7 +95,7 @@ class Reckoned:
         event = ProtoOASpotEvent(
             ctid_trader_account_id=self.session.account_id, symbol_id=symbol_id, bid=bid, ask=ask
         )
-        self.prices.apply(event)
+        self.quotes[symbol_id] = merge(self.quotes.get(symbol_id, Quote(symbol_id)), event)
 
     def same_books(self) -> None:
         """The book is that of a fresh question."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -16,6 +15,7 @@ from ctrader_typed import (
     ProtoOASymbol,
     ProtoOATotalMarginCalculationType,
     ProtoOATradeSide,
+    units,
 )
 from ctrader_typed.account import arithmetic, costs
 from ctrader_typed.account.costs import Rates
@@ -67,8 +67,8 @@ def usd_per_lot(volume: int) -> int | None:
 
 def test_recorded_commissions_and_their_split() -> None:
     assert (usd_per_lot(200_000), usd_per_lot(300_000)) == (-5, -8)
-    assert (arithmetic.share(5, 1, 2), arithmetic.share(-5, 1, 2)) == (3, -3)
-    assert arithmetic.share(2772, 1, 100) == 28
+    assert (units.share(5, 1, 2), units.share(-5, 1, 2)) == (3, -3)
+    assert units.share(2772, 1, 100) == 28
 
 
 @pytest.mark.parametrize("how", [ProtoOACommissionType.PERCENTAGE_OF_VALUE, None])
@@ -126,12 +126,3 @@ def test_both_sides_of_a_symbol(how: ProtoOATotalMarginCalculationType, total: i
 def test_the_margin_level_is_in_percent() -> None:
     assert arithmetic.margin_level(1000, 500, 300) == 500
     assert arithmetic.margin_level(1000, 0, 0) is None
-
-
-@given(st.fractions())
-def test_halves_go_away_from_zero(value: Fraction) -> None:
-    rounded = arithmetic.half_away(value)
-    assert abs(rounded - value) <= Fraction(1, 2)
-    if abs(rounded - value) == Fraction(1, 2):
-        assert abs(rounded) > abs(value)
-    assert arithmetic.exact(0.1) == Fraction(Decimal("0.1"))

@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed import (
-    InvalidOrder,
+    InvalidValue,
     OrderStatus,
     ProtoOALightSymbol,
     ProtoOAOrderTriggerMethod,
     ProtoOASymbol,
     ProtoOATradeSide,
 )
-from ctrader_typed.account import Instrument
+from ctrader_typed.symbols import Symbol
 from mockserver.box import NETTED
 from tests.accounts import agrees, at_work
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 
-EURUSD = Instrument(
+EURUSD = Symbol(
     ProtoOALightSymbol(symbol_id=1, symbol_name="EURUSD"),
     ProtoOASymbol(
         symbol_id=1,
@@ -37,7 +37,7 @@ EURUSD = Instrument(
         max_volume=10_000_000_000,
     ),
 )
-BTC = Instrument(
+BTC = Symbol(
     ProtoOALightSymbol(symbol_id=2, symbol_name="BTCUSD"),
     ProtoOASymbol(symbol_id=2, digits=2, pip_position=1, lot_size=100, min_volume=1, step_volume=1),
 )
@@ -64,7 +64,7 @@ def test_sizes_in_three_ways() -> None:
     ],
 )
 def test_sizes_that_do_not_fit(size: dict[str, Any], text: str) -> None:
-    with pytest.raises(InvalidOrder, match=text):
+    with pytest.raises(InvalidValue, match=text):
         EURUSD.volume(**size)
 
 
@@ -72,16 +72,16 @@ def test_sizes_that_do_not_fit(size: dict[str, Any], text: str) -> None:
 def test_every_step_is_allowed_and_nothing_between(steps: int) -> None:
     volume = steps * 100_000
     assert EURUSD.volume(lots=Decimal(volume) / 10_000_000) == volume
-    with pytest.raises(InvalidOrder):
+    with pytest.raises(InvalidValue):
         EURUSD.volume(volume=volume + 1)
 
 
 def test_distances_on_their_grid() -> None:
     assert EURUSD.distance(pips=20) == 200
     assert BTC.distance(price="90.01") == 9_001_000  # recorded
-    with pytest.raises(InvalidOrder, match=r"nearest .* pips"):
+    with pytest.raises(InvalidValue, match=r"nearest .* pips"):
         EURUSD.distance(pips="1.25")
-    with pytest.raises(InvalidOrder, match=r"nearest 85287.* or 85287"):
+    with pytest.raises(InvalidValue, match=r"nearest 85287.* or 85287"):
         BTC.price("85287.205")
 
 
@@ -128,7 +128,7 @@ async def test_close_in_part_reverse_and_close_all(autojump_clock) -> None:
         (position,) = account.positions.values()
         await (await account.close(position, lots="0.04")).filled()
         assert account.positions[position.position_id].volume == 600_000
-        with pytest.raises(InvalidOrder, match="too much"):
+        with pytest.raises(InvalidValue, match="too much"):
             await account.close(position, lots="0.07")
         await (await account.reverse(position)).filled()
         (other,) = account.positions.values()
@@ -189,15 +189,15 @@ async def test_refused_before_anything_is_sent(
     terms: dict[str, Any], text: str, autojump_clock
 ) -> None:
     async with at_work() as (api, account, _):
-        with pytest.raises(InvalidOrder, match=text):
+        with pytest.raises(InvalidValue, match=text):
             await account.buy("EURUSD", **({"lots": "0.1"} | terms))
         assert list(api.orders) == []
-        with pytest.raises(InvalidOrder, match="must lie below"):
+        with pytest.raises(InvalidValue, match="must lie below"):
             await account.limit("EURUSD", BUY, "1.1", lots="0.1", stop_loss="1.2")
         naive = datetime(2030, 1, 1)  # noqa: DTZ001 - what is refused
-        with pytest.raises(InvalidOrder, match="names no time zone"):
+        with pytest.raises(InvalidValue, match="names no time zone"):
             await account.limit("EURUSD", BUY, "1.1", lots="0.1", expires=naive)
-        with pytest.raises(InvalidOrder, match="is not open"):
+        with pytest.raises(InvalidValue, match="is not open"):
             await account.close(1)
         with pytest.raises(KeyError, match="EURUSD"):
             account.symbol("EURUSDD")

@@ -8,9 +8,10 @@ from ctrader_typed import (
     KEEP,
     Account,
     Api,
+    Catalogue,
     Change,
+    ExpectedMargin,
     Fill,
-    Instrument,
     Order,
     Position,
     PositionClosed,
@@ -19,6 +20,7 @@ from ctrader_typed import (
     ProtoOAOrder,
     ProtoOATrader,
     ProtoOATradeSide,
+    Symbol,
 )
 
 
@@ -36,8 +38,16 @@ async def what_it_has(api: Api) -> None:
     assert_type(account.margin_level, Decimal | None)
     assert_type(account.profit, Profit | None)
     assert_type(account.in_step, bool)
-    assert_type(account.symbol("EURUSD"), Instrument)
-    assert_type(account.symbols, Mapping[int, Instrument])
+    assert_type(account.symbol("EURUSD"), Symbol)
+    assert_type(account.symbols, Catalogue)
+
+
+async def estimates(account: Account) -> None:
+    """Asked of the server, or reckoned here."""
+    assert_type(await account.expected_margin("EURUSD", lots="0.1"), ExpectedMargin)
+    assert_type(await account.margin_for("EURUSD", units=1000), ExpectedMargin)
+    assert_type(await account.commission_for("EURUSD", ProtoOATradeSide.BUY, lots=1), Decimal)
+    assert_type(await account.quote_rate(account.symbol(1)), Decimal)
 
 
 async def orders(account: Account) -> None:

@@ -1,0 +1,65 @@
+"""What a deal would bind and cost: reckoned beside the server, asked of it, and then made."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+import trio
+
+from ctrader_typed import InvalidValue
+from mockserver.box import HEDGED, NETTED, SPREAD_BETTING
+from tests.accounts import BUY, SELL, at_work
+
+
+@pytest.mark.parametrize("account_id", [HEDGED, NETTED, SPREAD_BETTING])
+async def test_what_is_reckoned_is_what_the_server_says(account_id: int, autojump_clock) -> None:
+    """While prices move, with positions on either side."""
+    async with at_work(account_id) as (_, account, _server):
+        for name in ("EURUSD", "USDJPY", "EURGBP", "XAUUSD", "EURUSD"):
+            for lots in ("0.1", "30"):
+                reckoned = await account.margin_for(name, lots=lots)
+                assert reckoned == await account.expected_margin(name, lots=lots)
+                assert reckoned.buy > 0
+            await (await account.sell(name, lots="0.02")).filled()
+            await trio.sleep(7)
+
+
+async def test_commission_is_that_of_the_deals(autojump_clock) -> None:
+    async with at_work() as (_, account, _server):
+        for name in ("EURUSD", "AUDUSD", "EURGBP"):
+            reckoned = await account.commission_for(name, BUY, lots="0.10")
+            order = await account.buy(name, lots="0.10")
+            await order.filled()
+            (deal,) = order.deals
+            assert reckoned == Decimal(deal.commission or 0) / 100
+            assert reckoned < 0
+            closing = await account.commission_for(name, SELL, lots="0.10")
+            assert order.position_id is not None
+            order = await account.close(order.position_id)
+            await order.filled()
+            (deal,) = order.deals
+            assert closing == Decimal(deal.commission or 0) / 100
+
+
+async def test_nothing_is_asked_for_a_size_that_cannot_be(autojump_clock) -> None:
+    async with at_work() as (api, account, _):
+        before = api.statistics().answered
+        with pytest.raises(InvalidValue, match="nearest"):
+            await account.expected_margin("EURUSD", lots="0.123")
+        with pytest.raises(InvalidValue, match="nearest"):
+            await account.margin_for("EURUSD", lots="0.123")
+        assert api.statistics().answered == before
+
+
+async def test_symbols_are_kept_up_to_date(autojump_clock) -> None:
+    """ProtoOASymbolChangedEvent loads a symbol again; so does a gap, which may have hidden one."""
+    async with at_work() as (_, account, server):
+        old = account.symbol("EURUSD")
+        changed = old.details.__replace__(max_volume=700_000)
+        server.broker.change_symbol(changed)
+        await trio.sleep(1)
+        assert account.symbol("EURUSD").max_volume == 700_000
+        assert account.symbols.fresh
+        with pytest.raises(InvalidValue, match=r"0.07 lots"):
+            await account.buy("EURUSD", lots="0.10")
