@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from itertools import repeat
-from operator import add
 from typing import Any, ClassVar, NamedTuple, Self
 
 from ..codec.columns import Columns
 from ..units import PRICE_DIGITS, price, utc
-from .columns import Column, column
+from .columns import Column, added, times
 from .periods import Period
 from .shown import shown_price, shown_time
 from .table import Table
@@ -107,11 +106,11 @@ class Bars(Table[Bar]):
             symbol_id,
             period,
             digits,
-            column(map(_MINUTE.__mul__, answer["utc_timestamp_in_minutes"]), "time"),
-            column(map(add, low, answer["delta_open"]), "open"),
-            column(map(add, low, answer["delta_high"]), "high"),
+            times(answer["utc_timestamp_in_minutes"], _MINUTE, "time"),
+            added(low, answer["delta_open"], "open"),
+            added(low, answer["delta_high"], "high"),
             low,
-            column(map(add, low, answer["delta_close"]), "close"),
+            added(low, answer["delta_close"], "close"),
             answer["volume"],
         )
 

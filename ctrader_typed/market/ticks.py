@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from itertools import accumulate, chain, islice, repeat, starmap
+from itertools import chain, islice, repeat, starmap
 from typing import Any, Literal, NamedTuple, Self
 
 from ..codec.columns import Columns
 from ..errors import InvalidValue
 from ..units import PRICE_DIGITS, price, utc
-from .columns import Column, column
+from .columns import Column, summed_up
 from .shown import shown_price, shown_time
 from .table import Row, Table
 
@@ -114,11 +114,8 @@ class Ticks(Table[Tick]):
         There, newest first, and from the second on both time and price as differences to the one
         before. Raises DecodeError for sums that do not fit in 64 bits.
         """
-        time = column(accumulate(answer["timestamp"]), "time")
-        values = column(accumulate(answer["tick"]), "price")
-        time.reverse()
-        values.reverse()
-        return cls(symbol_id, digits, side, time, values)
+        time = summed_up(answer["timestamp"], "time")
+        return cls(symbol_id, digits, side, time, summed_up(answer["tick"], "price"))
 
     @property
     def columns(self) -> tuple[Column, ...]:
