@@ -1,4 +1,4 @@
-"""An account in a trader's hands: how it stands, orders, and what they would cost.
+"""An account in a trader's hands: how it stands, orders and what they would cost, the market.
 
 Puts the parts together; does nothing itself.
 """
@@ -6,11 +6,12 @@ Puts the parts together; does nothing itself.
 from __future__ import annotations
 
 from ..client import Client
+from .feeds import Feeds
 from .shown import table
 from .trading import Trading
 
 
-class Account(Trading):
+class Account(Trading, Feeds):
     """An account, in step with the server for as long as its client lives. Made by `api.account()`.
 
     Whatever is read here has seen every event that has come in: after `await order.filled()` the

@@ -36,6 +36,11 @@ class Standing:
     # --- what it has ---
 
     @property
+    def client(self) -> Client:
+        """Whose account it is."""
+        return self._client
+
+    @property
     def account_id(self) -> int:
         """The ctidTraderAccountId."""
         return self._account_id

@@ -12,15 +12,28 @@ from ctrader_typed import (
     Change,
     ExpectedMargin,
     Fill,
+    Gap,
     Order,
     Position,
     PositionClosed,
     Profit,
     ProtoOADeal,
+    ProtoOADepositWithdraw,
     ProtoOAOrder,
     ProtoOATrader,
     ProtoOATradeSide,
     Symbol,
+)
+from ctrader_typed.market import (
+    BarEvent,
+    Bars,
+    Book,
+    MarketStream,
+    Quote,
+    QuoteTicks,
+    SpotFeed,
+    Store,
+    Ticks,
 )
 
 
@@ -48,6 +61,30 @@ async def estimates(account: Account) -> None:
     assert_type(await account.margin_for("EURUSD", units=1000), ExpectedMargin)
     assert_type(await account.commission_for("EURUSD", ProtoOATradeSide.BUY, lots=1), Decimal)
     assert_type(await account.quote_rate(account.symbol(1)), Decimal)
+
+
+async def prices(account: Account) -> None:
+    """A symbol, its name or its id, and several of them."""
+    eurusd = account.symbol("EURUSD")
+    assert_type(account.quotes(eurusd), MarketStream[Quote])
+    assert_type(account.quotes(["EURUSD", 2], gaps=True), MarketStream[Quote | Gap])
+    assert_type(account.live_bars("EURUSD", "M1", every=True), MarketStream[BarEvent])
+    assert_type(account.book(eurusd), MarketStream[Book])
+    assert_type(account.feed, SpotFeed)
+
+
+async def the_past(account: Account) -> None:
+    """In columns, and in lists."""
+    bars = await account.bars("EURUSD", "M1", start="2026-01-01", end="2026-02-01")
+    assert_type(bars, Bars)
+    assert_type(await account.ticks("EURUSD", "2026-01-01"), QuoteTicks)
+    assert_type(await account.ticks("EURUSD", "2026-01-01", side="bid"), Ticks)
+    assert_type(await account.deals("2026-01-01"), list[ProtoOADeal])
+    assert_type(await account.orders_history("2026-01-01"), list[ProtoOAOrder])
+    assert_type(await account.cash_flow("2026-01-01"), list[ProtoOADepositWithdraw])
+    assert_type(
+        await Store("history").sync(account, account.symbol(1), "M1", since="2026-01-01"), int
+    )
 
 
 async def orders(account: Account) -> None:
