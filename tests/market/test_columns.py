@@ -33,8 +33,7 @@ def both_ways(make: Make) -> list[int] | None:
 def outcome(make: Make) -> list[int] | None:
     try:
         return make().tolist()
-    except DecodeError as error:
-        assert str(error) == "price: a number does not fit in a column of 64 bits"
+    except DecodeError:
         return None
 
 
@@ -61,6 +60,17 @@ def test_times(some: list[int]) -> None:
 def test_summed_up(some: list[int]) -> None:
     a = array("q", some)
     assert both_ways(lambda: summed_up(a, "price")) == fitting(list(accumulate(a))[::-1])
+
+
+def test_the_column_is_named() -> None:
+    most = array("q", [(1 << 63) - 1])
+    for make in (
+        lambda: added(most, most, "price"),
+        lambda: times(most, 2, "price"),
+        lambda: summed_up(most * 2, "price"),
+    ):
+        with pytest.raises(DecodeError, match="price: a number does not fit in a column of 64"):
+            make()
 
 
 def test_numpy_is_used_where_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:

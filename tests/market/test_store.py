@@ -35,6 +35,7 @@ from ctrader_typed.market.resample import resample
 from ctrader_typed.market.series import Series
 from ctrader_typed.market.spans import clipped, in_both, joined, missing
 from ctrader_typed.market.store import Store
+from examples import store as example
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, standard_credentials
 from mockserver.broker.broker import Broker
 from mockserver.broker.catalogue import Catalogue
@@ -655,3 +656,10 @@ def test_without_pyarrow_it_says_what_to_install(
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingLibrary, match=r'pip install "ctrader-typed\[parquet\]"'):
         store.add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + HOUR))
+
+
+async def test_the_example_runs(capsys: pytest.CaptureFixture[str], autojump_clock) -> None:
+    await example.main()
+    said = capsys.readouterr().out
+    assert "0 came the second time" in said
+    assert "quotes, the first at 12:0" in said
