@@ -17,6 +17,7 @@ from .changes import (
 from .estimates import ExpectedMargin
 from .orders import KEEP
 from .position import Position
+from .trading import Closing
 from .valuation import Profit
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "BalanceChanged",
     "BonusChanged",
     "Change",
+    "Closing",
     "ExpectedMargin",
     "InStep",
     "OrderChanged",

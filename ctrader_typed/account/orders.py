@@ -219,15 +219,23 @@ def amend_position(
     trailing: bool | None = None,
     guaranteed: bool | None = None,
     trigger: ProtoOAOrderTriggerMethod | None = None,
+    closing: Decimal | None = None,
 ) -> ProtoOAAmendPositionSLTPReq:
     """The request that changes some levels and keeps the others: the server clears what is left
     out, so all of them are sent, with the flags.
+
+    `closing` is what the position would close at now, if that is known: a level beyond it is
+    refused, as by the server. (One was also seen to take a take profit there, and to fill it at
+    once: `close` says that.)
     """
     message = position.message
     stop = message.stop_loss if stop_loss is KEEP else _given(symbol, "stop_loss", stop_loss)
     limit = (
         message.take_profit if take_profit is KEEP else _given(symbol, "take_profit", take_profit)
     )
+    if closing is not None:
+        _on_its_side(position, "SL", stop_loss, closing)
+        _on_its_side(position, "TP", take_profit, closing)
     trails = position.trailing if trailing is None else trailing
     if stop is None:
         if trailing or guaranteed:
@@ -247,6 +255,23 @@ def amend_position(
         stop_loss=stop,
         take_profit=limit,
         **flags,
+    )
+
+
+def _on_its_side(
+    position: Position, leg: str, level: Number | Kept | None, closing: Decimal
+) -> None:
+    """Whether a level that is given lies where the server wants it."""
+    if level is KEEP or level is None:
+        return
+    buys = position.side == ProtoOATradeSide.BUY
+    wanted, below = number(level, leg), buys == (leg == "SL")
+    if (wanted <= closing) if below else (wanted >= closing):
+        return
+    how, quote = "<=" if below else ">=", "BID" if buys else "ASK"
+    raise InvalidOrder(
+        f"{leg} of a {position.side.name} position must be {how} the current {quote}: "
+        f"{quote} is {closing}, {leg} {wanted}"
     )
 
 

@@ -5,9 +5,14 @@ Decides nothing: `orders` refuses what can be refused here, `client.place` follo
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Unpack
 
-from ..errors import InvalidOrder
+import trio
+
+from ..errors import CTraderError, InvalidOrder
 from ..net.order import Order
 from ..proto import (
     ProtoOAAmendOrderReq,
@@ -20,12 +25,31 @@ from ..proto import (
 )
 from ..symbols import Symbol
 from ..units import Number, Time, milliseconds
+from ..wire.fate import Fill
 from .estimates import Estimates
 from .orders import KEEP, Kept, Size, Terms, amend_position, new_order
 from .position import Position
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 _KIND = ProtoOAOrderType
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What came of closing a position: its order, or why there is none."""
+
+    position: Position
+    order: Order | None = None
+    error: CTraderError | None = None
+    """OutcomeUnknown has the order that it is about."""
+
+    async def filled(self) -> Fill:
+        """Wait until it is closed, as `order.filled()`; raises the error if there is one."""
+        if self.order is None:
+            assert self.error is not None, "one of them is there"
+            await trio.lowlevel.checkpoint()
+            raise copy.copy(self.error)
+        return await self.order.filled()
 
 
 class Trading(Estimates):
@@ -137,7 +161,10 @@ class Trading(Estimates):
         guaranteed: bool | None = None,
         trigger: ProtoOAOrderTriggerMethod | None = None,
     ) -> Order:
-        """Change levels of a position; those that are not named stay, None takes one away."""
+        """Change levels of a position; those that are not named stay, None takes one away.
+
+        A level on the wrong side of the market is refused here, where a price is known.
+        """
         current = self._current(position)
         request = amend_position(
             self._account_id,
@@ -148,8 +175,14 @@ class Trading(Estimates):
             trailing=trailing,
             guaranteed=guaranteed,
             trigger=trigger,
+            closing=self._closing_price(current),
         )
         return await self._client.place(request)
+
+    def _closing_price(self, position: Position) -> Decimal | None:
+        """What it would close at now; None where no price is known."""
+        raw = self._valuation.closing(position.symbol_id, position.side)
+        return None if raw is None else self.symbol(position.symbol_id).from_raw(raw)
 
     async def amend_order(
         self,
@@ -213,20 +246,31 @@ class Trading(Estimates):
             )
         )
 
-    async def close_all(self, symbol: Symbol | str | None = None) -> list[Order]:
-        """Close every position, or those of a symbol, one after the other; pending orders stay.
+    async def close_all(self, symbol: Symbol | str | None = None) -> list[Closing]:
+        """Close every position, or those of a symbol; what came of each. Pending orders stay.
 
-        What is refused raises, and those that follow are then not closed.
+        One after the other, for servers were seen to leave market orders unanswered that came all
+        at once. A refusal, or a lost link, keeps none of the others from being tried. Cancelled,
+        the orders that are out go their way.
         """
-        only = self.symbol(symbol) if isinstance(symbol, str) else symbol
+        only = self._traded(symbol) if symbol is not None else None
         found = [p for p in self.positions.values() if only is None or p.symbol_id == only.id]
-        return [await self.close(position) for position in found]
+        outcomes: list[Closing] = []
+        for position in found:
+            if position.position_id not in self.positions:
+                continue  # its stop loss was quicker
+            try:
+                outcomes.append(Closing(position, await self.close(position)))
+            except CTraderError as error:
+                outcomes.append(Closing(position, error=error))
+        return outcomes
 
     async def reverse(self, position: Position | int) -> Order:
         """Close a position, and open as much on the other side; returns the order that opens.
 
-        Two orders: the second is sent when the first is filled, and may be refused by itself. Its
-        levels are not taken along.
+        Two orders: the second is sent when the first is filled. Whatever is raised, `positions`
+        says how far it came: with the position still there nothing was opened, and without it the
+        second was refused. Its levels are not taken along.
         """
         current = self._current(position)
         symbol = self.symbol(current.symbol_id)

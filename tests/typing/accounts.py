@@ -10,6 +10,7 @@ from ctrader_typed import (
     Api,
     Catalogue,
     Change,
+    Closing,
     ExpectedMargin,
     Fill,
     Gap,
@@ -95,7 +96,7 @@ async def orders(account: Account) -> None:
     assert_type(await account.limit("EURUSD", ProtoOATradeSide.BUY, "1.1", units=1000), Order)
     assert_type(await account.amend(1, stop_loss=KEEP, take_profit=None), Order)
     assert_type(await account.close(1, lots="0.1"), Order)
-    assert_type(await account.close_all(), list[Order])
+    assert_type(await account.close_all(), list[Closing])
     await account.buy("EURUSD", lots=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no floats
     await account.buy("EURUSD", lot="0.1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
 
