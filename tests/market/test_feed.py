@@ -33,8 +33,8 @@ UNKNOWN = 99_999
 NOTHING: frozenset[int] = frozenset()
 
 
-def slow(message: str, seconds: float = 0.5) -> Plan:
-    return Plan([Fault(Delay(seconds), message=message, times=None)])
+def slow(*messages: str, seconds: float = 0.5) -> Plan:
+    return Plan([Fault(Delay(seconds), message=message, times=None) for message in messages])
 
 
 async def test_several_symbols_cost_one_request_and_the_last_to_leave_unsubscribes(
@@ -237,7 +237,8 @@ async def test_a_book_that_somebody_else_follows_is_asked_for_as_a_whole(
 
 
 async def test_what_others_heard_meanwhile_is_not_taken_for_the_whole_book(autojump_clock) -> None:
-    async with fed(faults=slow("ProtoOAErrorRes", 5)) as (api, feed, server):
+    late = slow("ProtoOAErrorRes", "ProtoOAUnsubscribeDepthQuotesRes", seconds=5)
+    async with fed(faults=late) as (api, feed, server):
         await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
         await api.subscribe_depth_quotes(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
         async with feed.spots(EURUSD, depth=True):
@@ -313,6 +314,22 @@ async def test_an_unsubscription_that_a_lost_connection_swallows_is_made_again(
         assert server.asked(ProtoOAUnsubscribeSpotsReq) >= 1
 
 
+async def test_who_comes_while_a_lost_connection_swallows_it_hears_of_it(autojump_clock) -> None:
+    cut = Plan(
+        [Fault(HangUp(), Direction.CLIENT, message="ProtoOAUnsubscribeSpotsReq", connection=1)]
+    )
+    async with fed(faults=cut) as (_, feed, server):
+        await feed.acquire(EURUSD)
+        feed.release(EURUSD)
+        await wait_all_tasks_blocked()
+        await feed.acquire(EURUSD)
+        await trio.sleep(3)
+        assert set(server.subscribed) == {EURUSD}
+        assert server.asked(ProtoOASubscribeSpotsReq) == 2
+        assert (quote := feed.quote(EURUSD)) is not None
+        assert quote.is_known
+
+
 async def test_a_refused_unsubscription_counts_as_one(autojump_clock) -> None:
     async with fed() as (api, feed, server):
         await feed.acquire([EURUSD, USDJPY])
@@ -373,7 +390,7 @@ async def _later(acquire: Callable[[int], Any], symbol: int) -> None:
 
 async def test_cancelled_at_any_time_nothing_is_held(autojump_clock) -> None:
     for tenths in range(20):
-        async with fed(faults=slow("ProtoOASubscribeSpotsRes", 0.3)) as (_, feed, server):
+        async with fed(faults=slow("ProtoOASubscribeSpotsRes", seconds=0.3)) as (_, feed, server):
             await trio.sleep(1)
             with trio.move_on_after(tenths / 20):
                 async with feed.spots([EURUSD, USDJPY], bars=["M1"], depth=True):
