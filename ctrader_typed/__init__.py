@@ -18,6 +18,7 @@ from .account import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    Positions,
     Profit,
 )
 from .advice import Advice
@@ -140,6 +141,7 @@ __all__ = [
     "PositionChanged",
     "PositionClosed",
     "PositionOpened",
+    "Positions",
     "Profit",
     "RateLimited",
     "RateLimits",

@@ -17,6 +17,7 @@ from .changes import (
 from .estimates import ExpectedMargin
 from .orders import KEEP
 from .position import Position
+from .shown import Positions
 from .trading import Closing
 from .valuation import Profit
 
@@ -37,5 +38,6 @@ __all__ = [
     "PositionChanged",
     "PositionClosed",
     "PositionOpened",
+    "Positions",
     "Profit",
 ]

@@ -5,10 +5,15 @@ Puts the parts together; does nothing itself.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..client import Client
 from .feeds import Feeds
-from .shown import table
+from .shown import Positions
 from .trading import Trading
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Account(Trading, Feeds):
@@ -34,7 +39,12 @@ class Account(Trading, Feeds):
             f"{len(self._book.positions)} positions, {len(self._book.orders)} pending{state}>"
         )
 
+    def _shown(self) -> Positions:
+        return Positions(self.positions, self._valuation, repr(self))
+
     def _repr_html_(self) -> str:
         """For notebooks: the account in a line, its positions in a table."""
-        rows = [(p, self.profit_of(p)) for p in self.positions.values()]
-        return table(repr(self), rows, self.symbols)
+        return self._shown()._repr_html_()  # pyright: ignore[reportPrivateUsage]  # notebooks' name
+
+    def __rich__(self) -> Table:
+        return self._shown().__rich__()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
+from html import escape
 
+from .. import units
 from ..proto import ProtoOAPosition, ProtoOATradeSide
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Position:
     """An open position as the server last showed it; `message` is that, within reach."""
 
@@ -34,6 +37,11 @@ class Position:
     def volume(self) -> int:
         """In 0.01 of a unit."""
         return self.message.trade_data.volume
+
+    @property
+    def units(self) -> Decimal:
+        """The volume in units of the base asset."""
+        return units.units(self.volume)
 
     @property
     def price(self) -> Decimal:
@@ -74,8 +82,43 @@ class Position:
     def opened_at(self) -> datetime | None:
         """When it was opened, in UTC; None if the server did not say."""
         opened = self.message.trade_data.open_timestamp
-        return None if opened is None else datetime.fromtimestamp(opened / 1000, UTC)
+        return None if opened is None else units.utc(opened)
+
+    # --- shown ---
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        shown = {
+            "position_id": self.position_id,
+            "symbol_id": self.symbol_id,
+            "side": self.side.name,
+            "units": self.units,
+            "price": self.price,
+            "stop_loss": self.stop_loss,
+            "take_profit": self.take_profit,
+            "trailing": self.trailing or None,
+            "guaranteed": self.guaranteed or None,
+            "label": self.label or None,
+            "opened_at": self.opened_at,
+        }
+        for name, value in shown.items():
+            if value is not None:
+                yield name, value
+
+    def __repr__(self) -> str:
+        fields = dict(self.__rich_repr__())
+        head = (fields.pop(name) for name in ("position_id", "side", "units", "symbol_id", "price"))
+        number, side, size, symbol, price = head
+        more = "".join(f", {name} {value}" for name, value in fields.items())
+        return f"<Position {number}: {side} {size} of symbol {symbol} at {price}{more}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: a row for each field."""
+        rows = (
+            f"<tr><th>{escape(name.replace('_', ' '))}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in self.__rich_repr__()
+        )
+        return f"<table>{''.join(rows)}</table>"
 
 
 def _decimal(price: float | None) -> Decimal | None:
-    return None if price is None else Decimal(repr(price))
+    return None if price is None else units.from_double(price)

@@ -19,6 +19,7 @@ from ..symbols import Catalogue, Symbol
 from . import arithmetic
 from .changes import Change
 from .position import Position
+from .shown import Positions
 from .upkeep import Upkeep
 from .valuation import Profit
 
@@ -54,10 +55,10 @@ class Standing:
         return trader
 
     @property
-    def positions(self) -> Mapping[int, Position]:
-        """The open positions by their ids; a copy."""
+    def positions(self) -> Positions:
+        """The open positions by their ids: a copy, which shows itself as a table."""
         self._upkeep.drain()
-        return MappingProxyType(dict(self._book.positions))
+        return Positions(self._book.positions, self._valuation)
 
     @property
     def pending(self) -> Mapping[int, ProtoOAOrder]:

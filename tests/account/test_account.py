@@ -31,7 +31,7 @@ from mockserver.box import (
     NETTED,
     SPREAD_BETTING,
 )
-from tests.accounts import ACCESS_TOKEN, BUY, SELL, WIRES, agrees, at_work, order, symbol_id
+from tests.accounts import BUY, SELL, WIRES, agrees, at_work, order, symbol_id
 
 
 @pytest.mark.parametrize("door", list(WIRES))
@@ -161,13 +161,3 @@ async def test_an_account_without_a_session_is_refused(autojump_clock) -> None:
     async with at_work() as (api, _, _):
         with pytest.raises(ServerError):
             await api.account(NETTED)
-
-
-async def test_shown_in_a_notebook(autojump_clock) -> None:
-    async with at_work() as (api, account, server):
-        await (await api.place(order(account, symbol_id(server, "EURUSD"), BUY, 100_000))).filled()
-        await account.settled()
-        shown = account._repr_html_()
-        assert "<table>" in shown
-        assert "EURUSD" in shown
-        assert ACCESS_TOKEN not in shown + repr(account)

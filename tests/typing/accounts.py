@@ -17,6 +17,7 @@ from ctrader_typed import (
     Order,
     Position,
     PositionClosed,
+    Positions,
     Profit,
     ProtoOADeal,
     ProtoOADepositWithdraw,
@@ -42,7 +43,8 @@ async def what_it_has(api: Api) -> None:
     """Money is decimal, and None where it cannot be known."""
     account = await api.account(1)
     assert_type(account, Account)
-    assert_type(account.positions, Mapping[int, Position])
+    assert_type(account.positions, Positions)
+    assert_type(account.positions[1], Position)
     assert_type(account.pending, Mapping[int, ProtoOAOrder])
     assert_type(account.trader, ProtoOATrader)
     assert_type(account.balance, Decimal)
