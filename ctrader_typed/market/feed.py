@@ -279,11 +279,9 @@ class SpotFeed:
     def _given_up(self, event: GivenUp) -> None:
         """An account that is refused keeps what it was subscribed to, for when it is authorised."""
         part = event.part
-        of_account = part.kind is Kind.ACCOUNT
-        symbols = list(self._quotes) if of_account else [part.symbol]
+        symbols = list(self._quotes) if part.kind is Kind.ACCOUNT else [part.symbol]
         self.hub.publish([NotHeard(symbol, part, event.error) for symbol in symbols])
-        if not of_account:
-            self._holdings.lose(part)
+        self._holdings.lose(part)
 
 
 def _waiting(source: EventStream[_Event]) -> Iterator[_Event | Gap]:
