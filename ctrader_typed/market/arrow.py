@@ -157,7 +157,8 @@ def decimals(each: Column) -> Any:
     arrow: Any = import_module("pyarrow")
     words = array("q", bytes(16 * len(each.values)))  # of 128 bits, the low 64 first
     words[::2] = each.values
-    words[1::2] = array("q", (value >> 63 for value in each.values))
+    if min(each.values, default=0) < 0:
+        words[1::2] = array("q", (value >> 63 for value in each.values))
     return arrow.Array.from_buffers(
         arrow.decimal128(DECIMAL_DIGITS, PRICE_DIGITS),
         len(each.values),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import compress
@@ -21,8 +21,9 @@ from .arrow import arrow_table, decimals
 from .bars import Bars
 from .columns import Column
 from .series import Part, Series
+from .sides import merged
 from .spans import Span
-from .ticks import Side, Ticks, interleaved, rows_before
+from .ticks import Side, Ticks
 
 _KEY = b"ctrader_typed"
 _VERSION = 1
@@ -152,12 +153,16 @@ def _ticks_table(content: Content) -> Any:
     bids, asks = content.tables["bid"], content.tables["ask"]
     assert isinstance(bids, Ticks)
     assert isinstance(asks, Ticks)
-    time, bid, ask, moved = interleaved(bids, asks)
-    rows, no_bid, no_ask = len(time), rows_before(moved, 1), rows_before(moved, 2)
+    found = merged((bids.time, bids.price), (asks.time, asks.price))
+    time, bid, ask, moved = found
+    rows, no_bid, no_ask = len(time), found.rows_before(1), found.rows_before(2)
     unknown = max(no_bid, no_ask)
     spread = array("q", bytes(8 * unknown)) + array("q", map(sub, ask[unknown:], bid[unknown:]))
     alone = decimals(Column("ask_alone", "price", ask[:no_bid]))
-    names = [_NAMES[each] for each in _repeated(bid, ask, moved, no_bid, no_ask)]
+    again = _repeated(bid, ask, moved, no_bid, no_ask)
+    names = arrow.nulls(rows, arrow.string())
+    if any(again):
+        names = arrow.array([_NAMES[each] for each in again], arrow.string())
     return arrow.table(
         {
             "time": arrow.Array.from_buffers(
@@ -166,7 +171,7 @@ def _ticks_table(content: Content) -> Any:
             "bid": decimals(Column("bid", "price", bid, no_bid)),
             "spread": decimals(Column("spread", "price", spread, unknown)),
             "ask_alone": arrow.concat_arrays([alone, arrow.nulls(rows - no_bid, alone.type)]),
-            "repeated": arrow.array(names, arrow.string()),
+            "repeated": names,
         }
     )
 
@@ -181,11 +186,10 @@ def _changed(prices: Sequence[int], unknown: int) -> bytearray:
     return flags
 
 
-def _repeated(
-    bid: array[int], ask: array[int], moved: bytearray, no_bid: int, no_ask: int
-) -> Iterable[int]:
+def _repeated(bid: array[int], ask: array[int], moved: bytes, no_bid: int, no_ask: int) -> bytes:
+    """What was sent again in each row though it has not changed."""
     changes = zip(_changed(bid, no_bid), _changed(ask, no_ask), moved, strict=True)
-    return (now & ~(of_bid | of_ask << 1) for of_bid, of_ask, now in changes)
+    return bytes(now & ~(of_bid | of_ask << 1) for of_bid, of_ask, now in changes)
 
 
 def _sides(table: Any) -> dict[Side, tuple[array[int], array[int]]]:
@@ -196,8 +200,12 @@ def _sides(table: Any) -> dict[Side, tuple[array[int], array[int]]]:
     no_ask = 0 if no_bid else table["spread"].null_count
     ask = alone[:no_bid] + array("q", map(add, bid[no_bid:], spread[no_bid:]))
     of_bid, of_ask = _changed(bid, no_bid), _changed(ask, no_ask)
-    if table["repeated"].null_count < len(time):
-        for row, name in enumerate(table["repeated"].to_pylist()):
+    repeated = table["repeated"]
+    if repeated.null_count < len(time):
+        for row in (
+            import_module("pyarrow.compute").indices_nonzero(repeated.is_valid()).to_pylist()
+        ):
+            name = repeated[row].as_py()
             of_bid[row] |= name in {"bid", "both"}
             of_ask[row] |= name in {"ask", "both"}
     return {

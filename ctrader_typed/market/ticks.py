@@ -15,11 +15,10 @@ from ..errors import InvalidValue
 from ..units import PRICE_DIGITS, price, utc
 from .columns import Column, summed_up
 from .shown import shown_price, shown_time
+from .sides import merged
 from .table import Row, Table
 
 Side = Literal["bid", "ask"]
-
-_NEVER = 1 << 63
 
 
 class Tick(NamedTuple):
@@ -188,10 +187,10 @@ class QuoteTicks(Table[QuoteTick]):
         """
         if (bids.side, asks.side) != ("bid", "ask") or bids.symbol_id != asks.symbol_id:
             raise InvalidValue(f"bids and asks of one symbol expected: {bids.title}; {asks.title}")
-        time, bid, ask, moved = interleaved(bids, asks)
+        rows = merged((bids.time, bids.price), (asks.time, asks.price))
         digits = max(bids.digits, asks.digits)
-        no_bid, no_ask = rows_before(moved, 1), rows_before(moved, 2)
-        return cls(bids.symbol_id, digits, time, bid, ask, no_bid, no_ask)
+        missing = rows.rows_before(1), rows.rows_before(2)
+        return cls(bids.symbol_id, digits, rows.time, rows.bid, rows.ask, *missing)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -257,37 +256,6 @@ class QuoteTicks(Table[QuoteTick]):
         row = self._row(at)
         prices = ("" if each is None else shown_price(each, self.digits) for each in row[1:3])
         return shown_time(row.time), *prices
-
-
-def interleaved(bids: Ticks, asks: Ticks) -> tuple[array[int], array[int], array[int], bytearray]:
-    """Times, the last bid and ask (0 before the first), and what has changed: 1 the bid, 2 the ask,
-    3 both, which is so where both have changed in one ms.
-    """
-    time, bid, ask, moved = _no_numbers(), _no_numbers(), _no_numbers(), bytearray()
-    coming_bids = chain(zip(bids.time, bids.price, strict=True), repeat((_NEVER, 0)))
-    coming_asks = chain(zip(asks.time, asks.price, strict=True), repeat((_NEVER, 0)))
-    bid_at, next_bid = next(coming_bids)
-    ask_at, next_ask = next(coming_asks)
-    last_bid = last_ask = 0
-    while (now := min(bid_at, ask_at)) < _NEVER:
-        changed = 0
-        if bid_at == now:
-            last_bid, changed = next_bid, 1
-            bid_at, next_bid = next(coming_bids)
-        if ask_at == now:
-            last_ask, changed = next_ask, changed | 2
-            ask_at, next_ask = next(coming_asks)
-        time.append(now)
-        bid.append(last_bid)
-        ask.append(last_ask)
-        moved.append(changed)
-    return time, bid, ask, moved
-
-
-def rows_before(moved: bytearray, side: int) -> int:
-    """So many rows come before the first change of a side."""
-    firsts = [at for at in (moved.find(side), moved.find(3)) if at >= 0]
-    return min(firsts, default=len(moved))
 
 
 def _carry_on(values: array[int], unknown: int, more: array[int], missing: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Literal
 
+import numpy as np  # noqa: F401 - where it is imported, it is used
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,6 +173,16 @@ def test_merged_as_by_hand(bids: list[tuple[int, int]], asks: list[tuple[int, in
     merged = quotes(bids, asks)
     assert [row[:3] for row in merged] == expected
     assert [merged[n] for n in range(len(merged))] == list(merged)
+    assert "numpy" in sys.modules
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(sys.modules, "numpy")
+        assert quotes(bids, asks) == merged
+
+
+def test_times_that_numpy_could_not_pack() -> None:
+    far = (1 << 62) + 5
+    merged = quotes([(1, 10), (far, 11), (far, 12)], [(far, 20)])
+    assert [row[:3] for row in merged] == [(1, 10, None), (far, 11, 20), (far, 12, 20)]
 
 
 @given(pairs, pairs, st.slices(40).filter(lambda s: s.step is None or s.step > 0))
