@@ -25,6 +25,23 @@ async def test_what_is_reckoned_is_what_the_server_says(account_id: int, autojum
             await trio.sleep(7)
 
 
+async def test_tiers_and_chains_are_asked_for_once(autojump_clock) -> None:
+    async with at_work() as (api, account, _):
+        first = await account.margin_for("EURGBP", lots=1)
+        answered = api.statistics().answered
+        assert await account.margin_for("EURGBP", lots=1) == first
+        assert (await account.margin_for("EURGBP", lots=2)).buy > first.buy
+        await account.commission_for("EURGBP", BUY, lots=1)
+        assert api.statistics().answered == answered
+
+
+async def test_an_account_whose_leverage_is_not_told(autojump_clock) -> None:
+    async with at_work() as (_, account, _server):
+        account._book.trader = account.trader.__replace__(leverage_in_cents=None)
+        with pytest.raises(InvalidValue, match="leverage"):
+            await account.margin_for("EURUSD", lots=1)
+
+
 async def test_commission_is_that_of_the_deals(autojump_clock) -> None:
     async with at_work() as (_, account, _server):
         for name in ("EURUSD", "AUDUSD", "EURGBP"):
