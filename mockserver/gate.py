@@ -138,7 +138,8 @@ class Gate:
     # --- connections and the core -----------------------------------------------------------------
 
     def join(self, channel: Channel) -> None:
-        """A client has connected."""
+        """A client has connected. Of what was before it hears nothing, however soon it logs in."""
+        self.deliver(self.core.wake(self.now))
         self.channels[channel.number] = channel
         self.core.connected(channel.number, self.now)
         self.replan()

@@ -9,7 +9,6 @@ reader that stalls.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.overflow import Overflow, conflate_spots
 from mockserver.behaviour import Action, Caller, Event, SendRaw
 from mockserver.server import mock_server
+from tests.memory import peak
 
 RATE = 10_000
 """Quotes a second."""
@@ -130,17 +130,16 @@ async def pour(seconds: float, stalled: list[Overflow]) -> Seen:
     ):
         for overflow in stalled:
             await nursery.start(stall, overflow)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = peak()
         while latencies.total < wanted:
             spot = await anext(spots)
             assert not isinstance(spot, Gap)
             assert spot.timestamp is not None
             latencies.add(time.process_time_ns() - spot.timestamp)
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        after = peak()
         dropped = sum(stream.dropped for stream in api.statistics().streams)
         nursery.cancel_scope.cancel()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Seen(latencies.total, latencies.p99(), (after - before) * unit, dropped)
+    return Seen(latencies.total, latencies.p99(), after - before, dropped)
 
 
 def poured(seconds: float, *stalled: str) -> Seen:

@@ -7,7 +7,6 @@ tests.market.test_year` prints the figures.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from ctrader_typed import connect_over
 from ctrader_typed.market.history import bars
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.server import mock_server
+from tests.memory import peak
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ async def download() -> dict[str, Any]:
         figures = {
             "seconds": round(time.perf_counter() - began, 1),
             "virtual_seconds": round(trio.current_time() - virtually, 1),
-            "MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+            "MiB": peak() >> 20,
             "requests": api.statistics().answered,
             "bars": len(ours),
         }

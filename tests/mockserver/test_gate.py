@@ -629,6 +629,17 @@ def test_quotes_go_to_subscribers_only(box):
     assert two.taken() == []
 
 
+def test_what_happened_while_nobody_was_connected_is_not_told_afterwards(box):
+    box.broker.deposit(HEDGED, 100)
+    client = Client(box).login(HEDGED)
+    client.ask(ProtoOASymbolsListReq(ctid_trader_account_id=HEDGED))
+    box.wake(0.0)
+    assert client.taken() == []
+    box.broker.deposit(HEDGED, 100)
+    box.wake(0.0)
+    assert len(client.taken()) == 1
+
+
 def test_the_engine_is_told_when_what_is_planned_has_changed(box):
     nudges: list[None] = []
     box.started(lambda: nudges.append(None))

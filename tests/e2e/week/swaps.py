@@ -21,29 +21,32 @@ PERCENTAGE = ProtoOASwapCalculationType.PERCENTAGE
 BUY = ProtoOATradeSide.BUY
 
 
-def swap_of(deals: Iterable[ProtoOADeal], symbol: ProtoOASymbol, now: int) -> Decimal:
-    """What a position has gathered in all, given its deals; `now` is in ms."""
+def swaps_of(
+    deals: Iterable[ProtoOADeal], symbol: ProtoOASymbol, now: int
+) -> Iterator[tuple[int, Decimal]]:
+    """What a position was charged, evening by evening: the day of the week, Monday being 1, and
+    the charge. `now` is in ms.
+    """
     first, *rest = sorted(deals, key=lambda deal: (deal.execution_timestamp, deal.deal_id))
-    total = Decimal(0)
-    for evening, times in _evenings(symbol, first.execution_timestamp, now):
-        volume = first.filled_volume
-        for deal in rest:
-            if deal.execution_timestamp <= evening:
-                volume -= deal.filled_volume
-        total += _charge(symbol, first, volume, times)
-    return total
+    for evening in _evenings(symbol, first.execution_timestamp, now):
+        at = round(evening.timestamp() * 1000)
+        volume = first.filled_volume - sum(
+            deal.filled_volume for deal in rest if deal.execution_timestamp <= at
+        )
+        day = evening.isoweekday()
+        if volume and (day < 6 or symbol.charge_swap_at_weekends):
+            times = 3 if day == symbol.swap_rollover3_days else 1
+            yield day, _charge(symbol, first, volume, times)
 
 
-def _evenings(symbol: ProtoOASymbol, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The rollovers in ms between two times, and how many days each counts for."""
-    at = datetime.fromtimestamp(start / 1000, UTC).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
+def _evenings(symbol: ProtoOASymbol, start: int, end: int) -> Iterator[datetime]:
+    """The rollovers between two times."""
+    began = datetime.fromtimestamp(start / 1000, UTC)
+    at = began.replace(hour=0, minute=0, second=0, microsecond=0)
     at += timedelta(minutes=symbol.swap_time or 0)
     while at.timestamp() * 1000 <= end:
-        ms = round(at.timestamp() * 1000)
-        if ms > start and (at.isoweekday() < 6 or symbol.charge_swap_at_weekends):
-            yield ms, 3 if at.isoweekday() == symbol.swap_rollover3_days else 1
+        if at > began:
+            yield at
         at += timedelta(days=1)
 
 

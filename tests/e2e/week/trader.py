@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 
 import trio
 
@@ -17,6 +18,7 @@ from ctrader_typed import (
     Account,
     Api,
     ConnectionLost,
+    InvalidOrder,
     NotFilled,
     Order,
     OrderError,
@@ -39,6 +41,7 @@ SYMBOLS = {  # lots, and pips that a price moves in some hours
     "XAUUSD": ("0.04", 6),
     "BTCUSD": ("0.04", 400),
 }
+HELD = ("EURUSD", "XAUUSD", "BTCUSD")  # all week, a position of each; now and then a part is closed
 MOST_POSITIONS, MOST_PENDING = 7, 5
 
 Move = Callable[[], Awaitable[None]]
@@ -64,22 +67,27 @@ class Trader:
     async def run(self, seconds: float, pause: float) -> None:
         """A move about every `pause` seconds."""
         ends = trio.current_time() + seconds
+        for name in HELD:
+            while name not in self._held():
+                await self.step(partial(self._hold, name))
         while trio.current_time() < ends:
             await self.step()
             await trio.sleep(pause * self._chance.uniform(0.5, 1.5))
 
-    async def step(self) -> None:
-        """One move, once the account is in step; what the server or the link does against it is
-        counted and left at that.
+    async def step(self, move: Move | None = None) -> None:
+        """One move, by the dice if it is not given, once the account is in step; what the
+        server or the link does against it is counted and left at that.
         """
         try:
             await self._api.connected()
             await self._account.settled()
             await self._books.catch_up(self._api, self._now())
-            await self._choose()()
+            await (self._choose() if move is None else move)()
         except RateLimited as limited:
             self.met[limited.code] += 1
             await trio.sleep(limited.retry_after or 1)
+        except InvalidOrder:
+            self.met["refused before it was sent"] += 1
         except OrderError as refused:
             self.met[refused.code] += 1
         except NotFilled as ended:
@@ -91,7 +99,7 @@ class Trader:
 
     def _choose(self) -> Move:
         dice = self._chance.random()
-        positions, pending = self._account.positions, self._account.pending
+        positions, pending = self._free(), self._account.pending
         if positions and (dice < 0.12 or len(positions) >= MOST_POSITIONS):
             return self._chance.choice((self._close_part, self._close, self._close))
         if positions and dice < 0.24:
@@ -101,6 +109,14 @@ class Trader:
         return self._wait_for_a_price if dice < 0.55 else self._open
 
     # --- moves ---
+
+    async def _hold(self, name: str) -> None:
+        place = self._account.buy if self._chance.random() < 0.5 else self._account.sell
+        await self._filled(
+            await self._placed(
+                place(name, lots="0.16", label=name, client_order_id=self._next_id())
+            )
+        )
 
     async def _open(self) -> None:
         name, lots, pips = self._symbol()
@@ -148,7 +164,7 @@ class Trader:
         self.done["closed"] += 1
 
     async def _close_part(self) -> None:
-        position = self._position()
+        position = self._chance.choice(list(self._account.positions.values()))
         part = position.volume // 4
         symbol = self._account.symbol(position.symbol_id)
         if part % (symbol.details.step_volume or 1) or part < (symbol.details.min_volume or 1):
@@ -221,8 +237,15 @@ class Trader:
         lots, pips = SYMBOLS[name]
         return name, lots, round(pips * self._chance.uniform(0.7, 2.5))
 
+    def _held(self) -> set[str | None]:
+        return {position.label for position in self._account.positions.values()}
+
+    def _free(self) -> list[Position]:
+        """The positions that are not held."""
+        return [p for p in self._account.positions.values() if p.label is None]
+
     def _position(self) -> Position:
-        return self._chance.choice(list(self._account.positions.values()))
+        return self._chance.choice(self._free())
 
     def _next_id(self) -> str:
         self._numbers += 1
