@@ -1,26 +1,9 @@
 """A typed client of the cTrader Open API, on trio: `connect()`, errors, and all messages."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import proto
-from .account import (
-    KEEP,
-    Account,
-    BalanceChanged,
-    BonusChanged,
-    Change,
-    Closing,
-    ExpectedMargin,
-    InStep,
-    OrderChanged,
-    OrderEnded,
-    OrderPlaced,
-    OutOfStep,
-    Position,
-    PositionChanged,
-    PositionClosed,
-    PositionOpened,
-    Positions,
-    Profit,
-)
 from .advice import Advice
 from .api import Api, connect, connect_over
 from .client import Client
@@ -66,7 +49,6 @@ from .net.orders import Orders
 from .net.subscriptions import EventStream
 from .proto import *  # noqa: F403 - all messages, each by its own name
 from .proto import SCHEMA
-from .symbols import Catalogue, Symbol
 from .wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF_WEBSOCKET, Wire
 from .wire.envelope import BadPayload, UnknownPayload
 from .wire.fate import Fill, OrderEvent
@@ -77,6 +59,29 @@ from .wire.overflow import conflate, conflate_spots
 from .wire.reconnect import NO_RECONNECT, Reconnect
 from .wire.statistics import Latency, Statistics, StreamStatistics
 
+if TYPE_CHECKING:
+    from .account import (
+        KEEP,
+        Account,
+        BalanceChanged,
+        BonusChanged,
+        Change,
+        Closing,
+        ExpectedMargin,
+        InStep,
+        OrderChanged,
+        OrderEnded,
+        OrderPlaced,
+        OutOfStep,
+        Position,
+        PositionChanged,
+        PositionClosed,
+        PositionOpened,
+        Positions,
+        Profit,
+    )
+    from .symbols import Catalogue, Symbol
+
 __version__ = "0.1.0"  # as in pyproject.toml: a test compares them
 
 __all__ = [
@@ -86,7 +91,6 @@ __all__ = [
     "NO_RECONNECT",
     "PROTOBUF_TCP",
     "PROTOBUF_WEBSOCKET",
-    "SCHEMA",
     "Account",
     "Advice",
     "Api",
@@ -172,3 +176,16 @@ __all__ = [
 __all__ += proto.__all__
 
 codec_info = SCHEMA.codec_info
+
+if not TYPE_CHECKING:  # which would take any name then
+    # An account brings the market and the symbols with it: half of what is ours of an import.
+
+    def __getattr__(name: str) -> Any:
+        for layer in ("account", "symbols") if name in __all__ else ():
+            module = import_module(f".{layer}", __name__)
+            if name in module.__all__:
+                return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

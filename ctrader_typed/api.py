@@ -9,15 +9,17 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import trio
 
 from . import client, proto
-from .account import Account
 from .client import Client, Package, Settings
 from .net.endpoints import Place
 from .schema import Schema
+
+if TYPE_CHECKING:
+    from .account import Account
 
 C = TypeVar("C", bound=Client)
 
@@ -31,6 +33,8 @@ class Api(Client, proto.Methods):
         `account_id` is the ctidTraderAccountId. Raises what `request` does; cancelled, nothing
         stays behind.
         """
+        from .account import Account  # noqa: PLC0415  # half of our import, for who trades by messages
+
         return await Account.open(self, account_id)
 
 
