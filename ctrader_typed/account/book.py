@@ -11,6 +11,7 @@ from typing import Any
 
 from ..message import Message
 from ..proto import (
+    ProtoOADeal,
     ProtoOAExecutionEvent,
     ProtoOAMarginChangedEvent,
     ProtoOAOrder,
@@ -102,28 +103,38 @@ class Book:
     def reconcile(
         self, trader: ProtoOATraderRes, standing: ProtoOAReconcileRes
     ) -> tuple[Change, ...]:
-        """The answers. If events have been lost since `ask`, they do not make it be in step."""
+        """The answers. If events have been lost since `ask`, they do not make it be in step.
+
+        Told is what is other than before: what events have told is not told again.
+        """
         since, self._since = self._since, None
-        changes = [*self._take_trader(trader.trader, None), *self._stand(standing)]
+        before = self.trader, self.positions, self.orders
+        self._take_trader(trader.trader, None)
+        self.positions = {p.position_id: Position(p) for p in standing.position if _is_open(p)}
+        self.orders = {o.order_id: o for o in standing.order if o.order_type in _PENDING}
         for event in since or ():
-            changes += self._apply[type(event)](event)
+            self._apply[type(event)](event)
+        changes = self._differences(*before)
         if since is not None and not self.in_step:
             self.in_step = True
             changes.append(InStep())
         return tuple(changes)
 
-    def _stand(self, standing: ProtoOAReconcileRes) -> list[Change]:
-        changes: list[Change] = []
-        positions = {p.position_id: p for p in standing.position if _is_open(p)}
-        gone = self.positions.keys() - positions.keys()
-        changes += [PositionClosed(self.positions.pop(number)) for number in sorted(gone)]
-        for position in positions.values():
-            changes += self._put(position, None)
-        orders = {o.order_id: o for o in standing.order if o.order_type in _PENDING}
-        gone = self.orders.keys() - orders.keys()
-        changes += [OrderEnded(self.orders.pop(number)) for number in sorted(gone)]
-        for order in orders.values():
-            changes += self._put_order(order)
+    def _differences(
+        self,
+        trader: ProtoOATrader | None,
+        positions: dict[int, Position],
+        orders: dict[int, ProtoOAOrder],
+    ) -> list[Change]:
+        changes: list[Change] = [*_money(trader, self.trader, None)]
+        gone = sorted(positions.keys() - self.positions.keys())
+        changes += [PositionClosed(positions[number]) for number in gone]
+        for number, position in self.positions.items():
+            changes += _position(positions.get(number), position, None)
+        gone = sorted(orders.keys() - self.orders.keys())
+        changes += [OrderEnded(orders[number]) for number in gone]
+        for number, order in self.orders.items():
+            changes += _order(orders.get(number), order)
         return changes
 
     # --- events ---
@@ -169,10 +180,7 @@ class Book:
     ) -> tuple[Change, ...]:
         before, now = self.positions.get(position.position_id), Position(position)
         self.positions[position.position_id] = now
-        deal = None if event is None else event.deal
-        if before is None:
-            return (PositionOpened(now, deal),)
-        return () if before.message == position else (PositionChanged(before, now, deal),)
+        return _position(before, now, None if event is None else event.deal)
 
     def _see_order(self, order: ProtoOAOrder) -> tuple[Change, ...]:
         if order.order_type not in _PENDING:
@@ -185,9 +193,7 @@ class Book:
     def _put_order(self, order: ProtoOAOrder) -> tuple[Change, ...]:
         before = self.orders.get(order.order_id)
         self.orders[order.order_id] = order
-        if before is None:
-            return (OrderPlaced(order),)
-        return () if before == order else (OrderChanged(before, order),)
+        return _order(before, order)
 
     def _trailed(self, event: ProtoOATrailingSLChangedEvent) -> tuple[Change, ...]:
         """Recorded: a move changes no timestamp, and no other event tells of it."""
@@ -205,43 +211,73 @@ class Book:
     # --- money ---
 
     def _updated(self, event: ProtoOATraderUpdatedEvent) -> tuple[Change, ...]:
-        return self._take_trader(event.trader, None)
+        return tuple(self._take_trader(event.trader, None))
 
     def _take_trader(
         self, trader: ProtoOATrader, event: ProtoOAExecutionEvent | None
-    ) -> tuple[Change, ...]:
+    ) -> list[Change]:
         """The account as the server shows it; its balance only if it is not an older one."""
         known = self.trader
-        if known is not None and (trader.balance_version or 0) < (known.balance_version or 0):
+        if known is not None and _is_older(trader.balance_version, known.balance_version):
             trader = trader.__replace__(
                 balance=known.balance, balance_version=known.balance_version
             )
         self.trader = trader
-        changes: list[Change] = []
-        if known is not None and known.balance != trader.balance:
-            changes.append(BalanceChanged(known.balance, trader.balance, event))
-        if known is not None and _bonus(known) != _bonus(trader):
-            changes.append(BonusChanged(_bonus(known), _bonus(trader), event))
-        return tuple(changes)
+        return _money(known, trader, event)
 
-    def _see_money(self, event: ProtoOAExecutionEvent) -> tuple[Change, ...]:
+    def _see_money(self, event: ProtoOAExecutionEvent) -> list[Change]:
         known = self.trader
         if known is None:
-            return ()
+            return []
         bonus, flow = event.bonus_deposit_withdraw, event.deposit_withdraw
         if bonus is not None:
             now = known.__replace__(manager_bonus=bonus.manager_bonus, ib_bonus=bonus.ib_bonus)
             return self._take_trader(now, event)
         booked = event.deal.close_position_detail if event.deal is not None else flow
         if booked is None:
-            return ()
+            return []
         version = booked.balance_version
-        if version is not None and version < (known.balance_version or 0):
-            return ()
+        if _is_older(version, known.balance_version):
+            return []
         if version is None:
             version = known.balance_version
         now = known.__replace__(balance=booked.balance, balance_version=version)
         return self._take_trader(now, event)
+
+
+def _is_older(version: int | None, known: int | None) -> bool:
+    """Of two balances. One without a version is as new as when it came."""
+    return version is not None and known is not None and version < known
+
+
+# --- what there is to tell ---
+
+
+def _position(
+    before: Position | None, now: Position, deal: ProtoOADeal | None
+) -> tuple[Change, ...]:
+    if before is None:
+        return (PositionOpened(now, deal),)
+    return () if before == now else (PositionChanged(before, now, deal),)
+
+
+def _order(before: ProtoOAOrder | None, now: ProtoOAOrder) -> tuple[Change, ...]:
+    if before is None:
+        return (OrderPlaced(now),)
+    return () if before == now else (OrderChanged(before, now),)
+
+
+def _money(
+    before: ProtoOATrader | None, now: ProtoOATrader | None, event: ProtoOAExecutionEvent | None
+) -> list[Change]:
+    changes: list[Change] = []
+    if before is None or now is None:
+        return changes
+    if before.balance != now.balance:
+        changes.append(BalanceChanged(before.balance, now.balance, event))
+    if _bonus(before) != _bonus(now):
+        changes.append(BonusChanged(_bonus(before), _bonus(now), event))
+    return changes
 
 
 def _bonus(trader: ProtoOATrader) -> int:

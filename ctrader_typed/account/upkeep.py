@@ -6,14 +6,13 @@ Decides nothing: `book` knows what events mean, `prices` what quotes do. Knows n
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, ServerError, SlowSubscriber
+from ..errors import ConnectionLost, CTraderError, SlowSubscriber
 from ..market import Quote, SpotFeed
 from ..message import Message
 from ..net.subscriptions import EventStream
@@ -22,6 +21,7 @@ from ..symbols import Catalogue
 from ..wire.notices import Gap
 from .book import EVENTS, Book
 from .changes import Change
+from .listeners import Listeners
 from .valuation import Valuation
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -49,7 +49,7 @@ class Upkeep:
             *EVENTS, ProtoOASymbolChangedEvent, account=account_id
         )
         self._quotes = EventStream[Quote](self.feed.hub, (Quote,), 1, "drop_oldest")
-        self._listeners: list[trio.MemorySendChannel[Change]] = []
+        self._listeners = Listeners()
         self._news = trio.lowlevel.ParkingLot()
         self._closing = trio.Event()
         self._failure: CTraderError | None = None
@@ -85,16 +85,9 @@ class Upkeep:
     @asynccontextmanager
     async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[Change], None]:
         """What changes from here on."""
-        send, receive = trio.open_memory_channel[Change](math.inf)
         self.drain()
-        self._listeners.append(send)
-        try:
-            with receive:
-                yield receive
-        finally:
-            if send in self._listeners:
-                self._listeners.remove(send)
-            send.close()
+        with self._listeners.listen() as changes:
+            yield changes
 
     # --- what comes in ---
 
@@ -123,15 +116,10 @@ class Upkeep:
         elif isinstance(event, ProtoOASymbolChangedEvent):
             self.catalogue.changed(event.symbol_id)
         else:
-            self._tell(self.book.apply(event))
+            self._listeners.tell(self.book.apply(event))
 
     def _lose(self, reason: str) -> None:
-        self._tell(self.book.lose(reason))
-
-    def _tell(self, changes: tuple[Change, ...]) -> None:
-        for listener in self._listeners:
-            for change in changes:
-                listener.send_nowait(change)
+        self._listeners.tell(self.book.lose(reason))
 
     async def _follow(self) -> None:
         while True:
@@ -161,9 +149,7 @@ class Upkeep:
         finally:
             self._lose(str(self._end))
             self._fail(self._end)
-            for listener in self._listeners:
-                listener.close()
-            self._listeners.clear()
+            self._listeners.end()
 
     # --- what is asked for ---
 
@@ -176,13 +162,13 @@ class Upkeep:
                 await self._client.connected()
                 there = await self._session()
                 await self._ask()
-            except ServerError as error:
+            except ConnectionLost:
+                await self._client.connected()  # raises if there will be none
+            except CTraderError as error:  # a refusal, or an answer that makes no sense
                 if there and self._events.interrupted is not None:
                     continue  # the session was lost meanwhile
                 self._fail(error)
                 await trio.sleep(next(pauses, PAUSES[-1]))
-            except ConnectionLost:
-                await self._client.connected()  # raises if there will be none
             else:
                 pauses, self._failure = iter(PAUSES), None
                 self._news.unpark_all()
@@ -217,7 +203,7 @@ class Upkeep:
         trader = await self._client.request(ProtoOATraderReq(ctid_trader_account_id=account))
         standing = await self._client.request(ProtoOAReconcileReq(ctid_trader_account_id=account))
         self.drain()
-        self._tell(self.book.reconcile(trader, standing))
+        self._listeners.tell(self.book.reconcile(trader, standing))
 
     # --- prices ---
 

@@ -21,10 +21,12 @@ from ctrader_typed import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    ProtoOAClosePositionDetail,
     ProtoOAExecutionEvent,
     ProtoOAReconcileRes,
     ProtoOATrader,
     ProtoOATraderRes,
+    ProtoOATraderUpdatedEvent,
     ProtoOATrailingSLChangedEvent,
 )
 from ctrader_typed.account.book import EVENTS, Book
@@ -204,6 +206,53 @@ def test_a_gap_during_the_question_leaves_it_out_of_step() -> None:
     assert book.lose("again") == ()
     book.reconcile(trader(), standing())
     assert not book.in_step
+
+
+def dealt(balance: int, version: int | None) -> ProtoOAExecutionEvent:
+    """A position was closed in part, and this is the balance now."""
+    detail = ProtoOAClosePositionDetail(
+        entry_price=1.1,
+        gross_profit=-1,
+        swap=0,
+        commission=0,
+        balance=balance,
+        balance_version=version,
+    )
+    return ProtoOAExecutionEvent(
+        ctid_trader_account_id=ACCOUNT,
+        execution_type=FILLED,
+        position=position(OPEN, 100).__replace__(utc_last_update_timestamp=2),
+        deal=deal(1).__replace__(close_position_detail=detail),
+    )
+
+
+def test_what_events_have_told_a_reconciliation_does_not_tell_again() -> None:
+    """Whichever the snapshot has seen of them: each deal is told once."""
+    whole = position(OPEN, 200).__replace__(utc_last_update_timestamp=1)
+    part = position(OPEN, 100).__replace__(utc_last_update_timestamp=2)
+    for shown, money in [((whole,), (1000, 5)), ((part,), (990, 6)), ((part,), (995, 7))]:
+        book = in_step(whole)
+        book.lose("cut")
+        book.ask()
+        told = list(book.apply(dealt(990, 6)))
+        told += book.apply(opened(9, 3))
+        told += book.apply(closed(9, 4))
+        kinds = [type(change) for change in told]
+        assert kinds == [PositionChanged, BalanceChanged, PositionOpened, PositionClosed]
+        again = list(book.reconcile(trader(*money), standing(*shown)))
+        if money[1] == 7:  # there was one more, which nobody has heard of
+            assert again.pop(0) == BalanceChanged(990, 995)
+        assert again == [InStep()]
+        assert [p.message for p in book.positions.values()] == [part]
+
+
+def test_a_balance_without_a_version_is_that_of_now() -> None:
+    book = in_step(position(OPEN))
+    assert BalanceChanged in map(type, book.apply(dealt(990, None)))
+    assert (book.balance, book.trader and book.trader.balance_version) == (990, 5)
+    unversioned = trader(980).trader.__replace__(balance_version=None)
+    event = ProtoOATraderUpdatedEvent(ctid_trader_account_id=ACCOUNT, trader=unversioned)
+    assert book.apply(event) == (BalanceChanged(990, 980),)
 
 
 def test_an_older_balance_changes_nothing() -> None:
