@@ -29,6 +29,7 @@ from ctrader_typed import (
     UnexpectedReply,
 )
 from ctrader_typed.account import listeners
+from mockserver.box import HEDGED
 from tests.accounts import BUY, agrees, at_work, cut, order, still_box
 
 EURUSD, USDJPY = 1, 4
