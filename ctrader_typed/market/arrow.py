@@ -138,6 +138,7 @@ class Frames(ABC):
 def arrow_table(exporter: object, columns: Sequence[Column], prices: str) -> Any:
     """What `to_arrow` gives; MissingLibrary without pyarrow."""
     with extra("parquet"):
+        import_module("nanoarrow")
         arrow: Any = import_module("pyarrow")
         compute: Any = import_module("pyarrow.compute")
     table = arrow.table(exporter)

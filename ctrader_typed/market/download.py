@@ -23,6 +23,11 @@ T_co = TypeVar("T_co", covariant=True)
 
 log = logging.getLogger(__name__)
 
+SETTLED = 60_000
+"""So many ms after a bar's end it is in history for sure: it took up to a second (seen live), and
+this machine's clock may be wrong.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -62,5 +62,5 @@ def _lock(file: int, what: str) -> None:
             import fcntl  # noqa: PLC0415 - as above
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except (BlockingIOError, PermissionError) as error:  # the latter on Windows
         raise StoreInUse(f"somebody else is writing {what}") from error

@@ -26,7 +26,7 @@ from ..proto import (
 )
 from ..units import PRICE_DIGITS, Time
 from .bars import Bars
-from .download import Course, OnProgress, Page, Pages, now, read, span
+from .download import SETTLED, Course, OnProgress, Page, Pages, now, read, span
 from .pages import LATEST, BarPager, RowPager, Window, longest_window
 from .periods import Period, PeriodName
 from .quote import SymbolLike, id_of
@@ -61,9 +61,8 @@ async def bars(
     """The bars that begin in `[start, end)` and have ended, oldest first; `end` is now if left out.
 
     Bars are of bid prices. `Period` says where they begin and end: D1, H4 and the like follow 17:00
-    New York. Periods that the server lacks (H2, M20) are made of those it has, and of such a bar
-    this machine's clock says whether it has ended. With a symbol's id alone prices are shown with
-    five decimals.
+    New York. Periods that the server lacks (H2, M20) are made of those it has, once these are all
+    there. With a symbol's id alone prices are shown with five decimals.
 
     Up to 5,000 bars a request, five requests a second; a block is waited out. When the connection
     is lost the read is asked again as soon as there is another one.
@@ -80,7 +79,14 @@ async def bars(
     empty = Bars(id_of(symbol), wanted.source, _digits(symbol))
     pages = bar_pages(client, account_id, symbol, wanted.source, first, last)
     found = await _joined(empty, pages, course)
-    return found if wanted.native is not None else resample(found, wanted, first, min(last, now()))
+    if wanted.native is not None:
+        return found
+    return resample(found, wanted, first, min(last, _all_there(found)))
+
+
+def _all_there(bars: Bars) -> int:
+    """Up to when none is still on its way, of bars up to now."""
+    return max(now() - SETTLED, bars.period.next(bars.time[-1]) if len(bars) else 0)
 
 
 def _boundary(period: Period, time: int) -> int:
@@ -125,9 +131,14 @@ def bar_pages(
             raise
         rows = Bars.from_wire(answer, id_of(symbol), wanted, _digits(symbol))
         cut = pager.take(rows.time, answer.reply.has_more)
-        return Page(rows[cut.rows], cut.start, cut.end)
+        return Page(_ended(rows[cut.rows]), cut.start, cut.end)
 
     return Pages(pager, fetch)
+
+
+def _ended(bars: Bars) -> Bars:
+    """Without a bar in the making: no server was seen to give one, and none has promised not to."""
+    return bars[:-1] if len(bars) and bars.period.next(bars.time[-1]) > now() else bars
 
 
 # --- ticks ---

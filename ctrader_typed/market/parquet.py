@@ -30,6 +30,7 @@ def write(table: Any, path: str, dictionaries: Sequence[str] = ()) -> None:
         use_dictionary=[name for name in dictionaries if name in table.column_names] or False,
         column_encoding=encodings,
         store_decimal_as_integer=True,
+        write_page_checksum=True,
     )
 
 

@@ -84,7 +84,7 @@ def read_covered(path: Path, series: Series) -> Content:
 def _opened(path: Path) -> Any:
     arrow: Any = import_module("pyarrow") if parquet.parquet() else None
     try:
-        return parquet.parquet().ParquetFile(str(path))
+        return parquet.parquet().ParquetFile(str(path), page_checksum_verification=True)
     except FileNotFoundError:
         raise
     except (arrow.ArrowInvalid, OSError) as error:

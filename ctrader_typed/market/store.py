@@ -19,7 +19,7 @@ from ..proto import ProtoOATrendbarPeriod
 from ..units import Time, milliseconds, utc
 from . import history
 from .bars import Bars
-from .download import Course, OnProgress, Page, span
+from .download import SETTLED, Course, OnProgress, Page, now, span
 from .pages import LATEST
 from .periods import Period, PeriodName
 from .quote import SymbolLike, id_of
@@ -126,10 +126,11 @@ class Store:
             return QuoteTicks.of(bids, self.read(symbol, "ask", first, last))
         period = Period.of(cast("Period", what))
         shelf = self._shelf(symbol, period.source)
-        bars = cast("Bars", shelf.read("bars", digits, first, last))
         if period is period.source:
-            return bars
+            return cast("Bars", shelf.read("bars", digits, first, last))
+        # In this order: somebody may be writing, and what is complete then has all its rows now.
         whole = clipped(shelf.known()["bars"], first, last)
+        bars = cast("Bars", shelf.read("bars", digits, first, last))
         made = (resample(bars.between(a, b), period, a, b) for a, b in whole)
         return Bars.concat([Bars(bars.symbol_id, period, bars.digits), *made])
 
@@ -211,7 +212,7 @@ async def _keep(
         async for page in pages:
             course.went(page.start, page.end, page.rows.time)
             waiting.append(_settled(page) if is_newest else page)
-            is_newest = False
+            is_newest = is_newest and not len(page.rows) and page.end > now() - SETTLED
             if sum(len(each.rows) for each in waiting) >= ENOUGH:
                 await write()
     finally:
@@ -237,10 +238,9 @@ def _pages(
 def _settled(page: Page[Rows]) -> Page[Rows]:
     """The newest page: complete up to its newest row; what comes after it may be on its way."""
     rows = page.rows
-    if not len(rows):
-        return Page(rows, page.start, page.start)
-    newest = rows.time[-1]
-    end = rows.period.next(newest) if isinstance(rows, Bars) else newest
+    end = rows.time[-1] if len(rows) else page.start
+    if len(rows) and isinstance(rows, Bars) and rows.period.next(end) <= now() - SETTLED:
+        end = rows.period.next(end)
     return Page(rows, page.start, min(end, page.end))
 
 

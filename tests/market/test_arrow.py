@@ -104,6 +104,29 @@ def test_memory_outlives_the_table_and_does_not_move_meanwhile() -> None:
     assert frame.rows() == [(frame["time"][0], 114_880)]
 
 
+@pytest.mark.parametrize("prices", ["float", "raw"])
+@pytest.mark.parametrize("method", ["to_polars", "to_pandas", "to_numpy", "to_arrow"])
+def test_memory_is_let_go_of(method: str, prices: str) -> None:
+    ticks = Ticks(1, 5, "bid", array("q", range(9)), array("q", range(9)))
+    before = [sys.getrefcount(values) for values in (ticks.time, ticks.price)]
+    frame = getattr(ticks, method)(prices)
+    del frame
+    gc.collect()
+    assert [sys.getrefcount(values) for values in (ticks.time, ticks.price)] == before
+    ticks.time.append(9)
+    ticks.price.append(9)
+
+
+def test_what_nobody_took_is_let_go_of_too() -> None:
+    ticks = Ticks(1, 5, "bid", array("q", range(9)), array("q", range(9)))
+    stream, batch = ticks.__arrow_c_stream__(), ticks.__arrow_c_array__()
+    with pytest.raises(BufferError):
+        ticks.price.append(9)
+    del stream, batch
+    gc.collect()
+    ticks.price.append(9)
+
+
 # --- types and values ---
 
 
@@ -219,6 +242,7 @@ def test_parquet(tmp_path: Path) -> None:
         ("to_pandas", "numpy", "numpy"),
         ("to_numpy", "numpy", "numpy"),
         ("to_arrow", "pyarrow", "parquet"),
+        ("to_arrow", "nanoarrow", "parquet"),
         ("__arrow_c_stream__", "nanoarrow", "polars"),
         ("__arrow_c_array__", "nanoarrow", "polars"),
         ("__arrow_c_schema__", "nanoarrow", "polars"),

@@ -409,6 +409,23 @@ async def test_lists_of_weeks(page: int, strict: bool, autojump_clock) -> None:
         assert await history.deals(api, HEDGED, NOW, NOW) == []
 
 
+async def test_lists_of_spans_that_touch_are_the_list_of_the_whole(autojump_clock) -> None:
+    """So that who keeps each can go on after a crash."""
+    async with at(rules=Rules(page=4)) as (api, server):
+        account = server.broker.account(HEDGED)
+        account.cash_flow.clear()
+        for number, time in enumerate(TIMES):
+            account.deals[number] = a_deal(number, time)
+            account.orders[number] = an_order(number, time)
+            account.cash_flow.append(a_deposit(number, time))
+        for read in (history.deals, history.orders, history.cash_flow):
+            parts: list[Any] = []
+            for start in range(TIMES[0], NOW, 5 * DAY):  # an end that is a row's own time
+                parts += await read(api, HEDGED, start, start + 5 * DAY)
+            assert len(parts) == len(TIMES)
+            assert parts == await read(api, HEDGED, TIMES[0], NOW + 5 * DAY)
+
+
 @pytest.mark.parametrize("door", ["ws", "json-ws"])
 async def test_on_every_wire(door: str, autojump_clock) -> None:
     async with at(SHORT, door=door) as (api, server):
@@ -644,6 +661,39 @@ async def test_a_server_that_does_not_get_on_is_an_error() -> None:
     with pytest.raises(PagingError, match="the server has more bars but gives none of them"):
         await history.bars(client, 1, 1, "M1", NOW - DAY, NOW + DAY)
     assert len(asked) == 2
+
+
+def bars_from(time: int, count: int, period: ProtoOATrendbarPeriod) -> ProtoOAGetTrendbarsRes:
+    """H1 bars, whatever the period is called."""
+    found = [
+        ProtoOATrendbar(volume=1, low=9 - n, utc_timestamp_in_minutes=(time + n * HOUR) // MINUTE)
+        for n in range(count)
+    ]
+    return ProtoOAGetTrendbarsRes(
+        ctid_trader_account_id=1, period=period, trendbar=found, has_more=False
+    )
+
+
+async def test_a_bar_in_the_making_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = played(bars_from(NOW, 3, ProtoOATrendbarPeriod.H1))
+    for now, count in [(NOW + 3 * HOUR, 3), (NOW + 3 * HOUR - 1, 2)]:
+        monkeypatch.setattr(history, "now", lambda now=now: now)
+        found = await history.bars(client, 1, 1, "H1", NOW - DAY, NOW + DAY)
+        assert len(found) == count
+
+
+@pytest.mark.parametrize(
+    ("hours", "since_the_end", "made"), [(2, 0, 2), (1, 300, 1), (1, 59_999, 1), (1, 60_000, 2)]
+)
+async def test_a_bar_is_made_of_others_when_these_are_all_there(
+    hours: int, since_the_end: int, made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour comes to history some time after it has ended, or never: nobody may have traded."""
+    noon = NOW + 3 * HOUR
+    monkeypatch.setattr(history, "now", lambda: noon + 2 * HOUR + since_the_end)
+    client, _ = played(bars_from(noon - 2 * HOUR, 2 + hours, ProtoOATrendbarPeriod.H1))
+    found = await history.bars(client, 1, 1, "H2", noon - 2 * HOUR, noon + DAY)
+    assert found.time.tolist() == [noon - 2 * HOUR, noon][:made]
 
 
 async def test_an_order_that_says_no_time_is_there_all_the_same() -> None:

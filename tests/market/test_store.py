@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
+import threading
 from array import array
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -15,6 +17,7 @@ from typing import Any, Literal
 import duckdb
 import pandas as pd
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
@@ -33,6 +36,7 @@ from ctrader_typed.market import store as store_module
 from ctrader_typed.market.parts import Content, read, write
 from ctrader_typed.market.resample import resample
 from ctrader_typed.market.series import Series
+from ctrader_typed.market.shelf import Shelf
 from ctrader_typed.market.spans import clipped, in_both, joined, missing
 from ctrader_typed.market.store import Store
 from examples import store as example
@@ -48,6 +52,7 @@ ROOT = Path(__file__).parent.parent.parent
 EURUSD = 1
 NOW = 1_772_442_000_000  # 2026-03-02 09:00, a Monday
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+WEEK = 7 * DAY
 MIDNIGHT = NOW - 9 * HOUR
 QUIRKS = Quirks(bars_page=700, ticks_page=400, short_pages=True, split_milliseconds=True)
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -273,6 +278,25 @@ def test_periods_that_the_server_lacks_are_made_of_what_is_complete(tmp_path: Pa
         store.read(EURUSD, "M7")  # type: ignore[call-overload]
 
 
+def test_periods_are_made_of_what_is_there_while_somebody_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours, store = resample(minutes(0, 60 * 24), "H1"), Store(tmp_path)
+    store.add(page(hours[2:5], hours[2].time, hours[5].time))
+    first_read = Shelf.read
+
+    def then_more_comes(*args: Any) -> Any:
+        found = first_read(*args)
+        store.add(page(hours[5:9], hours[5].time, hours[9].time))
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "read", then_more_comes)
+        made = resample(hours, "H2")
+        assert store.read(EURUSD, "H2") == made[1:2]  # not the one of which it has half
+    assert store.read(EURUSD, "H2") == made[1:4]
+
+
 class Symbol:
     id, digits = EURUSD, 3
 
@@ -442,6 +466,67 @@ async def test_the_newest_end_is_not_taken_for_complete(tmp_path: Path, autojump
     async with at() as (api, _):
         assert await store.sync((api, HEDGED), EURUSD, "M1", since, NOW) == 2
         assert store.read(EURUSD, "M1") == await history.bars(api, HEDGED, EURUSD, "M1", since, NOW)
+
+
+@pytest.mark.parametrize("what", ["M1", "ticks"])
+async def test_what_is_still_to_come_is_not_taken_for_complete(
+    tmp_path: Path, autojump_clock, monkeypatch: pytest.MonkeyPatch, what: Any
+) -> None:
+    """Also where whole windows lie in the future: those of ticks are a week wide."""
+    store, since, end = Store(tmp_path), NOW - 5 * HOUR, NOW + 20 * DAY
+    for now in (NOW, NOW + HOUR):
+        monkeypatch.setattr(store_module, "now", lambda now=now: now)
+        async with at(now=now) as (api, _):
+            assert await store.sync((api, HEDGED), EURUSD, what, since, end) > 0
+            assert store.covered(EURUSD, what)[-1][1] <= utc(now)
+            expected: Bars | QuoteTicks = (
+                await history.ticks(api, HEDGED, EURUSD, since, now)
+                if what == "ticks"
+                else await history.bars(api, HEDGED, EURUSD, what, since, now)
+            )
+            assert store.read(EURUSD, what, since, now) == expected
+
+
+async def test_weeks_without_ticks_are_asked_for_once(
+    tmp_path: Path, autojump_clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, span = Store(tmp_path), (NOW - HOUR, NOW + 20 * WEEK)
+    monkeypatch.setattr(store_module, "now", lambda: NOW + 20 * WEEK)
+    answers: list[Progress] = []
+    async with at() as (api, _):
+        for most in (60, 6):
+            await store.sync((api, HEDGED), EURUSD, "ticks", *span, progress=answers.append)
+            assert len(answers) < most
+            answers.clear()
+
+
+async def test_a_bar_that_may_change_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This machine's clock may be ahead of the server's: what it takes for ended may not have."""
+    store, client, last = Store(tmp_path), Api.__new__(Api), MIDNIGHT + 8 * MINUTE
+    asked: list[int] = []
+
+    def of_server(bars: Bars, now: int) -> None:
+        async def pages(*args: Any) -> AsyncGenerator[Page[Bars], None]:
+            start, end = args[-2:]
+            asked.append(start)
+            yield Page(bars.between(start, end), start, end)
+
+        monkeypatch.setattr(history, "bar_pages", pages)
+        monkeypatch.setattr(store_module, "now", lambda: now)
+
+    for price, now, end in [
+        (114_880, last + 2 * MINUTE - 1, last),
+        (120_000, last + 2 * MINUTE, last + MINUTE),
+        (130_000, last + HOUR, last + MINUTE),
+    ]:
+        of_server(minutes(0, 8) + minutes(8, 1, price), now)
+        await store.sync((client, HEDGED), EURUSD, "M1", MIDNIGHT, MIDNIGHT + HOUR)
+        ((_, complete),) = store.covered(EURUSD, "M1")
+        assert complete == utc(end)
+    assert store.read(EURUSD, "M1") == minutes(0, 8) + minutes(8, 1, 120_000)
+    assert asked == [MIDNIGHT, last, last + MINUTE]
 
 
 async def test_ticks_of_both_sides(tmp_path: Path, autojump_clock) -> None:
@@ -695,6 +780,41 @@ def test_two_processes_do_not_write_the_same_series(tmp_path: Path) -> None:
     assert store.add(page(minutes(9, 1), MIDNIGHT + 9 * MINUTE, MIDNIGHT + 10 * MINUTE)) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there, locks are msvcrt's")
+def test_a_disk_without_locks_is_not_taken_for_another_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(OSError, match="No locks available"):
+        Store(tmp_path).add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + 9 * MINUTE))
+
+
+async def test_with_threads_and_a_clock_that_are_real(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled while a thread writes: that is written to its end."""
+    monkeypatch.undo()
+    store, since = Store(tmp_path), NOW - HOUR
+    loop, writers = threading.get_ident(), set[int]()
+    shelf_write = Shelf.write
+
+    def write(shelf: Shelf, pages: Any) -> int:
+        writers.add(threading.get_ident())
+        trio.from_thread.run_sync(scope.cancel)
+        return shelf_write(shelf, pages)
+
+    monkeypatch.setattr(Shelf, "write", write)
+    async with at() as (api, _):
+        with trio.CancelScope() as scope:
+            await store.sync((api, HEDGED), EURUSD, "M1", since, NOW)
+        assert store.read(EURUSD, "M1") == await history.bars(api, HEDGED, EURUSD, "M1", since, NOW)
+    assert writers
+    assert loop not in writers
+
+
 # --- what goes wrong ---
 
 
@@ -724,6 +844,21 @@ def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
         assert path.read_bytes() == damaged
     path.unlink()
     assert store.add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + HOUR)) == 9
+
+
+def test_a_bit_that_has_turned_over_is_found(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.add(page(minutes(0, 900), MIDNIGHT, MIDNIGHT + 15 * HOUR))
+    (path,) = tmp_path.rglob("*.parquet")
+    whole = path.read_bytes()
+    rows = pq.read_metadata(path).row_group(0)
+    for column in map(rows.column, range(rows.num_columns)):
+        beyond = column.data_page_offset + column.total_compressed_size
+        damaged = bytearray(whole)
+        damaged[beyond - 9] ^= 8
+        path.write_bytes(damaged)
+        with pytest.raises(StoreDamaged, match="delete it"):
+            store.read(EURUSD, "M1")
 
 
 def test_a_disk_that_is_full_leaves_what_was_there(
