@@ -1,6 +1,7 @@
 """An account as traders want it: what it has, what that is worth, and orders in their units."""
 
 from .account import Account
+from .amendments import KEEP
 from .changes import (
     BalanceChanged,
     BonusChanged,
@@ -15,7 +16,6 @@ from .changes import (
     PositionOpened,
 )
 from .estimates import ExpectedMargin
-from .orders import KEEP
 from .position import Position
 from .shown import Positions
 from .trading import Closing

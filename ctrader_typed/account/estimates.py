@@ -21,7 +21,7 @@ from ..proto import (
 from ..symbols import Symbol
 from . import costs
 from .costs import Rates
-from .orders import Size
+from .levels import Size
 from .standing import Standing
 
 T = TypeVar("T")
@@ -101,12 +101,17 @@ class Estimates(Standing):
 
         Subscribes to what it takes, and waits for the first prices.
         """
+        rate = await self._quote_rate(symbol)
+        return Decimal(rate.numerator) / Decimal(rate.denominator)
+
+    async def _quote_rate(self, symbol: Symbol) -> Fraction:
+        """The same, exactly."""
         ways = self._valuation.conversion(symbol.id)
         if ways is None:
             raise InvalidOrder(f"{symbol.name} has no quote asset")
         await self._upkeep.watch(symbol.id)
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ways))
-        return Decimal(rate.numerator) / Decimal(rate.denominator)
+        return rate
 
     def _traded(self, symbol: Symbol | str) -> Symbol:
         return self.symbol(symbol) if isinstance(symbol, str) else symbol

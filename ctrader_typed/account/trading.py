@@ -8,14 +8,14 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Unpack
 
 import trio
 
-from ..errors import CTraderError, InvalidOrder
+from ..errors import CTraderError, InvalidOrder, NotSent, OutcomeUnknown
 from ..net.order import Order
 from ..proto import (
-    ProtoOAAmendOrderReq,
     ProtoOACancelOrderReq,
     ProtoOAClosePositionReq,
     ProtoOAOrder,
@@ -24,10 +24,12 @@ from ..proto import (
     ProtoOATradeSide,
 )
 from ..symbols import Symbol
-from ..units import Number, Time, milliseconds
+from ..units import Number, Time
 from ..wire.fate import Fill
+from .amendments import KEEP, Amendment, Kept, amend_order, amend_position
 from .estimates import Estimates
-from .orders import KEEP, Kept, Size, Terms, amend_position, new_order
+from .levels import Levels, Size
+from .orders import Terms, new_order
 from .position import Position
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
@@ -41,10 +43,10 @@ class Closing:
     position: Position
     order: Order | None = None
     error: CTraderError | None = None
-    """OutcomeUnknown has the order that it is about."""
+    """Why it was not closed, or is not known to be: with OutcomeUnknown the order is there, too."""
 
     async def filled(self) -> Fill:
-        """Wait until it is closed, as `order.filled()`; raises the error if there is one."""
+        """Wait until it is closed, as `order.filled()`; raises the error if there is no order."""
         if self.order is None:
             assert self.error is not None, "one of them is there"
             await trio.lowlevel.checkpoint()
@@ -56,9 +58,12 @@ class Trading(Estimates):
     """The orders of an account.
 
     A symbol is a `Symbol` or its name. Sizes and levels are Decimal, int or str, and `Terms` says
-    what there is. All return the handle of `client.place` once the server has taken the order, and
-    raise what that raises; InvalidValue (InvalidOrder is one), a ValueError, before anything is
-    sent. Cancelling is as there, too.
+    what there is. All return the handle of `client.place` once the server has taken the request.
+
+    All raise InvalidValue (InvalidOrder is one), a ValueError, before anything is sent; OrderError
+    (or another ServerError) if the server refuses; NotSent if nothing has left, and OutcomeUnknown,
+    with the handle as its `order`, if it has and nobody knows: it is never sent twice. Cancelled
+    before it is written, nothing leaves; after that it goes its way, and `api.orders` has it.
     """
 
     # --- new ---
@@ -135,7 +140,6 @@ class Trading(Estimates):
         slippage_points: int | None = None,
     ) -> Order:
         traded = self._traded(symbol)
-        in_money = "stop_loss_money" in terms or "take_profit_money" in terms
         request = new_order(
             self._account_id,
             traded,
@@ -145,9 +149,14 @@ class Trading(Estimates):
             price=price,
             expires=expires,
             slippage_points=slippage_points,
-            quote_rate=await self.quote_rate(traded) if in_money else None,
+            quote_rate=await self._rate_for(traded, terms),
         )
         return await self._client.place(request)
+
+    async def _rate_for(self, symbol: Symbol, levels: Levels) -> Fraction | None:
+        """What levels in money are reckoned with; None if there are none."""
+        in_money = levels.get("stop_loss_money"), levels.get("take_profit_money")
+        return None if in_money == (None, None) else await self._quote_rate(symbol)
 
     # --- what is there ---
 
@@ -161,10 +170,18 @@ class Trading(Estimates):
         guaranteed: bool | None = None,
         trigger: ProtoOAOrderTriggerMethod | None = None,
     ) -> Order:
-        """Change levels of a position; those that are not named stay, None takes one away.
+        """Change levels of a position, as prices; those that are not named stay, None takes one
+        away.
+
+        The server clears what is left out, so all of them are sent, as they are known. For that,
+        the levels that an order of this client has just brought along are waited for (some ms after
+        its fill), and NotSent is raised while the account is not in step. A trailing stop that
+        moves while the request is on its way is set back by it, and trails from there.
 
         A level on the wrong side of the market is refused here, where a price is known.
         """
+        await self._upkeep.until(lambda: not (self.in_step and self._levels_due(position)))
+        self._know_all()
         current = self._current(position)
         request = amend_position(
             self._account_id,
@@ -179,53 +196,43 @@ class Trading(Estimates):
         )
         return await self._client.place(request)
 
+    def _levels_due(self, position: Position | int) -> bool:
+        number = position if isinstance(position, int) else position.position_id
+        return any(
+            order.protection_due and order.position_id == number
+            for order in self._client.orders
+            if order.fate.account_id == self._account_id
+        )
+
+    def _know_all(self) -> None:
+        """What is sent again has to be what is there."""
+        if not self.in_step:
+            raise NotSent("the account is not in step, so what would be kept is not known")
+
     def _closing_price(self, position: Position) -> Decimal | None:
         """What it would close at now; None where no price is known."""
         raw = self._valuation.closing(position.symbol_id, position.side)
         return None if raw is None else self.symbol(position.symbol_id).from_raw(raw)
 
     async def amend_order(
-        self,
-        order: ProtoOAOrder | int,
-        *,
-        price: Number | None = None,
-        expires: Time | None = None,
-        **size: Unpack[Size],
+        self, order: Order | ProtoOAOrder | int, **changes: Unpack[Amendment]
     ) -> Order:
-        """Change a pending order's price, expiry or size; its levels and flags are sent again."""
+        """Change a pending order: its price, size, expiry, slippage, levels or their flags.
+
+        What is not named stays, and is sent again as it is known: NotSent is raised while the
+        account is not in step. Levels that the server keeps as distances go with the price. Raises
+        OrderError if the order is filled meanwhile.
+        """
+        symbol = self.symbol(self._waiting(order).trade_data.symbol_id)
+        rate = await self._rate_for(symbol, changes)
+        self._know_all()
         current = self._waiting(order)
-        symbol = self.symbol(current.trade_data.symbol_id)
-        limit, stop = current.limit_price, current.stop_price
-        if price is not None and stop is None:
-            limit = float(symbol.price(price))
-        elif price is not None:
-            stop = float(symbol.price(price))
-        expiry = (
-            current.expiration_timestamp if expires is None else milliseconds(expires, "expires")
-        )
-        volume = symbol.volume(**size) if size else current.trade_data.volume
-        relative = current.relative_stop_loss, current.relative_take_profit
         return await self._client.place(
-            ProtoOAAmendOrderReq(
-                ctid_trader_account_id=self._account_id,
-                order_id=current.order_id,
-                volume=volume,
-                limit_price=limit,
-                stop_price=stop,
-                expiration_timestamp=expiry,
-                stop_loss=current.stop_loss,
-                take_profit=current.take_profit,
-                relative_stop_loss=relative[0],
-                relative_take_profit=relative[1],
-                slippage_in_points=current.slippage_in_points,
-                guaranteed_stop_loss=current.trade_data.guaranteed_stop_loss,
-                trailing_stop_loss=current.trailing_stop_loss,
-                stop_trigger_method=current.stop_trigger_method,
-            )
+            amend_order(self._account_id, symbol, current, changes, quote_rate=rate)
         )
 
-    async def cancel(self, order: ProtoOAOrder | int) -> Order:
-        """Cancel a pending order."""
+    async def cancel(self, order: Order | ProtoOAOrder | int) -> Order:
+        """Cancel a pending order. Raises OrderError if it is filled meanwhile."""
         return await self._client.place(
             ProtoOACancelOrderReq(
                 ctid_trader_account_id=self._account_id, order_id=self._waiting(order).order_id
@@ -233,7 +240,9 @@ class Trading(Estimates):
         )
 
     async def close(self, position: Position | int, **size: Unpack[Size]) -> Order:
-        """Close a position, or so much of it."""
+        """Close a position, or so much of it; what is left of it can be closed whatever the least
+        volume. The handle is that of the order that closes.
+        """
         current = self._current(position)
         volume = current.volume
         if size:
@@ -261,6 +270,8 @@ class Trading(Estimates):
                 continue  # its stop loss was quicker
             try:
                 outcomes.append(Closing(position, await self.close(position)))
+            except OutcomeUnknown as error:
+                outcomes.append(Closing(position, error.order, error))
             except CTraderError as error:
                 outcomes.append(Closing(position, error=error))
         return outcomes
@@ -268,16 +279,19 @@ class Trading(Estimates):
     async def reverse(self, position: Position | int) -> Order:
         """Close a position, and open as much on the other side; returns the order that opens.
 
-        Two orders: the second is sent when the first is filled. Whatever is raised, `positions`
-        says how far it came: with the position still there nothing was opened, and without it the
-        second was refused. Its levels are not taken along.
+        Two orders, on netted accounts too: the second is sent when the first is filled, without the
+        levels of the position. Both are checked before the first is sent. Whatever is raised,
+        `positions` says how far it came once the account is in step: with the position still there
+        nothing was opened. OutcomeUnknown is about the order that it has. Cancelled before the
+        first is filled, that goes its way, and nothing is opened.
         """
         current = self._current(position)
         symbol = self.symbol(current.symbol_id)
+        volume = symbol.volume(volume=current.volume)
         closing = await self.close(current)
         await closing.filled()
         open_other = self.sell if current.side == BUY else self.buy
-        return await open_other(symbol, volume=current.volume)
+        return await open_other(symbol, volume=volume)
 
     def _current(self, position: Position | int) -> Position:
         number = position if isinstance(position, int) else position.position_id
@@ -286,9 +300,9 @@ class Trading(Estimates):
             raise InvalidOrder(f"position {number} is not open")
         return current
 
-    def _waiting(self, order: ProtoOAOrder | int) -> ProtoOAOrder:
+    def _waiting(self, order: Order | ProtoOAOrder | int) -> ProtoOAOrder:
         number = order if isinstance(order, int) else order.order_id
-        current = self.pending.get(number)
+        current = None if number is None else self.pending.get(number)
         if current is None:
             raise InvalidOrder(f"order {number} is not pending")
         return current

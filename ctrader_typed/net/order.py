@@ -101,6 +101,13 @@ class Order:
         return self._fate.protection
 
     @property
+    def protection_due(self) -> bool:
+        """Whether that order is still to come: for some ms after a fill the levels that the request
+        brings along are not in force. What amends the position by a raw request then, clears them.
+        """
+        return self._fate.protection_due
+
+    @property
     def deals(self) -> tuple[ProtoOADeal, ...]:
         """The deals so far, in the order of execution."""
         return self._fate.deals

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 from ..errors import CTraderError
 from ..message import Request
@@ -123,14 +123,25 @@ class Fate:
         if self.filled_volume == 0 or position is None or self._stock_taken:
             return True
         if position.position_status == ProtoOAPositionStatus.POSITION_STATUS_OPEN:
-            return not self._protection_asked or self.protection is not None
+            return not self.protection_due
         return position.position_status != ProtoOAPositionStatus.POSITION_STATUS_CREATED
 
     @property
-    def _protection_asked(self) -> bool:
+    def protection_due(self) -> bool:
+        """Whether the levels that it brings along are still to follow what it has opened.
+
+        What it closes of a netted account's position gets none.
+        """
+        position, fields = self.position, cast(Any, self.request)
+        if self.kind is not Kind.OPEN or self.protection is not None or self._stock_taken:
+            return False
         levels = ("stop_loss", "take_profit", "relative_stop_loss", "relative_take_profit")
-        return self.kind is Kind.OPEN and any(
-            getattr(self.request, level) is not None for level in levels
+        return (
+            any(getattr(fields, level) is not None for level in levels)
+            and self.filled_volume > 0
+            and position is not None
+            and position.position_status == ProtoOAPositionStatus.POSITION_STATUS_OPEN
+            and position.trade_data.trade_side == fields.trade_side
         )
 
     @property

@@ -29,8 +29,9 @@ _SCALE = 100_000  # relative levels are in 1/100000 of a price unit
 def amended(request: Request[Any], order: ProtoOAOrder) -> bool:
     """Whether a pending order has the terms that a ProtoOAAmendOrderReq gives it.
 
-    A level given as a price may be kept as a distance from the order's own price (recorded). A
-    request without any term is in force nowhere.
+    A level given as a price may be kept as a distance from the order's own price (recorded). The
+    request overwrites: a level that it leaves out is gone. A request without any term is in force
+    nowhere.
     """
     pairs = [(getattr(request, name), getattr(order, name)) for name in _ALIKE]
     pairs.append((_of(request, "volume"), order.trade_data.volume))
@@ -41,7 +42,15 @@ def amended(request: Request[Any], order: ProtoOAOrder) -> bool:
         for level in _LEVELS
         if (wanted := _of(request, level)) is not None
     ]
-    return bool(terms) and all(terms)
+    return bool(terms) and all(terms) and not any(_left(request, order, level) for level in _LEVELS)
+
+
+def _left(request: Request[Any], order: ProtoOAOrder, level: str) -> bool:
+    """Whether there is a level that the request leaves out."""
+    names = (level, f"relative_{level}")
+    return all(_of(request, name) is None for name in names) and any(
+        _of(order, name) is not None for name in names
+    )
 
 
 def _level(order: ProtoOAOrder, level: str, wanted: float) -> bool:

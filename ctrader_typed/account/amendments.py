@@ -1,0 +1,174 @@
+"""Other terms for what is there, made into requests: what is not named is sent again. Pure.
+
+Knows no connection and no account.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from typing import Any, Final, Literal
+
+from ..errors import InvalidOrder
+from ..proto import (
+    ProtoOAAmendOrderReq,
+    ProtoOAAmendPositionSLTPReq,
+    ProtoOAOrder,
+    ProtoOAOrderTriggerMethod,
+    ProtoOATradeSide,
+)
+from ..symbols import Symbol
+from ..units import Number, Time, from_double, milliseconds, number
+from .levels import (
+    FORMS,
+    LEGS,
+    WITHIN_POINTS,
+    Levels,
+    Size,
+    flags_of,
+    leg_of,
+    points_of,
+    trigger_of,
+    volume_of,
+)
+from .position import Position
+
+
+class Keep(Enum):
+    """The type of KEEP."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+"""A level that stays as it is; None takes it away."""
+
+Kept = Literal[Keep.KEEP]
+
+
+class Amendment(Size, Levels, total=False):
+    """What can be changed of a pending order: what is not named stays.
+
+    An expiry can be moved, not taken away.
+    """
+
+    price: Number
+    expires: Time
+    slippage_points: int
+
+
+def amend_order(
+    account_id: int,
+    symbol: Symbol,
+    order: ProtoOAOrder,
+    changes: Amendment,
+    *,
+    quote_rate: Fraction | None = None,
+) -> ProtoOAAmendOrderReq:
+    """The request that changes some terms of a pending order, and sends all others again: the
+    server clears levels that are left out.
+    """
+    kind, side = order.order_type, order.trade_data.trade_side
+    sized = any(changes.get(name) is not None for name in Size.__annotations__)
+    volume = volume_of(symbol, changes) if sized else order.trade_data.volume
+    priced = "limit_price" if order.stop_price is None else "stop_price"
+    price, expires = changes.get("price"), changes.get("expires")
+    at: float | None = getattr(order, priced) if price is None else float(symbol.price(price))
+    base = None if at is None else from_double(at)
+    prices = {"limit_price": order.limit_price, "stop_price": order.stop_price} | {priced: at}
+    fields: dict[str, Any] = {}
+    for leg in LEGS:
+        if any(f"{leg}{form}" in changes for form in FORMS):
+            fields |= leg_of(symbol, side, kind, leg, changes, base, volume, quote_rate)
+        else:
+            kept = {name: getattr(order, name) for name in (leg, f"relative_{leg}")}
+            fields |= {name: level for name, level in kept.items() if level is not None}
+    before = order.trailing_stop_loss, order.trade_data.guaranteed_stop_loss
+    fields |= flags_of(symbol, changes, fields, before)
+    points = changes.get("slippage_points")
+    if points is not None and kind not in WITHIN_POINTS:
+        raise InvalidOrder(f"a {kind.name} order has no slippage_points")
+    return ProtoOAAmendOrderReq(
+        ctid_trader_account_id=account_id,
+        order_id=order.order_id,
+        volume=volume,
+        limit_price=prices["limit_price"],
+        stop_price=prices["stop_price"],
+        expiration_timestamp=order.expiration_timestamp
+        if expires is None
+        else milliseconds(expires, "expires"),
+        slippage_in_points=order.slippage_in_points if points is None else points_of(kind, points),
+        stop_trigger_method=trigger_of(kind, changes, order.stop_trigger_method),
+        **fields,
+    )
+
+
+def amend_position(
+    account_id: int,
+    symbol: Symbol,
+    position: Position,
+    *,
+    stop_loss: Number | Kept | None = KEEP,
+    take_profit: Number | Kept | None = KEEP,
+    trailing: bool | None = None,
+    guaranteed: bool | None = None,
+    trigger: ProtoOAOrderTriggerMethod | None = None,
+    closing: Decimal | None = None,
+) -> ProtoOAAmendPositionSLTPReq:
+    """The request that changes some levels and keeps the others: the server clears what is left
+    out, so all of them are sent, with the flags.
+
+    `closing` is what the position would close at now, if that is known: a level beyond it is
+    refused, as by the server. (One was also seen to take a take profit there, and to fill it at
+    once: `close` says that.)
+    """
+    message = position.message
+    stop = message.stop_loss if stop_loss is KEEP else _given(symbol, "stop_loss", stop_loss)
+    limit = (
+        message.take_profit if take_profit is KEEP else _given(symbol, "take_profit", take_profit)
+    )
+    if closing is not None:
+        _on_its_side(position, "SL", stop_loss, closing)
+        _on_its_side(position, "TP", take_profit, closing)
+    trails = position.trailing if trailing is None else trailing
+    if stop is None:
+        if trailing or guaranteed or trigger is not None:
+            raise InvalidOrder("trailing, guaranteed and trigger need a stop loss")
+        flags: dict[str, Any] = {}
+    else:
+        flags = {
+            "trailing_stop_loss": trails,
+            "guaranteed_stop_loss": position.guaranteed if guaranteed is None else guaranteed,
+            "stop_loss_trigger_method": message.stop_loss_trigger_method
+            if trigger is None
+            else trigger,
+        }
+    return ProtoOAAmendPositionSLTPReq(
+        ctid_trader_account_id=account_id,
+        position_id=position.position_id,
+        stop_loss=stop,
+        take_profit=limit,
+        **flags,
+    )
+
+
+def _on_its_side(
+    position: Position, leg: str, level: Number | Kept | None, closing: Decimal
+) -> None:
+    """Whether a level that is given lies where the server wants it."""
+    if level is KEEP or level is None:
+        return
+    buys = position.side == ProtoOATradeSide.BUY
+    wanted, below = number(level, leg), buys == (leg == "SL")
+    if (wanted <= closing) if below else (wanted >= closing):
+        return
+    how, quote = "<=" if below else ">=", "BID" if buys else "ASK"
+    raise InvalidOrder(
+        f"{leg} of a {position.side.name} position must be {how} the current {quote}: "
+        f"{quote} is {closing}, {leg} {wanted}"
+    )
+
+
+def _given(symbol: Symbol, leg: str, value: Number | None) -> float | None:
+    return None if value is None else float(symbol.price(value, leg))
