@@ -17,6 +17,7 @@ from ctrader_typed import (
     Api,
     BalanceChanged,
     Change,
+    ConnectFailed,
     InStep,
     Message,
     OutOfStep,
@@ -141,18 +142,20 @@ async def test_deals_that_race_with_a_reconciliation_are_told_once(
 
 
 async def test_what_was_closed_while_nobody_listened_is_told_before_it_is_in_step(
-    autojump_clock,
+    autojump_clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = Reconnect(first=5, ceiling=5)
-    async with at_work(box=still_box(), reconnect=late) as (_, account, server):
+    fast = Reconnect(first=0.1, ceiling=0.2)
+    async with at_work(box=still_box(), reconnect=fast) as (_, account, server):
         await (await account.buy("EURUSD", lots="0.10", stop_loss_pips=20)).filled()
         await trio.sleep(1)
         (position,) = account.positions.values()
         async with account.changes() as changes:
-            await cut(server)
-            server.broker.set_price(EURUSD, "1.0700")
-            await trio.sleep(1)
-            assert position.position_id in account.positions  # as far as is known
+            with monkeypatch.context() as away:
+                away.setattr(server, "memory_client", unreachable)
+                await cut(server)
+                server.broker.set_price(EURUSD, "1.0700")
+                await trio.sleep(1)
+                assert position.position_id in account.positions  # as far as is known
             await account.settled()
             lost, *found, back = waiting(changes)
         assert (type(lost), back) == (OutOfStep, InStep())
@@ -162,6 +165,11 @@ async def test_what_was_closed_while_nobody_listened_is_told_before_it_is_in_ste
         assert (closed.position, closed.deal) == (position, None)
         assert not account.positions
         agrees(account, server)
+
+
+def unreachable(door: str) -> trio.abc.Stream:
+    """There is no way to the server."""
+    raise ConnectFailed(f"no way to {door}")
 
 
 async def test_an_answer_that_makes_no_sense_is_asked_for_again(
