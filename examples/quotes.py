@@ -19,7 +19,7 @@ EURUSD, USDJPY = 1, 3
 
 async def watch(api: Api) -> None:
     """What a program for the real server looks like."""
-    feed = SpotFeed(api, HEDGED)  # everything below shares its subscriptions
+    feed = SpotFeed.of(api, HEDGED)  # everything below shares its subscriptions
     seen = 0
     async for quote in quotes(feed, [EURUSD, USDJPY]):
         print(f"{quote.symbol_id}: {quote.bid_price} / {quote.ask_price}, spread {quote.spread}")

@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from ctrader_typed import Api, ConnectFailed, Reconnect, connect_over
-from ctrader_typed.market import SpotFeed
+from ctrader_typed.market import MarketStream, SpotFeed
 from ctrader_typed.net.subscriptions import EventStream, Subscriptions
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.broker.account import Terms
@@ -21,6 +21,21 @@ from mockserver.server import mock_server
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 EURUSD, USDJPY, GBPUSD = 1, 3, 2
 FAST = Reconnect(first=0.1, ceiling=0.2)
+
+
+async def taken(stream: MarketStream[Any], seconds: float = 0.0) -> list[Any]:
+    """What waits, and what comes within so many seconds."""
+    found: list[Any] = []
+    with trio.move_on_after(seconds):
+        while True:
+            found.append(await anext(stream))
+    return found
+
+
+async def to_the_end(stream: MarketStream[Any]) -> None:
+    """Until it raises."""
+    while True:
+        await anext(stream)
 
 
 class Watched:

@@ -42,7 +42,7 @@ class Upkeep:
         self._account_id = account_id
         self.book = Book()
         self.catalogue = Catalogue(account_id)
-        self.feed = SpotFeed(client, account_id)
+        self.feed = SpotFeed.of(client, account_id)
         self.valuation = Valuation(self.book, self.catalogue, self.feed.quote)
         self._watched: set[int] = set()
         self._events: EventStream[Message] = client.events(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
 
 import trio
 
@@ -54,14 +55,15 @@ News: TypeAlias = Quote | BarEvent | Book | NotHeard
 class SpotFeed:
     """Quotes, live bars and order books of one account, subscribed to once however many want them.
 
-    One for each account: an `Account` has it. `acquire` and `release`, or `async with feed.spots`,
-    keep a symbol subscribed, and `quote` says how it stands; `quotes()`, `live_bars()` and
-    `books()` are streams, and need nothing else.
+    One for each account of a client, whoever asks: `SpotFeed.of(api, account_id)`, and that is what
+    an `Account` has; two would end each other's subscriptions. `acquire` and `release`, or `async
+    with feed.spots`, keep a symbol subscribed, and `quote` says how it stands; `quotes()`,
+    `live_bars()` and `books()` are streams, and need nothing else.
 
     After a gap (a lost connection, an account's session taken away) the client subscribes again by
-    itself. Nothing is then known that is older than the gap: quotes have no side, and books are
-    empty, until fresh events come; the server sends both at once. A bar is kept, and told to be
-    incomplete if it ended meanwhile.
+    itself. Nothing is then known that is older than the gap: quotes have no side, books are empty,
+    and there is no bar, until fresh events come; of quotes and books the server sends them at once.
+    A bar that ended meanwhile is told to be incomplete.
 
     A subscription that somebody made beside the feed is shared and left to them; events may begin
     late then, because the server tells last prices only to who subscribes.
@@ -80,6 +82,15 @@ class SpotFeed:
         """Where the streams of the feed get their news from."""
         self._streams: list[EventStream[Any]] = []
 
+    @classmethod
+    def of(cls, client: Client, account_id: int) -> SpotFeed:
+        """The feed of this account: the one that others of this client have, if any."""
+        key = id(client), account_id  # a feed keeps its client: nobody else has that id
+        feed = _FEEDS.get(key)
+        if feed is None:
+            feed = _FEEDS[key] = cls(client, account_id)
+        return feed
+
     @property
     def account_id(self) -> int:
         """The ctidTraderAccountId."""
@@ -96,11 +107,21 @@ class SpotFeed:
         found: list[int] = []
         for symbol in several:
             found.append(id_of(symbol))
-            if not isinstance(symbol, int):
-                self._digits[symbol.id] = symbol.digits
+            if not isinstance(symbol, int) and symbol.digits != self._digits.get(symbol.id):
+                self._shows(symbol.id, symbol.digits)
         if not found:
             raise InvalidValue("no symbols: expected at least one")
         return list(dict.fromkeys(found))
+
+    def _shows(self, symbol: int, digits: int) -> None:
+        """What is known of it may have been subscribed to by its id alone."""
+        self._digits[symbol] = digits
+        if symbol in self._quotes:
+            self._quotes[symbol] = replace(self._quotes[symbol], digits=digits)
+        if symbol in self._books:
+            self._books[symbol] = replace(self._books[symbol], digits=digits)
+        if symbol in self._bars:
+            self._bars[symbol].digits = digits
 
     # --- how it stands ---
 
@@ -110,7 +131,9 @@ class SpotFeed:
         return self._quotes.get(id_of(symbol))
 
     def bar(self, symbol: SymbolLike, period: PeriodLike) -> Bar | None:
-        """The bar in the making; None if it is not subscribed to, or before its first event."""
+        """The bar in the making; None if it is not subscribed to, or before its first event (after
+        a gap, too).
+        """
         self.drain()
         bars = self._bars.get(id_of(symbol))
         return None if bars is None else bars.current(Period.of(period))
@@ -282,6 +305,9 @@ class SpotFeed:
         symbols = list(self._quotes) if part.kind is Kind.ACCOUNT else [part.symbol]
         self.hub.publish([NotHeard(symbol, part, event.error) for symbol in symbols])
         self._holdings.lose(part)
+
+
+_FEEDS: WeakValueDictionary[tuple[int, int], SpotFeed] = WeakValueDictionary()
 
 
 def _waiting(source: EventStream[_Event]) -> Iterator[_Event | Gap]:

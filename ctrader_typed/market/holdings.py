@@ -31,7 +31,8 @@ from ..proto import (
 from ..wire.session import Kind, Part
 
 PATIENCE = 10.0
-"""Seconds for an answer to an unsubscription, before whoever comes next subscribes again."""
+"""Seconds for an answer to an unsubscription, before whoever comes next subscribes again; and until
+one that was refused for now is asked for again, then twice as many each time."""
 
 log = logging.getLogger(__name__)
 
@@ -171,27 +172,32 @@ class Holdings:
         if error is None:
             return _State.HELD, None
         if isinstance(error, ServerError) and error.advice.retry is Retry.NEEDLESS:
+            there = _State.BORROWED if before is _State.ABSENT else _State.HELD
             if part.kind is not Kind.DEPTH:
-                return _State.BORROWED if before is _State.ABSENT else _State.HELD, None
+                return there, None
             # Only the first event after a subscription has the whole book.
             await self._send([part], _UNSUBSCRIBE)
             self._begins(part)
             error = (await self._send([part], _SUBSCRIBE))[part]
             if error is None:
-                return _State.HELD, None
+                return there, None
         known = isinstance(error, (ServerError, ConnectionLost))
-        return _State.ABSENT if known else _State.UNSURE, error
+        return before if known else _State.UNSURE, error
 
     # --- ending ---
 
     async def _end(self, parts: Sequence[Part]) -> None:
         """Unsubscribe from those that nobody wants by now. Spots at last: the others need them."""
+        longer = 1
         try:
             for kind in (Kind.DEPTH, Kind.TRENDBARS, Kind.SPOTS):
                 some = [part for part in parts if part.kind is kind]
                 while idle := [part for part in some if self._is_idle(part)]:
-                    if not await self._unsubscribe(idle):
+                    pause = await self._unsubscribe(idle)
+                    if pause is None:
                         break
+                    await trio.sleep(pause * longer)
+                    longer *= 2
                     await self._client.connected()
         except ConnectionLost as error:
             log.debug("nothing to unsubscribe from: %s", error)
@@ -205,16 +211,21 @@ class Holdings:
             and holding.state in _OURS
         )
 
-    async def _unsubscribe(self, parts: Sequence[Part]) -> bool:
-        """Ask once; whether there was an answer, or no connection to give one."""
-        turns = self._take_turns(parts)
+    async def _unsubscribe(self, parts: Sequence[Part]) -> float | None:
+        """Ask once. Returns the seconds after which to ask again for what is left, if anything is;
+        None if nothing was answered: then whoever leaves next asks again.
+        """
+        turns, pause = self._take_turns(parts), 0.0
         for part in parts:
             self._holdings[part].state = _State.UNSURE
 
         async def end(together: Sequence[Part]) -> None:
+            nonlocal pause
             for part, error in (await self._send(together, _UNSUBSCRIBE)).items():
-                lost = isinstance(error, ConnectionLost)  # the next connection has it again
-                self._holdings[part].state = _State.HELD if lost else _State.ABSENT
+                stays = _stays(error)
+                if stays and isinstance(error, ServerError):
+                    pause = PATIENCE
+                self._holdings[part].state = _State.HELD if stays else _State.ABSENT
                 log.debug("%s: unsubscribed (%s)", part, error or "as asked")
 
         try:
@@ -229,7 +240,7 @@ class Holdings:
             self._end_turns(turns)
             for part in parts:
                 self._forget(part)
-        return not patience.cancelled_caught
+        return None if patience.cancelled_caught else pause
 
     # --- asking ---
 
@@ -283,6 +294,15 @@ def again(error: CTraderError) -> CTraderError:
     other = copy.copy(error)
     other.__cause__ = error.__cause__
     return other
+
+
+def _stays(error: CTraderError | None) -> bool:
+    """Whether there is still a subscription after this answer to an unsubscription: the next
+    connection has it again, and what is refused for now may be asked for later.
+    """
+    if isinstance(error, ServerError):
+        return error.advice.retry not in {Retry.NEVER, Retry.NEEDLESS}
+    return isinstance(error, ConnectionLost)
 
 
 def _groups(parts: Sequence[Part]) -> list[list[Part]]:

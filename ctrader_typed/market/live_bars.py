@@ -63,22 +63,27 @@ class BarsInTheMaking:
         self.digits = digits
         self._bars: dict[Period, Bar] = {}
         self._stale: set[Period] = set()
+        self._minute: int | None = None
+        """That of the last bid, since the Unix epoch; None if nobody knows."""
 
     def current(self, period: Period) -> Bar | None:
-        """The bar as it stands; None before its first event."""
-        return self._bars.get(period)
+        """The bar as it stands; None before its first event, and its first after a gap."""
+        return None if period in self._stale else self._bars.get(period)
 
     def apply(self, event: ProtoOASpotEvent) -> list[BarEvent]:
         """What an event of the symbol says of its bars."""
+        minute = None if event.timestamp is None else event.timestamp // _MINUTE
         if event.bid is not None:
+            self._minute = minute
             return [told for each in event.trendbar for told in self._grown(each, event.bid)]
-        if event.ask is not None and event.timestamp is not None:
-            return list(self._asked(event.timestamp))
+        if event.ask is not None and minute is not None and minute == self._minute:
+            return list(self._asked())
         return []
 
     def gap(self) -> None:
         """Events may be missing here."""
         self._stale.update(self._bars)
+        self._minute = None
 
     def forget(self, period: Period) -> None:
         """Nobody follows these bars any more."""
@@ -114,9 +119,12 @@ class BarsInTheMaking:
             digits=self.digits,
         )
 
-    def _asked(self, timestamp: int) -> Iterator[BarUpdated]:
-        """An event with the ask alone brings no bar, and yet counts in it (recorded)."""
+    def _asked(self) -> Iterator[BarUpdated]:
+        """An event with the ask alone brings no bar, and yet counts in it (recorded): in the minute
+        of the last bid. Later ones the next bid's bar has counted, or they count nowhere: a minute
+        without a bid has no bar that longer ones could be made of.
+        """
         for period, bar in self._bars.items():
-            if period not in self._stale and bar.time <= timestamp < period.next(bar.time):
+            if period not in self._stale:
                 self._bars[period] = grown = bar._replace(volume=bar.volume + 1)
                 yield BarUpdated(self.symbol_id, period, grown)

@@ -90,11 +90,19 @@ class MarketStream(Generic[T_co]):
         """Unsubscribe, and give nothing more: who iterates gets trio.ClosedResourceError."""
         if self._stream is None:
             self._stream = self._make()
-        if self._leave is not None:
+        await self._let_go()
+        await trio.lowlevel.checkpoint()
+
+    async def _let_go(self) -> None:
+        """Who waits is told. Never waits."""
+        if self._stream is not None and self._leave is not None:
             leave, self._leave = self._leave, None
             await self._stream.__aexit__(None, None, None)
             leave()
-        await trio.lowlevel.checkpoint()
+
+    def _is_open(self) -> bool:
+        """Others may close it while one waits."""
+        return self._leave is not None
 
     def __del__(self) -> None:
         if self._leave is not None and self._token is not None and self._stream is not None:
@@ -126,17 +134,21 @@ class MarketStream(Generic[T_co]):
         feed, subject, stream = self._feed, self._subject, self._make()
         wanted: dict[str, Any] = {"bars": subject.bars, "depth": subject.depth}
         leave = partial(feed.leave, stream)
-        self._stream = stream
+        self._stream, self._leave = stream, leave
         self._token = trio.lowlevel.current_trio_token()
+        stream.put(subject.known(), keep=False)  # a gap that waits is of before: it joins after it
         feed.join(stream)
-        stream.put(subject.known(), keep=False)
         try:
             await stream.__aenter__()
             await feed.acquire(subject.symbols, **wanted)
         except BaseException:
-            self._stream = None
-            _detach(feed, stream, leave)
+            if self._is_open():
+                await self._let_go()
+                self._stream = None
             raise
+        if not self._is_open():
+            feed.release(subject.symbols, **wanted)
+            return stream
 
         def leave_all() -> None:
             leave()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from ctrader_typed import (
-    ConnectionLost,
     Gap,
     ProtoOASpotEvent,
     ProtoOASubscribeSpotsReq,
@@ -20,27 +18,12 @@ from ctrader_typed import (
     ServerError,
     SlowSubscriber,
 )
-from ctrader_typed.market import MarketStream, Quote, SpotFeed, books, live_bars, quotes
+from ctrader_typed.market import MarketStream, Quote, SpotFeed, live_bars, quotes
 from ctrader_typed.market.quote import merge
 from mockserver.box import HEDGED, NETTED
-from mockserver.faults.effects import Delay, Drop, Push, Refuse, Strip
+from mockserver.faults.effects import Drop, Push, Refuse, Strip
 from mockserver.faults.plan import Fault, Plan
-from tests.feeds import EURUSD, GBPUSD, USDJPY, Still, fed
-
-
-async def taken(stream: MarketStream[Any], seconds: float = 0.0) -> list[Any]:
-    """What waits, and what comes within so many seconds."""
-    found: list[Any] = []
-    with trio.move_on_after(seconds):
-        while True:
-            found.append(await anext(stream))
-    return found
-
-
-async def to_the_end(stream: MarketStream[Any]) -> None:
-    """Until it raises."""
-    while True:
-        await anext(stream)
+from tests.feeds import EURUSD, GBPUSD, USDJPY, Still, fed, taken, to_the_end
 
 
 async def test_several_symbols_in_one_stream_without_a_block(autojump_clock) -> None:
@@ -297,106 +280,3 @@ def test_whoever_reads_when_sees_nothing_that_was_not_so(steps: list[Any]) -> No
         assert shown[newest].count("gap") == expected.count("gap")
 
     trio.run(follow, clock=MockClock(autojump_threshold=0))
-
-
-# --- leaving ---
-
-
-async def test_left_by_break_or_error_it_unsubscribes(autojump_clock) -> None:
-    async with fed() as (_, feed, server):
-        async for _ in quotes(feed, EURUSD):
-            break
-        await trio.sleep(1)
-        assert server.subscribed == {}
-
-        async def fail() -> None:
-            async for quote in quotes(feed, USDJPY):
-                quote.symbol_id // 0
-
-        with pytest.raises(ZeroDivisionError):
-            await fail()
-        await trio.sleep(1)
-        assert server.subscribed == {}
-
-
-async def test_collected_with_a_cycle_it_unsubscribes(autojump_clock) -> None:
-    async with fed() as (_, feed, server):
-        stream = quotes(feed, EURUSD)
-        await anext(stream)
-        cycle: list[Any] = [stream]
-        cycle.append(cycle)
-        del stream, cycle
-        await trio.sleep(1)
-        assert set(server.subscribed) == {EURUSD}
-        gc.collect()
-        await trio.sleep(1)
-        assert server.subscribed == {}
-
-
-async def test_closed_it_says_so_and_whoever_waits_is_told(autojump_clock) -> None:
-    async with fed() as (_, feed, server):
-        stream = quotes(feed, EURUSD)
-        async with stream, trio.open_nursery() as nursery:
-
-            async def read() -> None:
-                with pytest.raises(trio.ClosedResourceError):
-                    await to_the_end(stream)
-
-            nursery.start_soon(read)
-            await wait_all_tasks_blocked()
-            await stream.aclose()
-        await stream.aclose()
-        with pytest.raises(trio.ClosedResourceError):
-            await anext(stream)
-        await trio.sleep(1)
-        assert server.subscribed == {}
-        never = quotes(feed, EURUSD)
-        await never.aclose()
-        with pytest.raises(trio.ClosedResourceError):
-            await anext(never)
-
-
-async def test_a_refused_symbol_leaves_nothing_behind(autojump_clock) -> None:
-    async with fed() as (_, feed, server):
-        stream = quotes(feed, [EURUSD, 99_999])
-        for _ in range(2):
-            with pytest.raises(ServerError):
-                await anext(stream)
-        await trio.sleep(1)
-        assert server.subscribed == {}
-        assert feed.hub.statistics() == ()
-
-
-async def test_when_the_client_ends_streams_do(autojump_clock) -> None:
-    async with fed() as (_, feed, _server):
-        stream = quotes(feed, EURUSD)
-        await anext(stream)
-    with pytest.raises(ConnectionLost):
-        await to_the_end(stream)
-
-
-async def test_cancelled_at_any_time_it_leaves_nothing(autojump_clock) -> None:
-    late = Plan([Fault(Delay(0.3), message="ProtoOASubscribeSpotsRes", times=None)])
-    for make in (quotes, books):
-        for tenths in range(0, 20, 2):
-            async with fed(faults=late) as (_, feed, server):
-                with trio.move_on_after(tenths / 20):
-                    async for _ in make(feed, [EURUSD, USDJPY]):
-                        await trio.sleep(0.1)
-                await trio.sleep(2)
-                assert server.subscribed == {}
-                assert feed.hub.statistics() == ()
-
-
-async def test_waiting_that_is_cancelled_loses_nothing(autojump_clock) -> None:
-    async with fed() as (_, feed, _server):
-        every = quotes(feed, EURUSD, every=True)
-        patient = quotes(feed, EURUSD, every=True)
-        await anext(every)
-        await anext(patient)
-        given = []
-        for _ in range(500):
-            with trio.move_on_after(0.1):
-                given.append(await anext(every))
-        given += await taken(every)
-        assert given == await taken(patient)

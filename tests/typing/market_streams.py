@@ -24,7 +24,7 @@ from ctrader_typed.symbols import Symbol
 
 async def how_it_stands(api: Api, eurusd: Symbol) -> None:
     """By id or symbol; None if it is not subscribed to."""
-    feed = SpotFeed(api, 1)
+    feed = SpotFeed.of(api, 1)
     await feed.acquire([eurusd, 2], bars=["M1", Period.H1, ProtoOATrendbarPeriod.D1], depth=True)
     assert_type(feed.quote(eurusd), Quote | None)
     assert_type(feed.bar(2, "M1"), Bar | None)
