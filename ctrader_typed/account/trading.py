@@ -6,6 +6,8 @@ Decides nothing: `orders` refuses what can be refused here, `client.place` follo
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -13,7 +15,7 @@ from typing import Unpack
 
 import trio
 
-from ..errors import CTraderError, InvalidOrder, NotSent, OutcomeUnknown
+from ..errors import ConnectionLost, CTraderError, InvalidOrder, NotSent, OutcomeUnknown
 from ..net.order import Order
 from ..proto import (
     ProtoOACancelOrderReq,
@@ -34,6 +36,9 @@ from .position import Position
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 _KIND = ProtoOAOrderType
+
+FOLLOW = 1.0
+"""Seconds after which the levels of a fill will not follow any more (recorded: after 18 ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,10 @@ class Trading(Estimates):
     async def _rate_for(self, symbol: Symbol, levels: Levels) -> Fraction | None:
         """What levels in money are reckoned with; None if there are none."""
         in_money = levels.get("stop_loss_money"), levels.get("take_profit_money")
-        return None if in_money == (None, None) else await self._quote_rate(symbol)
+        if in_money == (None, None):
+            return None
+        with _nothing_sent():
+            return await self._quote_rate(symbol)
 
     # --- what is there ---
 
@@ -175,12 +183,14 @@ class Trading(Estimates):
 
         The server clears what is left out, so all of them are sent, as they are known. For that,
         the levels that an order of this client has just brought along are waited for (some ms after
-        its fill), and NotSent is raised while the account is not in step. A trailing stop that
-        moves while the request is on its way is set back by it, and trails from there.
+        its fill, a second at most), and NotSent is raised while the account is not in step. A
+        trailing stop that moves while the request is on its way is set back by it, and trails from
+        there.
 
         A level on the wrong side of the market is refused here, where a price is known.
         """
-        await self._upkeep.until(lambda: not (self.in_step and self._levels_due(position)))
+        with _nothing_sent(), trio.move_on_after(FOLLOW):
+            await self._upkeep.until(lambda: not (self.in_step and self._levels_due(position)))
         self._know_all()
         current = self._current(position)
         request = amend_position(
@@ -306,3 +316,12 @@ class Trading(Estimates):
         if current is None:
             raise InvalidOrder(f"order {number} is not pending")
         return current
+
+
+@contextmanager
+def _nothing_sent() -> Iterator[None]:
+    """A link that is lost while something else is asked says nothing of an order."""
+    try:
+        yield
+    except ConnectionLost as error:
+        raise NotSent(error.reason) from error
