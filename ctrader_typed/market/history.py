@@ -252,6 +252,8 @@ async def deals(
     """The deals that were executed in `[start, end)`, oldest first; `end` is now if left out.
 
     A week at a time, whatever the server would take. Waits, raises and is cancelled as `bars`.
+    Spans that touch have each deal once: who asks for a month, keeps it and asks for the next goes
+    on from there after a crash. So it is with orders and cash flow.
     """
 
     def request(window: Window) -> ProtoOADealListReq:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import compress
@@ -60,60 +61,54 @@ def write(path: Path, series: Series, content: Content) -> None:
 
 
 def read(path: Path, series: Series) -> Content:
-    """What is in a file. Raises FileNotFoundError, and StoreDamaged for one of something else."""
-    file = _opened(path)
-    content = _said(path, file, series)
-    try:
-        table = file.read()
+    """What is in a file. Raises OSError, and StoreDamaged for one of something else."""
+    with _as_written(path):
+        file = _opened(path)
+        content, table = _said(file, series), file.read()
         if series.period is not None:
             columns = [_integers(table[name]) for name in table.column_names]
             content.tables["bars"] = Bars(series.symbol_id, series.period, content.digits, *columns)
         else:
             for side, (time, price) in _sides(table).items():
                 content.tables[side] = Ticks(series.symbol_id, content.digits, side, time, price)
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise _damaged(path, error) from error
     return content
 
 
 def read_covered(path: Path, series: Series) -> Content:
     """The same without the rows: a few kB of the file."""
-    return _said(path, _opened(path), series)
+    with _as_written(path):
+        return _said(_opened(path), series)
+
+
+@contextmanager
+def _as_written(path: Path) -> Generator[None]:
+    """Around the reading of a file: what a damaged one raises is StoreDamaged."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's word: no right to read it, no such file
+        raise StoreDamaged(
+            f"{path} is not as a store writes it ({type(error).__name__}: {error}): "
+            "delete it, and what was in it is downloaded again"
+        ) from error
 
 
 def _opened(path: Path) -> Any:
-    arrow: Any = import_module("pyarrow") if parquet.parquet() else None
-    try:
-        return parquet.parquet().ParquetFile(str(path), page_checksum_verification=True)
-    except FileNotFoundError:
-        raise
-    except (arrow.ArrowInvalid, OSError) as error:
-        raise _damaged(path, error) from error
+    return parquet.parquet().ParquetFile(str(path), page_checksum_verification=True)
 
 
-def _said(path: Path, file: Any, series: Series) -> Content:
-    try:
-        said = json.loads(file.schema_arrow.metadata[_KEY])
-        if said["version"] != _VERSION:
-            raise ValueError(f"version {said['version']}")
-        if (said["symbol"], said["series"]) != (series.symbol_id, str(series.period or "ticks")):
-            raise ValueError(f"{said['series']} of symbol {said['symbol']}")
-        covered: dict[Part, list[Span]] = {
-            part: [(start, end) for start, end in said["covered"][part]] for part in series.parts
-        }
-        digits = int(said["digits"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from error
-    content = empty(series, digits)
-    content.covered = covered
+def _said(file: Any, series: Series) -> Content:
+    said = json.loads(file.schema_arrow.metadata[_KEY])
+    if said["version"] != _VERSION:
+        raise ValueError(f"version {said['version']}")
+    if (said["symbol"], said["series"]) != (series.symbol_id, str(series.period or "ticks")):
+        raise ValueError(f"{said['series']} of symbol {said['symbol']}")
+    content = empty(series, int(said["digits"]))
+    content.covered = {
+        part: [(start, end) for start, end in said["covered"][part]] for part in series.parts
+    }
     return content
-
-
-def _damaged(path: Path, why: Exception) -> StoreDamaged:
-    return StoreDamaged(
-        f"{path} is not as a store writes it ({type(why).__name__}: {why}): "
-        "delete it, and what was in it is downloaded again"
-    )
 
 
 # --- bars ---

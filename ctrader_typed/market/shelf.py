@@ -62,7 +62,8 @@ class Shelf:
         return _joined([self.series.empty(part, digits), *tables]).between(start, end)
 
     def write(self, pages: Iterable[Page[Rows]]) -> int:
-        """Put pages into files; returns how many rows there are more than before.
+        """Put pages into files, the newest first, as pages come: what is killed in between leaves
+        no gap. Returns how many rows there are more than before.
 
         Raises StoreDamaged, OSError.
         """
@@ -80,7 +81,8 @@ class Shelf:
         for piece in nothing if written else ():
             after = (file for file in written if file.start >= piece.end)
             changes.setdefault(next(after, written[-1]), []).append(piece)
-        return sum(self._change(file, pieces) for file, pieces in changes.items())
+        newest_first = sorted(changes, key=lambda file: file.start, reverse=True)
+        return sum(self._change(file, changes[file]) for file in newest_first)
 
     def _change(self, file: File, pieces: Sequence[Page[Rows]]) -> int:
         path, series, digits = self._path(file), self.series, pieces[-1].rows.digits

@@ -210,8 +210,8 @@ async def _keep(
 
     try:
         async for page in pages:
-            course.went(page.start, page.end, page.rows.time)
             waiting.append(_settled(page) if is_newest else page)
+            course.went(page.start, page.end, page.rows.time)
             is_newest = is_newest and not len(page.rows) and page.end > now() - SETTLED
             if sum(len(each.rows) for each in waiting) >= ENOUGH:
                 await write()

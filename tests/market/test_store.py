@@ -575,6 +575,20 @@ async def test_cancelled_again_and_again_it_gets_there(
     assert answers <= len(expected) // (QUIRKS.bars_page - 1) + 1 + calls
 
 
+async def test_what_progress_raises_ends_it_and_what_came_is_kept(
+    tmp_path: Path, autojump_clock
+) -> None:
+    store, since = Store(tmp_path), NOW - 3 * DAY
+
+    def tired(progress: Progress) -> None:
+        raise LookupError(progress.rows)
+
+    async with at() as (api, _):
+        with pytest.raises(LookupError) as caught:
+            await store.sync((api, HEDGED), EURUSD, "M1", since, NOW, progress=tired)
+        assert len(store.read(EURUSD, "M1")) == caught.value.args[0] > 600
+
+
 def years_of(folder: Path) -> set[str]:
     return {path.stem for path in folder.rglob("*.parquet")}
 
@@ -665,6 +679,44 @@ def test_killed_at_any_moment_nothing_stored_is_lost(tmp_path: Path) -> None:
         assert store.add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + 9 * MINUTE)) == 9
         names = {path.name for path in folder.rglob("*.*") if path.is_file()}
         assert all(name.endswith((".lock", ".parquet")) for name in names)
+
+
+def test_who_reads_while_another_process_writes_sees_no_gap(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER.format(midnight=MIDNIGHT), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        seen, store = set[int](), Store(tmp_path)
+        while len(seen) < 9:
+            ((start, end),) = store.covered(1, "M1")
+            bars = store.read(1, "M1")  # what is complete by now, and maybe more
+            assert end == utc(MIDNIGHT)
+            assert bars[0].opened <= start
+            assert list(bars.time) == list(range(bars.time[0], MIDNIGHT, MINUTE))
+            seen.add(len(bars))
+            writer.stdout.readline()
+        writer.kill()
+
+
+def test_killed_between_two_files_it_leaves_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pages come: the newest first."""
+    store, change = Store(tmp_path), Shelf._change
+    store.add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + 9 * MINUTE))
+    over_the_turn = minutes(-2_000, 2_000)
+
+    def once(shelf: Shelf, file: Any, pieces: Any) -> int:
+        if file.name == "2026-02.parquet":
+            raise KeyboardInterrupt
+        return change(shelf, file, pieces)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "_change", once)
+        with pytest.raises(KeyboardInterrupt):
+            store.add(page(over_the_turn, over_the_turn[0].time, MIDNIGHT))
+    assert store.read(EURUSD, "M1") == over_the_turn[-DAY // MINUTE :] + minutes(0, 9)
+    assert len(store.covered(EURUSD, "M1")) == 1
 
 
 SYNCER = """
@@ -844,6 +896,21 @@ def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
         assert path.read_bytes() == damaged
     path.unlink()
     assert store.add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + HOUR)) == 9
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + HOUR))
+
+    def no_right(path: str, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(pq, "ParquetFile", no_right)
+    for read_it in (store.read, store.covered):
+        with pytest.raises(PermissionError, match="Permission denied"):
+            read_it(EURUSD, "M1")
 
 
 def test_a_bit_that_has_turned_over_is_found(tmp_path: Path) -> None:
