@@ -19,6 +19,7 @@ from ..proto import (
     ProtoOATradeSide,
 )
 from ..symbols import Symbol
+from ..units import decimal_of, money_of
 from . import costs
 from .costs import Rates
 from .levels import Size
@@ -55,8 +56,7 @@ class Estimates(Standing):
         )
         (row,) = answer.margin
         digits = self._book.money_digits if answer.money_digits is None else answer.money_digits
-        buy, sell = (Decimal(each).scaleb(-digits) for each in (row.buy_margin, row.sell_margin))
-        return ExpectedMargin(buy, sell)
+        return ExpectedMargin(money_of(row.buy_margin, digits), money_of(row.sell_margin, digits))
 
     async def margin_for(self, symbol: Symbol | str, **size: Unpack[Size]) -> ExpectedMargin:
         """The same reckoned here, to the last digit: nothing is asked once prices are there.
@@ -102,7 +102,7 @@ class Estimates(Standing):
         Subscribes to what it takes, and waits for the first prices.
         """
         rate = await self._quote_rate(symbol)
-        return Decimal(rate.numerator) / Decimal(rate.denominator)
+        return decimal_of(rate)
 
     async def _quote_rate(self, symbol: Symbol) -> Fraction:
         """The same, exactly."""

@@ -16,6 +16,7 @@ from ..client import Client
 from ..market import SpotFeed
 from ..proto import ProtoOADynamicLeverageTier, ProtoOAOrder, ProtoOATrader
 from ..symbols import Catalogue, Symbol
+from ..units import decimal_of
 from . import arithmetic
 from .changes import Change
 from .position import Position
@@ -123,7 +124,7 @@ class Standing:
         if equity is None:
             return None
         level = arithmetic.margin_level(equity, value.bonus, value.used_margin())
-        return None if level is None else Decimal(level.numerator) / Decimal(level.denominator)
+        return None if level is None else decimal_of(level)
 
     @property
     def profit(self) -> Profit | None:

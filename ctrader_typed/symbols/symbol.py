@@ -146,8 +146,10 @@ class Symbol:
     def price(self, value: Number, what: str = "price") -> Decimal:
         """A price on the symbol's grid, above zero; InvalidValue if it is none."""
         exact = units.number(value, what)
-        if exact <= 0:
-            raise InvalidValue(f"{what} = {value} of {self.name} is not positive")
+        if exact < self.tick:
+            little = "not positive" if exact <= 0 else "too little"
+            said = f"{what} = {exact} of {self.name} is {little}"
+            raise InvalidValue(f"{said}: the least is {self.tick:f}")
         return prices.on_grid(exact, self.digits, what, self.name)
 
     def raw_price(self, value: Number, what: str = "price") -> int:

@@ -4,7 +4,7 @@ Whatever is refused here raises InvalidValue, with what would do.
 """
 
 from .money import MONEY_DIGITS, amount_of, half_away, money_of, rounded, share
-from .numbers import Number, number
+from .numbers import Number, decimal_of, number
 from .prices import (
     PRICE_DIGITS,
     PRICE_SCALE,
@@ -32,6 +32,7 @@ __all__ = [
     "Sizes",
     "Time",
     "amount_of",
+    "decimal_of",
     "from_double",
     "grid",
     "half_away",

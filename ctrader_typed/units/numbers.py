@@ -63,6 +63,17 @@ def scaled(value: int, digits: int) -> Decimal:
     return Decimal(value).scaleb(-digits, EXACT)
 
 
+def decimal_of(value: Fraction) -> Decimal:
+    """A fraction as a decimal, whatever the precision of the caller's context: exact where one of
+    120 digits can be, else to 28.
+
+    >>> decimal_of(Fraction(1, 8)), decimal_of(Fraction(2, 3))
+    (Decimal('0.125'), Decimal('0.6666666666666666666666666667'))
+    """
+    quotient = EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return quotient if Fraction(quotient) == value else Context(prec=28).plus(quotient)
+
+
 def steps(value: Decimal, step: Decimal | int) -> tuple[int, int]:
     """How many steps lie at or below a number, and at or above it: the same if it is a multiple.
 

@@ -156,9 +156,10 @@ def relative(
         exact, said = number(points, what).scaleb(-digits, EXACT), f"{what} of {points} points"
     else:
         exact, said = number(given[0], what), f"{what} of {price}"
-    if exact <= 0:
-        raise InvalidValue(f"{said} is not positive")
     step = scaled(grid(digits), PRICE_DIGITS)
+    if exact <= 0:
+        least = shown(step.scaleb(pip_position, EXACT))
+        raise InvalidValue(f"{said} is not positive: the least is {least:f} pips")
     below, above = steps(exact, step)
     if below != above:
         near = " or ".join(

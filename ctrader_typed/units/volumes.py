@@ -6,15 +6,18 @@ A lot is what the symbol says it is: 100,000 units of EURUSD, 100 ounces of gold
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 
 from ..errors import InvalidValue
-from .numbers import EXACT, Number, integer, number, scaled, steps
+from .numbers import EXACT, Number, decimal_of, integer, number, scaled, steps
 from .prices import shown
 
 VOLUME_SCALE = 100
 """What a protocol volume is divided by to get units."""
+
+MOST = 2**63 - 1
+"""The largest volume that the wire can hold."""
 
 
 def units(volume: int) -> Decimal:
@@ -33,10 +36,9 @@ def lots(volume: int, lot_size: int) -> Decimal:
     >>> lots(100_000, lot_size=10_000_000)
     Decimal('0.01')
     """
-    quotient = EXACT.divide(Decimal(integer(volume, "volume")), Decimal(lot_size))
-    if Fraction(quotient) == Fraction(volume, lot_size):
-        return shown(quotient)
-    return Context(prec=28).plus(quotient)
+    exact = Fraction(integer(volume, "volume"), lot_size)
+    quotient = decimal_of(exact)
+    return shown(quotient) if Fraction(quotient) == exact else quotient
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +80,32 @@ class Sizes:
         return self._allowed(exact, f"{said} of {whose}", most)
 
     def _allowed(self, exact: Decimal, said: str, most: int | None) -> int:
-        top = self.most if most is None else most
-        if most is not None and exact == most:
-            return most
-        if exact < (self.least or 1):
-            raise InvalidValue(f"{said} is too little: the least is {self.shown(self._multiple())}")
-        if top is not None and exact > top:
-            raise InvalidValue(f"{said} is too much: the most is {self.shown(top)}")
-        step = self.step or 1
-        below, above = (count * step for count in steps(exact, step))
-        if below == above:
+        below, above = self._neighbours(exact, most)
+        if below is not None and below == above:
             return below
-        nearest = [
-            each
-            for each in (below, above)
-            if each >= (self.least or 1) and (top is None or each <= top)
-        ]
-        near = " or ".join(map(self.shown, nearest)) or "none"
-        raise InvalidValue(f"{said} is off the step of {self.shown(step)}: nearest {near}")
+        near = " or ".join(self.shown(each) for each in (below, above) if each is not None)
+        top = self.most if most is None else most
+        if exact > (MOST if top is None else top):
+            raise InvalidValue(f"{said} is too much: the most is {near or 'none'}")
+        if exact < (self.least or 1):
+            raise InvalidValue(f"{said} is too little: the least is {near or 'none'}")
+        step = self.shown(self.step or 1)
+        raise InvalidValue(f"{said} is off the step of {step}: nearest {near or 'none'}")
 
-    def _multiple(self) -> int:
-        """The least volume that is a multiple of the step as well."""
-        step = self.step or 1
-        return steps(Decimal(self.least or 1), step)[1] * step
+    def _neighbours(self, exact: Decimal, most: int | None) -> tuple[int | None, int | None]:
+        """The allowed volumes at or next to one, below and above it; None where there is none."""
+        step, top = self.step or 1, self.most if most is None else most
+        first = -(-(self.least or 1) // step)
+        last = (MOST if top is None else top) // step
+        below, above = steps(exact, step)
+        found = [min(below, last) * step, max(above, first) * step] if first <= last else []
+        allowed = [each for each in found if first * step <= each <= last * step]
+        if most is not None:
+            allowed.append(most)
+        return (
+            max((each for each in allowed if each <= exact), default=None),
+            min((each for each in allowed if each >= exact), default=None),
+        )
 
     def _lot_size(self, whose: str) -> int:
         if not self.lot_size:

@@ -84,8 +84,11 @@ def test_prices(eurusd: Symbol, gold: Symbol) -> None:
     with pytest.raises(InvalidValue, match=r"limit = 2412\.345 .*2 digits of XAUUSD: nearest"):
         gold.price("2412.345", "limit")
     for nothing in (0, "-1"):
-        with pytest.raises(InvalidValue, match="not positive"):
+        with pytest.raises(InvalidValue, match=r"XAUUSD is not positive: the least is 0\.01"):
             gold.raw_price(nothing)
+    with pytest.raises(InvalidValue, match=r"is too little: the least is 0\.01"):
+        gold.price("0.004")
+    assert str(gold.price("0.01")) == "0.01"
 
 
 def test_distances(eurusd: Symbol, gold: Symbol) -> None:

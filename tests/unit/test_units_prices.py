@@ -214,5 +214,5 @@ def test_what_is_no_price_or_distance_is_refused() -> None:
         with pytest.raises(InvalidValue, match="expected pips, points or a price difference"):
             relative(**none, digits=5, pip_position=4)
     for nothing in ("0", "-1"):
-        with pytest.raises(InvalidValue, match="not positive"):
+        with pytest.raises(InvalidValue, match=r"not positive: the least is 0\.1 pips"):
             relative(pips=nothing, digits=5, pip_position=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import json
+import re
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
@@ -94,7 +95,49 @@ REFUSED: list[tuple[Sizes, dict[str, Any], str]] = [
     (Sizes(None, 150, 350, 100), {"volume": 160}, "nearest 2 units$"),
     (Sizes(None, 150, 350, 100), {"volume": 310}, "nearest 3 units$"),
     (Sizes(None, 150, 190, 100), {"volume": 160}, "nearest none$"),
+    (Sizes(None, 150, 350, 100), {"volume": 400}, "the most is 3 units$"),
+    (Sizes(None, 150, 190, 100), {"volume": 0}, "the least is none$"),
+    (Sizes(None, 150, 190, 100), {"volume": 200}, "the most is none$"),
+    # What is left of a position is offered, even if no order could be so small.
+    (EURUSD, {"volume": 40_000, "most": 50_000}, r"the least is 0\.005 lots"),
+    (EURUSD, {"volume": 60_000, "most": 50_000}, r"the most is 0\.005 lots"),
+    (EURUSD, {"volume": 120_000, "most": 150_050}, r"0\.01 lots .* or 0\.015005 lots"),
+    (EURUSD, {"volume": 0, "most": 150_050}, r"the least is 0\.01 lots"),
+    # The wire has 63 bits.
+    (Sizes(), {"volume": 2**63}, r"the most is 92233720368547758\.07 units"),
+    (EURUSD, {"lots": "NaN"}, "lots = 'NaN' is not finite"),
+    (EURUSD, {"lots": "Infinity"}, "is not finite"),
+    (EURUSD, {"lots": "9" * 10_000}, r"lots = 1\.0+e\+10000 is out of reach"),
+    (EURUSD, {"units": 1e3}, r"units = 1000\.0 \(float\)"),
+    (EURUSD, {"volume": 100_000.0}, r"volume = 100000\.0 \(float\)"),
 ]
+
+
+ANY_SIZES = st.builds(
+    Sizes, st.just(100), st.integers(1, 30), st.integers(1, 60), st.integers(1, 12)
+)
+
+
+@given(ANY_SIZES, st.integers(-5, 80), st.none() | st.integers(1, 70))
+def test_whatever_is_refused_offers_the_nearest_that_are_not(
+    sizes: Sizes, asked: int, most: int | None
+) -> None:
+    """Of all symbols, those with odd sizes too."""
+
+    def allowed(volume: int) -> bool:
+        step, top = sizes.step or 1, (sizes.most or 0) if most is None else most
+        return volume == most or ((sizes.least or 1) <= volume <= top and volume % step == 0)
+
+    try:
+        assert sizes.volume(volume=asked, most=most) == asked
+    except InvalidValue as error:
+        assert not allowed(asked)
+        offered = re.findall(r"\((\S+) units\)", str(error).rsplit(": ", 1)[1])
+        below = [each for each in range(1, asked) if allowed(each)][-1:]
+        above = [each for each in range(asked + 1, 100) if allowed(each)][:1]
+        assert [int(Decimal(each) * 100) for each in offered] == below + above
+    else:
+        assert allowed(asked)
 
 
 @pytest.mark.parametrize(("sizes", "asked", "text"), REFUSED)
