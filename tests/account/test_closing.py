@@ -12,6 +12,7 @@ from ctrader_typed import (
     Account,
     Closing,
     InvalidOrder,
+    InvalidValue,
     NotFilled,
     NotSent,
     OrderError,
@@ -21,6 +22,7 @@ from ctrader_typed import (
     Reconnect,
     ServerError,
 )
+from mockserver.box import HEDGED, NETTED
 from mockserver.broker.desk import Manner
 from mockserver.broker.rules import Liquidity
 from tests.accounts import BUY, SELL, agrees, at_work, cut, same_as_server, still_box
@@ -170,6 +172,102 @@ async def test_turning_round_and_the_other_side_is_refused(autojump_clock) -> No
         server.broker.reject_next("NOT_ENOUGH_MONEY", request=ProtoOANewOrderReq)
         with pytest.raises(OrderError, match="NOT_ENOUGH_MONEY"):
             await account.reverse(position)
+        assert not account.positions
+        await same_as_server(api, account)
+
+
+async def test_a_position_that_no_order_can_open_is_not_closed_to_be_turned_round(
+    autojump_clock,
+) -> None:
+    """Raised beyond what one order may have: the second half would be refused after the first."""
+    async with at_work(NETTED, box=still_box()) as (api, account, server):
+        details = server.broker.catalogue.symbol(1)
+        server.broker.change_symbol(details.__replace__(max_volume=1_000_000))
+        await trio.sleep(1)
+        for _ in range(2):
+            await (await account.buy("EURUSD", lots="0.10")).filled()
+        (position,) = account.positions.values()
+        with pytest.raises(InvalidValue, match=r"the most is 0.1 lots"):
+            await account.reverse(position)
+        assert account.positions == {position.position_id: position}
+        await (await account.close(position)).filled()
+        assert not account.positions
+        await same_as_server(api, account)
+
+
+@pytest.mark.parametrize("number", [HEDGED, NETTED])
+async def test_turned_round_there_is_one_position(number: int, autojump_clock) -> None:
+    async with at_work(number, box=still_box()) as (api, account, server):
+        await (await account.sell("EURUSD", lots="0.10", stop_loss_pips=20)).filled()
+        (position,) = account.positions
+        await (await account.reverse(position)).filled()
+        (other,) = account.positions.values()
+        assert (other.side, other.volume, other.stop_loss) == (BUY, 1_000_000, None)
+        await trio.sleep(1)
+        await same_as_server(api, account)
+        agrees(account, server)
+
+
+async def test_what_a_lost_link_hid_is_told_by_the_order_of_the_outcome(autojump_clock) -> None:
+    """Also to who asks the outcome once more: nothing was lost, and nothing is done twice."""
+    async with at_work(box=still_box(), reconnect=Reconnect(first=0.1)) as (api, account, server):
+        await three(account)
+        outcomes: list[Closing] = []
+        async with trio.open_nursery() as nursery:
+
+            async def close_all() -> None:
+                outcomes.extend(await account.close_all("EURUSD"))
+
+            received = server.broker.received
+
+            def unanswered(connection: int, request: Any, *rest: Any) -> Any:
+                answers = list(received(connection, request, *rest))
+                return [] if isinstance(request, ProtoOAClosePositionReq) else answers
+
+            server.broker.received = unanswered
+            nursery.start_soon(close_all)
+            await trio.sleep(0.01)
+            await cut(server)
+        (outcome,) = outcomes
+        assert isinstance(outcome.error, OutcomeUnknown)
+        assert outcome.order is outcome.error.order
+        with pytest.raises(OutcomeUnknown):
+            await outcome.filled()
+        await outcome.order.resolved()
+        assert (await outcome.filled()).volume == 1_000_000
+        await same_as_server(api, account)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        ({"lots": "0.001"}, "the least is 0.01 lots"),
+        ({"units": 9_500}, "nearest 0.09 lots"),
+        ({"lots": "0.11"}, "the most is 0.1 lots"),
+        ({"lots": 0}, "too little"),
+        ({"lots": None}, "got 0"),
+    ],
+)
+async def test_parts_that_cannot_be(size: Any, text: str, autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, _):
+        await (await account.buy("EURUSD", lots="0.10")).filled()
+        (position,) = account.positions.values()
+        with pytest.raises(InvalidValue, match=text):
+            await account.close(position, **size)
+        assert list(api.orders) == []
+        assert account.positions == {position.position_id: position}
+
+
+async def test_what_is_left_below_the_least_volume_can_be_closed(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, server):
+        await (await account.buy("EURUSD", lots="0.10")).filled()
+        (position,) = account.positions.values()
+        details = server.broker.catalogue.symbol(1)
+        server.broker.change_symbol(details.__replace__(min_volume=500_000, step_volume=200_000))
+        await trio.sleep(1)
+        await (await account.close(position, lots="0.06")).filled()
+        assert account.positions[position.position_id].volume == 400_000
+        await (await account.close(position, lots="0.04")).filled()
         assert not account.positions
         await same_as_server(api, account)
 

@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed import (
+    Account,
+    InvalidOrder,
     InvalidValue,
+    LocalProtocolError,
+    NotFilled,
+    Order,
     OrderStatus,
     ProtoOALightSymbol,
     ProtoOAOrderTriggerMethod,
@@ -20,8 +25,8 @@ from ctrader_typed import (
     ProtoOATradeSide,
 )
 from ctrader_typed.symbols import Symbol
-from mockserver.box import NETTED
-from tests.accounts import agrees, at_work
+from mockserver.box import HEDGED, NETTED
+from tests.accounts import agrees, at_work, same_as_server, still_box
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 
@@ -172,9 +177,65 @@ async def test_levels_in_money(autojump_clock) -> None:
         assert position.stop_loss == position.price + Decimal("0.0050")
 
 
+MONEY_DIGITS = Decimal("0.01")
+
+
+@pytest.mark.parametrize("account_id", [HEDGED, NETTED])
+@pytest.mark.parametrize("opening", [Account.buy, Account.sell])
+@pytest.mark.parametrize(
+    ("name", "lots"),
+    [("EURUSD", "0.1"), ("EURGBP", "0.1"), ("EURJPY", "0.1"), ("XAUUSD", "0.1"), ("GER40.cash", 1)],
+)
+@pytest.mark.parametrize("money", [50, "37.77"])
+async def test_what_is_lost_there_is_no_more_and_what_is_won_no_less(
+    account_id: int, opening: Any, name: str, lots: Any, money: Any, autojump_clock
+) -> None:
+    """As the broker books it when the levels are hit, costs apart; and a tick more would be."""
+    for leg in ("stop_loss", "take_profit"):
+        async with at_work(account_id, box=still_box()) as (_, account, server):
+            order = await opening(account, name, lots=lots, **{f"{leg}_money": money})
+            await order.filled()
+            await trio.sleep(1)
+            (position,) = account.positions.values()
+            symbol = account.symbol(name)
+            rate = await account.quote_rate(symbol)
+            level = getattr(position, leg)
+            assert level is not None
+            booked = abs(level - position.price) * position.units * rate
+            tick = symbol.tick * position.units * rate
+            if leg == "stop_loss":
+                assert Decimal(money) - tick < booked <= Decimal(money)
+            else:
+                assert Decimal(money) <= booked < Decimal(money) + tick
+            on_stop = (leg == "stop_loss") == (position.side == BUY)
+            server.broker.set_price(name, level, level)  # nobody else's rate moves with it
+            await trio.sleep(1)
+            (deal,) = [
+                deal
+                for deal in server.broker.account(account_id).deals.values()
+                if deal.closing is not None
+            ]
+            assert (level < position.price) == on_stop
+            gross = Decimal(abs(deal.closing.gross_profit)) / 100
+            assert abs(gross - booked) <= MONEY_DIGITS
+
+
+async def test_a_level_that_the_money_meets_exactly_is_that_level(autojump_clock) -> None:
+    """1/149.01 has no end as a decimal, and must not cost a tick."""
+    async with at_work(box=still_box()) as (_, account, _server):
+        order = await account.buy(
+            "USDJPY", lots="0.10", stop_loss_money=1000, take_profit_money=1000
+        )
+        request: Any = order.request
+        assert request.relative_stop_loss == request.relative_take_profit == 1_490_100
+
+
 @pytest.mark.parametrize(
     ("terms", "text"),
     [
+        ({"trigger": ProtoOAOrderTriggerMethod.OPPOSITE}, "not for MARKET"),
+        ({"guaranteed": True, "stop_loss_pips": 5}, "no guaranteed stop loss"),
+        ({"stop_loss_money": -5}, "less than one tick"),
         ({"stop_loss": "1.1"}, "refused at the market: give stop_loss_pips"),
         ({"stop_loss_pips": 5, "stop_loss_money": 5}, "in 2 ways"),
         ({"trailing": True}, "trailing needs a stop loss"),
@@ -201,3 +262,96 @@ async def test_refused_before_anything_is_sent(
             await account.close(1)
         with pytest.raises(KeyError, match="EURUSD"):
             account.symbol("EURUSDD")
+
+
+async def test_an_id_that_is_taken_or_empty_is_not_sent(autojump_clock) -> None:
+    async with at_work() as (api, account, server):
+        first = await account.limit("EURUSD", BUY, "0.5", lots="0.1", client_order_id="mine")
+        for taken in ("mine", ""):
+            with pytest.raises(LocalProtocolError):
+                await account.limit("EURUSD", BUY, "0.5", lots="0.1", client_order_id=taken)
+        assert list(api.orders) == [first]
+        await account.cancel(first)
+        again = await account.limit("EURUSD", BUY, "0.5", lots="0.1", client_order_id="mine")
+        assert api.orders.find("mine") is again
+        assert len(server.broker.account(account.account_id).orders) == 2
+
+
+async def test_what_a_program_leaves_open_is_none(autojump_clock) -> None:
+    async with at_work() as (_, account, _server):
+        none: dict[str, Any] = {"stop_loss_pips": None, "take_profit_money": None, "label": None}
+        order = await account.buy("EURUSD", lots="0.1", trailing=False, **none)
+        await order.filled()
+        assert not order.protection_due
+
+
+@pytest.mark.parametrize("points", [-1, 1.5, True, "5", None, 2**31])
+async def test_slippage_is_a_number_of_points(points: Any, autojump_clock) -> None:
+    async with at_work() as (api, account, _):
+        for placing in (account.stop_limit, account.market_range):
+            with pytest.raises(InvalidOrder, match="slippage_points of 0 or more"):
+                await placing("EURUSD", BUY, "1.2", points, lots="0.1")
+        assert list(api.orders) == []
+
+
+async def test_texts_as_long_as_they_may_be(autojump_clock) -> None:
+    async with at_work() as (_, account, _server):
+        texts = {"label": "l" * 100, "comment": "c" * 512}
+        name: Any = {"client_order_id": "i" * 50}
+        order = await account.buy("EURUSD", lots="0.1", **name, **texts)
+        await order.filled()
+        (position,) = account.positions.values()
+        assert (position.label, position.comment) == (texts["label"], texts["comment"])
+        assert order.client_order_id == "i" * 50
+        for field, text in {**texts, **name}.items():
+            longer: Any = {field: text + "x"}
+            with pytest.raises(InvalidOrder, match=f"{len(text)} are allowed"):
+                await account.buy("EURUSD", lots="0.1", **longer)
+
+
+async def test_a_market_range_fills_within_its_points_or_not_at_all(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, _):
+        within = await account.market_range(
+            "EURUSD", BUY, "1.0844", 20, lots="0.1", stop_loss_pips=20
+        )
+        assert (await within.filled()).average_price == 1.0846
+        beyond = await account.market_range("EURUSD", BUY, "1.0844", 10, lots="0.1")
+        with pytest.raises(NotFilled):
+            await beyond.filled()
+        assert beyond.status is OrderStatus.CANCELLED
+        await same_as_server(api, account)
+
+
+async def test_an_order_that_expires_is_told_so(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, server):
+        soon = server.broker.now_ms + 5_000
+        order = await account.limit("EURUSD", BUY, "1.0", lots="0.1", expires=soon)
+        with pytest.raises(NotFilled, match="EXPIRED"):
+            await order.filled()
+        assert not account.pending
+        await same_as_server(api, account)
+
+
+async def test_more_orders_than_the_server_takes_in_a_second(autojump_clock) -> None:
+    """All are placed, once each, in their turn; who gives up while his waits has placed none."""
+    async with at_work(box=still_box(), account_id=HEDGED) as (api, account, server):
+        await trio.sleep(2)  # what `at_work` has asked is forgotten
+        start = trio.current_time()
+        placed: list[Order] = []
+
+        async def place(number: int) -> None:
+            with trio.move_on_after(0.5 if number % 10 == 9 else 60):
+                name = f"n{number}"
+                placed.append(
+                    await account.limit("EURUSD", BUY, "1.0", lots="0.01", client_order_id=name)
+                )
+
+        async with trio.open_nursery() as nursery:
+            for number in range(150):
+                nursery.start_soon(place, number)
+        assert trio.current_time() - start > 1.5
+        theirs = [o.client_order_id for o in server.broker.account(HEDGED).orders.values()]
+        assert sorted(theirs) == sorted(str(order.client_order_id) for order in placed)
+        assert 135 <= len(placed) < 150
+        assert all(order.status is OrderStatus.ACCEPTED for order in placed)
+        await same_as_server(api, account)
