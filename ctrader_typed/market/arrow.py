@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from ..errors import InvalidValue
 from ..units import PRICE_DIGITS, PRICE_SCALE
 from . import parquet
 from .columns import Column
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 Prices = Literal["float", "raw"]
 """Prices as floats, each the one nearest to the exact price, or as integers in 1/100000."""
 
+ExactPrices = Literal["float", "raw", "decimal"]
+"""The same, or exact decimals."""
+
 DECIMAL_DIGITS = 18
 """As many as a decimal has that Parquet keeps in 64 bits."""
 
@@ -38,7 +42,8 @@ class Frames(ABC):
     prices in 1/100000, as `scale` in the field's metadata says. While such a reader is alive the
     arrays cannot grow or shrink (BufferError).
 
-    The methods raise MissingLibrary where their library is not installed.
+    The methods raise MissingLibrary where their library is not installed, InvalidValue for prices
+    of another kind.
     """
 
     __slots__ = ()
@@ -67,6 +72,7 @@ class Frames(ABC):
 
     def to_polars(self, prices: Prices = "float") -> pl.DataFrame:
         """A polars DataFrame; raw prices, times and counts are the table's own memory."""
+        _check_prices(prices, get_args(Prices))
         with extra("polars"):
             import polars as pl  # noqa: PLC0415 - an extra
         frame = pl.DataFrame(self)
@@ -100,6 +106,7 @@ class Frames(ABC):
         Raw prices, times and counts are the table's own memory, for reading only; where they are
         missing there is 0. Missing floats are NaN.
         """
+        _check_prices(prices, get_args(Prices))
         with extra("numpy"):
             import numpy as np  # noqa: PLC0415 - an extra
         arrays: dict[str, npt.NDArray[Any]] = {}
@@ -115,7 +122,7 @@ class Frames(ABC):
         return arrays
 
     def to_arrow(  # pyright: ignore[reportUnknownParameterType]  # known to who has stubs
-        self, prices: Literal["float", "raw", "decimal"] = "float"
+        self, prices: ExactPrices = "float"
     ) -> pa.Table:  # pyright: ignore[reportUnknownMemberType]  # as above
         """A pyarrow Table; raw prices, times and counts are the table's own memory.
 
@@ -126,7 +133,7 @@ class Frames(ABC):
     def write_parquet(
         self,
         path: str | os.PathLike[str],
-        prices: Literal["float", "raw", "decimal"] = "decimal",
+        prices: ExactPrices = "decimal",
     ) -> None:
         """A Parquet file of the table, small and exact: prices as DECIMAL(18, 5).
 
@@ -137,6 +144,7 @@ class Frames(ABC):
 
 def arrow_table(exporter: object, columns: Sequence[Column], prices: str) -> Any:
     """What `to_arrow` gives; MissingLibrary without pyarrow."""
+    _check_prices(prices, get_args(ExactPrices))
     with extra("parquet"):
         import_module("nanoarrow")
         arrow: Any = import_module("pyarrow")
@@ -166,6 +174,11 @@ def decimals(each: Column) -> Any:
         [_validity(each, arrow.py_buffer), arrow.py_buffer(words)],
         each.missing,
     )
+
+
+def _check_prices(prices: str, kinds: tuple[str, ...]) -> None:
+    if prices not in kinds:
+        raise InvalidValue(f"prices = {prices!r}: expected one of {', '.join(map(repr, kinds))}")
 
 
 def _nanoarrow() -> Any:

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrader_typed.errors import MissingLibrary
+from ctrader_typed.errors import InvalidValue, MissingLibrary
 from ctrader_typed.market import Bars, Period, QuoteTicks, Ticks
 
 ROOT = Path(__file__).parent.parent.parent
@@ -209,6 +209,15 @@ def test_nothing_is_a_table_too(prices: Any) -> None:
     assert EMPTY.to_arrow(prices).num_rows == 0
     assert len(EMPTY.to_numpy(prices)["open"]) == 0
     assert EMPTY.to_arrow("decimal").num_rows == 0
+
+
+@pytest.mark.parametrize("method", ["to_polars", "to_pandas", "to_numpy", "to_arrow"])
+def test_prices_of_another_kind_are_refused(method: str, tmp_path: Path) -> None:
+    wrong: Any = "decimals" if method == "to_arrow" else "decimal"
+    with pytest.raises(InvalidValue, match=rf"prices = '{wrong}': expected one of 'float', 'raw'"):
+        getattr(BARS, method)(wrong)
+    with pytest.raises(InvalidValue, match="expected one of 'float', 'raw', 'decimal'"):
+        BARS.write_parquet(tmp_path / "bars.parquet", "exact")  # type: ignore[arg-type]
 
 
 def test_duckdb_reads_the_table_itself(tmp_path: Path) -> None:
