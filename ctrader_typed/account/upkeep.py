@@ -6,6 +6,7 @@ Decides nothing: `book` knows what events mean, `prices` what quotes do. Knows n
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
@@ -44,7 +45,7 @@ class Upkeep:
         self.catalogue = Catalogue(account_id)
         self.feed = SpotFeed.of(client, account_id)
         self.valuation = Valuation(self.book, self.catalogue, self.feed.quote)
-        self._watched: set[int] = set()
+        self._held = Counter[int]()
         self._events: EventStream[Message] = client.events(
             *EVENTS, ProtoOASymbolChangedEvent, account=account_id
         )
@@ -144,6 +145,8 @@ class Upkeep:
                 nursery.start_soon(self._tend)
                 await self._closing.wait()
                 nursery.cancel_scope.cancel()
+            for symbol_id in self._held.elements():
+                self.feed.release(symbol_id)
         except* ConnectionLost as lost:
             self._end = _first(lost)
         finally:
@@ -223,7 +226,7 @@ class Upkeep:
 
     def _is_held(self, symbol_id: int) -> bool:
         """Whether it is subscribed to here, and the server has not taken that away."""
-        return symbol_id in self._watched and self.feed.quote(symbol_id) is not None
+        return symbol_id in self._held and self.feed.quote(symbol_id) is not None
 
     async def watch(self, symbol_id: int, *others: tuple[int, int]) -> None:
         """Subscribe to a symbol, to those that convert its profit, and to those that lead from one
@@ -239,7 +242,7 @@ class Upkeep:
         fresh = [number for number in symbol_ids if not self._is_held(number)]
         if fresh:
             await self.feed.acquire([self.catalogue.get(number) or number for number in fresh])
-            self._watched.update(fresh)
+            self._held.update(fresh)
 
 
 def _first(group: BaseExceptionGroup[ConnectionLost]) -> ConnectionLost:
