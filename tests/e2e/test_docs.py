@@ -66,7 +66,7 @@ def test_the_codec_says_which_it_is(capsys: pytest.CaptureFixture[str]) -> None:
 
 async def test_the_mock_server_is_told_what_to_do(autojump_clock) -> None:
     served, disturbed = (code for code, _ in blocks("mockserver.md"))
-    names = {"trade": trade, "Box": Box, "mock_server": mock_server}
+    names: dict[str, Any] = {"trade": trade, "Box": Box, "mock_server": mock_server}
     names |= {each.__name__: each for each in (ProtoOANewOrderReq, ProtoOACancelOrderReq)}
     for code in served, disturbed:
         assert "\n    ...\n" in code
