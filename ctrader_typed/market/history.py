@@ -112,7 +112,8 @@ def bar_pages(
     native = wanted.native
     if native is None:
         raise InvalidValue(f"the server has no {wanted} bars: read {wanted.source} and resample it")
-    pager = BarPager(*span(start, end), longest_window(native))
+    first, last = span(start, end)
+    pager = BarPager(first, last, longest_window(native))
 
     async def fetch(window: Window) -> Page[Bars] | None:
         request = ProtoOAGetTrendbarsReq(
@@ -131,7 +132,8 @@ def bar_pages(
             raise
         rows = Bars.from_wire(answer, id_of(symbol), wanted, _digits(symbol))
         cut = pager.take(rows.time, answer.reply.has_more)
-        return Page(_ended(rows[cut.rows]), cut.start, cut.end)
+        fresh = rows[cut.rows]
+        return Page(_ended(fresh) if cut.end == last else fresh, cut.start, cut.end)
 
     return Pages(pager, fetch)
 

@@ -9,12 +9,14 @@ import os
 from collections.abc import AsyncIterable
 from datetime import datetime
 from functools import reduce
+from operator import le
 from pathlib import Path
 from typing import Literal, Protocol, cast, overload
 
 import trio
 
 from ..client import Client
+from ..errors import InvalidValue
 from ..proto import ProtoOATrendbarPeriod
 from ..units import Time, milliseconds, utc
 from . import history
@@ -162,7 +164,7 @@ class Store:
         newest comes first. It is written some 50,000 rows at a time, in a thread, and also when
         this is cancelled or fails: the next call goes on from there. How far the newest end is
         complete nobody can know (a bar comes up to a second after it has ended), so from the last
-        row on the next call asks again.
+        row on the next call asks again, and for a bar that has ended within a minute.
 
         Raises InvalidValue, StoreInUse, StoreDamaged, OSError, and what `history.bars` does.
         """
@@ -183,10 +185,14 @@ class Store:
     def add(self, page: Page[Bars | Ticks]) -> int:
         """Store rows of one's own, which are all there are in `[page.start, page.end)`.
 
-        What was there in that span is replaced. Returns how many rows there are more than before.
-        Raises what `sync` does, but for what comes from the server.
+        What was there in that span is replaced. Rows may lie beyond its end. Returns how many rows
+        there are more than before. Raises what `sync` does, but for what comes from the server.
         """
         rows = page.rows
+        if not all(map(le, [page.start, *rows.time], rows.time)):
+            raise InvalidValue(
+                f"rows in order of time expected, from {page.start} on: {rows.title}"
+            )
         shelf = self._shelf(rows.symbol_id, rows.period if isinstance(rows, Bars) else "ticks")
         with shelf.held():
             return shelf.write([page])

@@ -252,20 +252,22 @@ def test_parquet(tmp_path: Path) -> None:
         ("to_numpy", "numpy", "numpy"),
         ("to_arrow", "pyarrow", "parquet"),
         ("to_arrow", "nanoarrow", "parquet"),
+        ("write_parquet", "pyarrow", "parquet"),
         ("__arrow_c_stream__", "nanoarrow", "polars"),
         ("__arrow_c_array__", "nanoarrow", "polars"),
         ("__arrow_c_schema__", "nanoarrow", "polars"),
     ],
 )
 def test_a_library_that_is_missing_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, call: str, missing: str, extra: str
+    monkeypatch: pytest.MonkeyPatch, call: str, missing: str, extra: str, tmp_path: Path
 ) -> None:
+    arguments = [tmp_path / "bars.parquet"] if call == "write_parquet" else []
     for name in list(sys.modules):
         if name.partition(".")[0] == missing:
             monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(MissingLibrary, match=rf'pip install "ctrader-typed\[{extra}\]"') as caught:
-        getattr(BARS, call)()
+        getattr(BARS, call)(*arguments)
     assert isinstance(caught.value, ImportError)
     assert missing in str(caught.value)
 

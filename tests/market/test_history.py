@@ -682,6 +682,15 @@ async def test_a_bar_in_the_making_is_left_out(monkeypatch: pytest.MonkeyPatch) 
         assert len(found) == count
 
 
+async def test_a_clock_that_is_slow_makes_no_gap(
+    autojump_clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "now", lambda: NOW - 30 * DAY)
+    async with at() as (api, server):
+        found = await history.bars(api, HEDGED, SYMBOL, "M1", NOW - 4 * DAY, NOW)
+        assert rows(found) == theirs(server, Period.M1, NOW - 4 * DAY, NOW)[:-1]
+
+
 @pytest.mark.parametrize(
     ("hours", "since_the_end", "made"), [(2, 0, 2), (1, 300, 1), (1, 59_999, 1), (1, 60_000, 2)]
 )

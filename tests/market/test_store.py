@@ -71,6 +71,16 @@ def test_rows_beyond_the_end_of_a_page_are_kept_but_not_taken_for_all(tmp_path: 
     assert list(store.read(EURUSD, "bid").price) == [5, 6, 7]
 
 
+@pytest.mark.parametrize("times", [(-1, 5), (5, 4)])
+def test_rows_that_lie_before_the_page_or_in_disorder_are_refused(
+    tmp_path: Path, times: tuple[int, int]
+) -> None:
+    wrong = ticks("bid", [(MIDNIGHT + time, 5) for time in times])
+    with pytest.raises(InvalidValue, match=f"in order of time expected, from {MIDNIGHT} on: Ticks"):
+        Store(tmp_path).add(page(wrong, MIDNIGHT, MIDNIGHT + 9))
+    assert not list(tmp_path.iterdir())
+
+
 @settings(in_one_folder, max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=1, max_size=5))
 def test_pages_in_any_order_over_several_files(
