@@ -78,13 +78,13 @@ class Reckoned:
 
     def do(self, request: Message, ms: int = 1000) -> list[Message]:
         """Send it, wait, and take in what comes of it."""
-        return self._see(self.session.do(request, ms))
+        return self.see(self.session.do(request, ms))
 
     def price(self, symbol_id: int, bid: int, ask: int) -> None:
-        self._see(self.session.price(symbol_id, bid, ask))
+        self.see(self.session.price(symbol_id, bid, ask))
         self._quote(symbol_id, bid, ask)
 
-    def _see(self, outgoing: Any) -> list[Message]:
+    def see(self, outgoing: Any) -> list[Message]:
         messages = [each.message for each in outgoing]
         for message in messages:
             if isinstance(message, EVENTS):
