@@ -72,10 +72,11 @@ async def fed(
     quirks: Quirks | None = None,
     faults: Plan | None = None,
     accounts: Sequence[int] = (HEDGED,),
+    broker: Broker | None = None,
     **settings: Any,
 ) -> AsyncGenerator[tuple[Api, SpotFeed, Watched], None]:
     """A feed of an account of the box."""
-    broker = Broker(quirks=quirks)
+    broker = Broker(quirks=quirks) if broker is None else broker
     for login, account in enumerate(accounts, 1):
         broker.open_account(account, Terms(trader_login=login), deposit=10_000)
     async with mock_server(Box(broker), port=None, faults=faults) as server:

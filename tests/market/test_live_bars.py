@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import trio
@@ -170,6 +173,59 @@ def test_closed_bars_are_those_that_the_ticks_make(
         given = [*closed] if last is None else [*closed, last]
         assert [(b.time, *row(b)) for b in given] == expected
         assert all(each.complete for each in mine if isinstance(each, BarClosed))
+
+
+LONG = [ProtoOATrendbarPeriod[name] for name in ("M1", "M30", "H1", "H4", "H12", "D1", "W1", "MN1")]
+
+
+def weeks(
+    start: datetime, chance: random.Random
+) -> Iterator[tuple[int, int, int | None, int | None]]:
+    """Six weeks of sparse prices, with weekends: some minutes have an ask alone."""
+    at = int(start.timestamp() * 1000)
+    for _ in range(3_000):
+        at += chance.choice((1, 400, 20_000, 600_000, 3_600_000, 9_000_000))
+        wall = datetime.fromtimestamp(at / 1000, ZoneInfo("America/New_York"))
+        while (wall + timedelta(hours=7)).weekday() >= 5:  # over the weekend, to the first tick
+            at += 3_600_000 - at % 3_600_000
+            wall = datetime.fromtimestamp(at / 1000, ZoneInfo("America/New_York"))
+        bid = chance.choice((None, chance.randint(1, 99)))
+        yield 1, at, bid, chance.randint(1, 99) if bid is None else None
+
+
+@pytest.mark.parametrize(
+    ("start", "days"),
+    [
+        (datetime(2026, 2, 20, tzinfo=UTC), ("2026-03-05T22:00", "2026-03-08T21:00")),
+        (datetime(2026, 10, 16, tzinfo=UTC), ("2026-10-29T21:00", "2026-11-01T22:00")),
+    ],
+)
+def test_long_bars_are_those_of_the_ticks_when_clocks_change(
+    start: datetime, days: tuple[str, str]
+) -> None:
+    ticks = list(weeks(start, random.Random(7)))
+    live = [theirs.LiveBar(period, [], []) for period in LONG]
+    growing = BarsInTheMaking(1)
+    closed: dict[Period, list[BarClosed]] = {Period.of(period): [] for period in LONG}
+    for tick in ticks:
+        for each in live:
+            each.add(tick)
+        _, ms, bid, ask = tick
+        sent = [each.bar.live(each.period) for each in live if each.bar] if bid else []
+        for told in growing.apply(spot(bid, ask, ms, sent)):
+            if isinstance(told, BarClosed):
+                closed[told.period].append(told)
+    for period in LONG:
+        expected = [(b.minute * MINUTE, *b[1:]) for b in theirs.bars(period, theirs.bars_of(ticks))]
+        mine = closed[Period.of(period)]
+        assert [(each.time, *row(each.bar)) for each in mine] == expected[:-1]
+        assert [each.next_time for each in mine] == [each[0] for each in expected[1:]]
+        assert all(each.complete for each in mine)
+    begun = [f"{each.bar.opened:%Y-%m-%dT%H:%M}" for each in closed[Period.D1]]
+    at = begun.index(days[0])
+    assert begun[at + 1] == days[1], "Friday is closed by Sunday's first bid"
+    assert len(closed[Period.MN1]) >= 1
+    assert len(closed[Period.W1]) >= 4
 
 
 # --- beside the broker ---
