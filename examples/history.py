@@ -9,8 +9,8 @@ from __future__ import annotations
 import trio
 
 from ctrader_typed import Api, connect_over
-from ctrader_typed.market import Progress, history
-from ctrader_typed.symbols import load_catalogue
+from ctrader_typed.market import Bars, Page, Progress, history
+from ctrader_typed.symbols import Symbol, load_catalogue
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.server import mock_server
 
@@ -40,13 +40,26 @@ async def look_back(api: Api) -> None:
     widest = max(quote.spread for quote in quotes if quote.spread is not None)
     print(f"{len(quotes):,} quotes in ten minutes, the widest spread {widest}")
 
-    async for page in history.bar_pages(api, HEDGED, eurusd, "D1", "2025-01-01", "2026-03-01"):
-        # To be kept somewhere: who is interrupted goes on with what lies before `page.start`.
-        print(f"{len(page.rows)} days since {page.rows[0].opened:%d %B %Y, %H:%M} UTC")
+    days = await history.bars(api, HEDGED, eurusd, "D1", "2025-01-01", "2026-03-01")
+    print(f"{len(days)} days since {days[0].opened:%d %B %Y, %H:%M} UTC")
+    await in_two_runs(api, eurusd)
 
     for flow in await history.cash_flow(api, HEDGED, "2026-03-01", "2026-03-08"):
         print(f"paid in: {flow.delta / 10 ** (flow.money_digits or 2):,.2f}")
     print(f"{len(await history.deals(api, HEDGED, '2026-01-01'))} deals so far")
+
+
+async def in_two_runs(api: Api, symbol: Symbol) -> None:
+    """Pages come newest first, to be kept somewhere: who is killed goes on before the last one."""
+    start, end, kept = "2026-02-01", "2026-03-01", list[Page[Bars]]()
+    async for page in history.bar_pages(api, HEDGED, symbol, "M1", start, end):
+        kept.append(page)
+        if len(kept) == 2:
+            break  # say, the power fails
+    async for page in history.bar_pages(api, HEDGED, symbol, "M1", start, kept[-1].start):
+        kept.append(page)
+    minutes = Bars.concat(page.rows for page in kept)
+    print(f"{len(minutes):,} minutes of February in two runs; `Store` does that by itself")
 
 
 async def main() -> None:

@@ -568,6 +568,7 @@ async def test_the_example_runs(capsys: pytest.CaptureFixture[str], autojump_clo
     assert "the highest bid of 14,300 minutes was 1.11682, 24 February" in lines
     assert "12 bars of two hours, made of those of one: a change of -0.00295" in lines
     assert "329 days since 01 January 2025, 22:00 UTC" in lines
+    assert "28,600 minutes of February in two runs; `Store` does that by itself" in lines
     assert "paid in: 10,000.00" in lines
 
 

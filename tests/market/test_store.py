@@ -213,6 +213,15 @@ def test_duckdb_reads_the_folder(folder: Path) -> None:
     assert quotes == [(row.time, row.bid_price, row.ask_price) for row in expected]
 
 
+def test_duckdb_takes_what_the_documentation_says(folder: Path) -> None:
+    said = [line.strip() for line in (Store.__doc__ or "").splitlines() if "select " in line]
+    quotes, bars = (duckdb.sql(line.replace("'history/", f"'{folder}/")).pl() for line in said)
+    expected = Store(folder).read(1, "ticks")
+    assert quotes["time"].to_list() == [row.at for row in expected]
+    assert quotes["ask"].to_list() == [row.ask_price for row in expected]
+    assert sorted(bars.select("symbol", "period").rows()) == [(1, "D1"), (1, "M1")]
+
+
 def test_polars_reads_the_folder(folder: Path) -> None:
     bars = Store(folder).read(1, "M1")
     frame = pl.read_parquet(folder / "bars" / "symbol=1" / "period=M1")
@@ -232,6 +241,9 @@ def test_pandas_reads_the_folder(folder: Path) -> None:
     assert frame["time"].dt.tz is not None
     everything = pd.read_parquet(folder / "bars")
     assert set(everything["period"].astype(str)) == {"M1", "D1"}
+    quotes = pd.read_parquet(folder / "ticks").sort_values("time", kind="stable")
+    asks = [row.ask_price for row in Store(folder).read(1, "ticks") if row.ask is not None]
+    assert (quotes["bid"] + quotes["spread"]).dropna().tolist() == asks
 
 
 def test_the_folders_have_nothing_but_files_of_rows(folder: Path) -> None:
