@@ -59,6 +59,24 @@ class Position:
         return _decimal(self.message.take_profit)
 
     @property
+    def swap(self) -> Decimal:
+        """The swap so far, in the deposit currency; negative if it costs."""
+        return self._money(self.message.swap)
+
+    @property
+    def commission(self) -> Decimal:
+        """The commission so far, that of closing not among it; negative."""
+        return self._money(self.message.commission)
+
+    @property
+    def used_margin(self) -> Decimal:
+        """What it binds, in the deposit currency."""
+        return self._money(self.message.used_margin)
+
+    def _money(self, amount: int | None) -> Decimal:
+        return units.money_of(0 if amount is None else amount, self.message.money_digits)
+
+    @property
     def trailing(self) -> bool:
         """Whether the stop loss follows the market."""
         return self.message.trailing_stop_loss is True

@@ -123,9 +123,11 @@ def _interval(seconds: tuple[int, int]) -> tuple[timedelta, timedelta]:
 
 
 def _pause(holiday: ProtoOAHoliday) -> tuple[timedelta, timedelta]:
-    """From which time of the day to which, or to one in the next."""
+    """From which time of the day to which, or to one in the next. Servers send defaults too, so an
+    end at 0 is none: midnight.
+    """
     begins = timedelta(seconds=0 if holiday.start_second is None else holiday.start_second)
-    ends = DAY if holiday.end_second is None else timedelta(seconds=holiday.end_second)
+    ends = DAY if holiday.end_second in (None, 0) else timedelta(seconds=holiday.end_second)
     return begins, ends + DAY if ends < begins else ends
 
 

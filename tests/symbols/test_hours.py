@@ -196,6 +196,15 @@ def test_a_part_of_no_length_and_one_over_midnight() -> None:
     ]
 
 
+def test_a_part_that_ends_at_second_0_ends_with_the_day() -> None:
+    """Servers send defaults: both at 0 are a whole day."""
+    for begins in (None, 0, 13 * HOUR):
+        hours = Hours("UTC", ((0, WEEK),), (holiday("2026-12-01", "UTC", begins, 0),))
+        closes = milliseconds("2026-12-01") + (begins or 0) * 1000
+        assert hours.next_close(milliseconds("2026-11-30")) == closes
+        assert hours.next_open(closes) == milliseconds("2026-12-02")
+
+
 def test_a_recurring_holiday_comes_back_every_year() -> None:
     zone = "America/New_York"
     christmas = holiday("2020-12-25", zone, recurring=True)
