@@ -96,6 +96,19 @@ class Estimates(Standing):
             raise InvalidOrder(f"no symbols lead from US dollars: {traded.name} is charged in them")
         return self._valuation.money(fee)
 
+    async def rate(self, first: str | int, last: str | int) -> Decimal:
+        """What a unit of one asset is worth in another, by their names or ids, at mid prices now:
+        `await account.rate("EUR", "JPY")`.
+
+        The symbols that lead from one to the other are asked for once, and subscribed to for as
+        long as the client lives; waits for the first prices. UnknownName, a KeyError, for a name
+        that is none; ServerError where no symbols lead there.
+        """
+        chain = await self._upkeep.lead(first, last)
+        ends = chain.first, chain.last
+        rate: Fraction = await self._known(lambda: self._valuation.rate(*ends))
+        return decimal_of(rate)
+
     async def quote_rate(self, symbol: Symbol) -> Decimal:
         """What the quote asset of a symbol is worth in the deposit currency, at mid prices now.
 

@@ -18,7 +18,7 @@ from ..market import Quote, SpotFeed
 from ..message import Message
 from ..net.subscriptions import EventStream
 from ..proto import ProtoOAReconcileReq, ProtoOASymbolChangedEvent, ProtoOATraderReq
-from ..symbols import Catalogue
+from ..symbols import Catalogue, Chain
 from ..wire.notices import Gap
 from .book import EVENTS, Book
 from .changes import Change
@@ -235,8 +235,13 @@ class Upkeep:
         await self._subscribe(symbol_id)
         ways = self.valuation.conversion(symbol_id)
         for first, last in others if ways is None else (ways, *others):
-            chain = await self.catalogue.chain(self._client, first, last)
-            await self._subscribe(*chain.symbol_ids)
+            await self.lead(first, last)
+
+    async def lead(self, first: str | int, last: str | int) -> Chain:
+        """The chain from one asset to another, its symbols subscribed to as by `watch`."""
+        chain = await self.catalogue.chain(self._client, first, last)
+        await self._subscribe(*chain.symbol_ids)
+        return chain
 
     async def _subscribe(self, *symbol_ids: int) -> None:
         fresh = [number for number in symbol_ids if not self._is_held(number)]

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 import trio
 
-from ctrader_typed import InvalidValue
+from ctrader_typed import InvalidValue, Reconnect, UnknownName, units
 from mockserver.box import HEDGED, NETTED, SPREAD_BETTING
-from tests.accounts import BUY, SELL, at_work
+from tests.accounts import BUY, SELL, at_work, cut
 
 
 @pytest.mark.parametrize("account_id", [HEDGED, NETTED, SPREAD_BETTING])
@@ -57,6 +57,40 @@ async def test_commission_is_that_of_the_deals(autojump_clock) -> None:
             await order.filled()
             (deal,) = order.deals
             assert closing == Decimal(deal.commission or 0) / 100
+
+
+WAYS = [("EUR", "USD"), ("USD", "EUR"), ("JPY", "XAU"), ("GBP", "CHF"), ("BTC", "JPY")]
+
+
+@pytest.mark.parametrize(("first", "last"), WAYS)
+async def test_rates_between_any_two_assets_are_kept_alive(
+    first: str, last: str, autojump_clock
+) -> None:
+    """Over several symbols, there and back, over a gap, and while prices move."""
+    fast = Reconnect(first=0.1, ceiling=0.2)
+    async with at_work(reconnect=fast) as (api, account, server):
+        theirs = server.broker.market_data.conversion
+        ends = [account.symbols.asset(name).asset_id for name in (first, last)]
+        await account.rate(first, last)
+        answered = api.statistics().answered
+        for _ in range(5):
+            await trio.sleep(3)
+            rate = await account.rate(first, last)
+            assert rate == units.decimal_of(theirs.rate(*ends))
+        assert api.statistics().answered == answered
+        back = await account.rate(last, first)
+        assert abs(rate * back - 1) < Decimal("1e-25")
+        await cut(server)
+        await account.settled()
+        await trio.sleep(3)
+        assert await account.rate(*ends) == units.decimal_of(theirs.rate(*ends))
+
+
+async def test_an_asset_is_worth_itself_and_what_is_none_is_worth_nothing(autojump_clock) -> None:
+    async with at_work() as (_, account, _server):
+        assert await account.rate("EUR", "EUR") == 1
+        with pytest.raises(UnknownName, match="there is no asset 'EURO'; spelt alike: EUR"):
+            await account.rate("EURO", "USD")
 
 
 async def test_nothing_is_asked_for_a_size_that_cannot_be(autojump_clock) -> None:
