@@ -1,6 +1,7 @@
 """What a trader can do with an account: each method makes one request and places it.
 
-Decides nothing: `orders` refuses what can be refused here, `client.place` follows the rest.
+Decides nothing: `orders` and `amendments` refuse what can be refused here, `client.place` follows
+the rest.
 """
 
 from __future__ import annotations

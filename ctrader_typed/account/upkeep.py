@@ -17,7 +17,12 @@ from ..errors import ConnectionLost, CTraderError, SlowSubscriber
 from ..market import Quote, SpotFeed
 from ..message import Message
 from ..net.subscriptions import EventStream
-from ..proto import ProtoOAReconcileReq, ProtoOASymbolChangedEvent, ProtoOATraderReq
+from ..proto import (
+    ProtoOAExecutionEvent,
+    ProtoOAReconcileReq,
+    ProtoOASymbolChangedEvent,
+    ProtoOATraderReq,
+)
 from ..symbols import Catalogue, Chain
 from ..wire.notices import Gap
 from .book import EVENTS, Book
@@ -46,6 +51,7 @@ class Upkeep:
         self.feed = SpotFeed.of(client, account_id)
         self.valuation = Valuation(self.book, self.catalogue, self.feed.quote)
         self._held = Counter[int]()
+        self._coming = set[int]()  # traded since: a fill finds its prices there
         self._events: EventStream[Message] = client.events(
             *EVENTS, ProtoOASymbolChangedEvent, account=account_id
         )
@@ -117,6 +123,8 @@ class Upkeep:
         elif isinstance(event, ProtoOASymbolChangedEvent):
             self.catalogue.changed(event.symbol_id)
         else:
+            if isinstance(event, ProtoOAExecutionEvent) and event.order is not None:
+                self._coming.add(event.order.trade_data.symbol_id)
             self._listeners.tell(self.book.apply(event))
 
     def _lose(self, reason: str) -> None:
@@ -211,10 +219,11 @@ class Upkeep:
     # --- prices ---
 
     def _wanting(self) -> list[int]:
-        """The symbols with positions whose prices, or chains to the deposit currency, are not
-        there.
+        """The symbols with positions, or with orders that may become some, whose prices, or chains
+        to the deposit currency, are not there.
         """
-        traded = {position.symbol_id for position in self.book.positions.values()}
+        traded = {position.symbol_id for position in self.book.positions.values()} | self._coming
+        traded |= {order.trade_data.symbol_id for order in self.book.orders.values()}
         return sorted(number for number in traded if not self._is_watched(number))
 
     def _is_watched(self, symbol_id: int) -> bool:

@@ -95,12 +95,26 @@ async def test_the_example_of_the_readme(autojump_clock) -> None:
         eurusd = account.symbol("EURUSD")
         order = await account.buy(eurusd, lots="0.10", stop_loss_pips=20, take_profit_pips=40)
         fill = await order.filled()
+        agrees(account, server)  # equity and free margin, too: the prices are there before the fill
         (position,) = account.positions.values()
         assert fill.volume == position.volume == 1_000_000
         await trio.sleep(1)
         (position,) = account.positions.values()
         assert position.stop_loss == position.price - Decimal("0.0020")
         assert position.take_profit == position.price + Decimal("0.0040")
+        agrees(account, server)
+
+
+async def test_the_prices_of_what_an_order_may_become_are_there_when_it_does(
+    autojump_clock,
+) -> None:
+    """At the market or waiting, also where profit is converted twice."""
+    async with at_work(box=still_box()) as (_, account, server):
+        await (await account.buy("EURJPY", lots="0.1")).filled()
+        agrees(account, server)
+        order = await account.limit("EURGBP", BUY, "0.85", lots="0.1")
+        server.broker.set_price("EURGBP", "0.8499", "0.85")
+        await order.filled()
         agrees(account, server)
 
 
