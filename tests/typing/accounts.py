@@ -45,6 +45,9 @@ async def what_it_has(api: Api) -> None:
     assert_type(account, Account)
     assert_type(account.positions, Positions)
     assert_type(account.positions[1], Position)
+    position = account.positions[1]
+    assert_type((position.swap, position.commission), tuple[Decimal, Decimal])
+    assert_type(position.used_margin, Decimal)
     assert_type(account.pending, Mapping[int, ProtoOAOrder])
     assert_type(account.trader, ProtoOATrader)
     assert_type(account.balance, Decimal)
@@ -64,6 +67,7 @@ async def estimates(account: Account) -> None:
     assert_type(await account.margin_for("EURUSD", units=1000), ExpectedMargin)
     assert_type(await account.commission_for("EURUSD", ProtoOATradeSide.BUY, lots=1), Decimal)
     assert_type(await account.quote_rate(account.symbol(1)), Decimal)
+    assert_type(await account.rate("EUR", 15), Decimal)
 
 
 async def prices(account: Account) -> None:
