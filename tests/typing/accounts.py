@@ -101,9 +101,13 @@ async def orders(account: Account) -> None:
     assert_type(await order.filled(), Fill)
     assert_type(await account.limit("EURUSD", ProtoOATradeSide.BUY, "1.1", units=1000), Order)
     assert_type(await account.amend(1, stop_loss=KEEP, take_profit=None), Order)
+    assert_type(await account.amend_order(order, price="1.1", stop_loss=None, lots=1), Order)
+    assert_type(await account.cancel(order), Order)
     assert_type(await account.close(1, lots="0.1"), Order)
+    assert_type(await account.reverse(1), Order)
     assert_type(await account.close_all(), list[Closing])
     await account.buy("EURUSD", lots=0.1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no floats
+    await account.amend_order(1, label="a")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # it stays
     await account.buy("EURUSD", lot="0.1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
 
 

@@ -64,6 +64,16 @@ def test_a_distance_that_is_another() -> None:
     assert not amended(amend(stop_loss=1.24), shown)
 
 
+@pytest.mark.parametrize("level", ["stop_loss", "take_profit"])
+@pytest.mark.parametrize("kept", [1.24, 1000])
+def test_a_level_that_is_left_out_is_to_be_gone(level: str, kept: float) -> None:
+    """What a price or a distance shows to be there still was not removed."""
+    name = level if isinstance(kept, float) else f"relative_{level}"
+    there: dict[str, Any] = {name: kept}
+    assert amended(amend(limit_price=1.25), order(order_type=LIMIT, limit_price=1.25))
+    assert not amended(amend(limit_price=1.25), order(order_type=LIMIT, limit_price=1.25, **there))
+
+
 def test_what_asks_for_nothing_is_in_force_nowhere() -> None:
     assert not amended(amend(), order(order_type=LIMIT))
 
