@@ -52,9 +52,10 @@ class MarketStream(Generic[T_co]):
     `SpotFeed.acquire` does. What is known by then comes first. It unsubscribes when the block is
     left, or `aclose()` is called, or nobody refers to it any more, as after `break`.
 
-    A stream that conflates gives the newest of each symbol when its reader is slow, and no symbol
-    starves; one of every change holds `buffer` of them, then raises SlowSubscriber where some are
-    missing, and goes on after it when iterated again. With `gaps=True` it gives each `Gap`, which
+    A stream that conflates gives the newest of each symbol (of each bar) when its reader is slow,
+    and no symbol starves. One of every change holds `buffer` of them, then raises SlowSubscriber
+    where some are missing, and goes on after it when iterated again; so does one that conflates, if
+    more symbols or bars wait than that. With `gaps=True` it gives each `Gap`, which
     is never dropped; what comes after one has nothing of what was before, with or without it.
 
     A symbol that the server refuses to bring back after a gap raises that ServerError. When there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -65,6 +66,31 @@ def test_quotes_are_added_replaced_and_removed_by_id() -> None:
     assert kept(event(bid(1, 10)), event(ask(1, 12), gone=[1])).offers == {
         1: Offer(12, 100, is_bid=False)
     }, "an id that is given anew, for the other side"
+
+
+def test_an_id_more_than_once_in_an_event() -> None:
+    book = kept(event(bid(1, 10), bid(1, 9, 5), ask(2, 12)))
+    assert book.offers == {1: Offer(9, 5, is_bid=True), 2: Offer(12, 100, is_bid=False)}
+    assert book.faults == frozenset()
+    assert apply(book, event(gone=[1, 1])).offers == {2: Offer(12, 100, is_bid=False)}
+    assert apply(book, event(gone=[1, 1])).faults == {Fault.UNKNOWN_ID}
+
+
+def test_ten_thousand_changes_leave_what_was_not_taken_back() -> None:
+    chance = random.Random(5)
+    book, there = Book(1), dict[int, Offer]()
+    for number in range(10_000):
+        gone = chance.sample(sorted(there), max(0, len(there) - 30))
+        is_bid, price = chance.random() < 0.5, chance.randint(1, 50)
+        quote = (bid if is_bid else ask)(number, price + 50 * (not is_bid), number + 1)
+        there = {each: offer for each, offer in there.items() if each not in gone}
+        there[number] = Offer(price + 50 * (not is_bid), number + 1, is_bid=is_bid)
+        book = apply(book, event(quote, gone=gone))
+        assert book.faults == frozenset()
+    assert book.offers == there
+    assert len(there) == 31
+    for is_bid, side in ((True, book.bids), (False, book.asks)):
+        assert side[-1].cumulative == sum(o.size for o in there.values() if o.is_bid is is_bid)
 
 
 def test_levels_are_best_first_with_what_there_is_up_to_them() -> None:

@@ -103,3 +103,21 @@ async def test_there_is_one_feed_for_an_account(autojump_clock) -> None:
             assert len(await taken(one, 10)) > 5
     async with fed() as (api, _, _server):
         assert SpotFeed.of(api, HEDGED) is not feed
+
+
+async def test_accounts_that_are_opened_twice_do_not_end_each_others_prices(
+    autojump_clock,
+) -> None:
+    async with fed() as (api, _, server):
+        one, two = await api.account(HEDGED), await api.account(HEDGED)
+        stream = two.quotes("EURUSD")
+        async for _ in one.quotes("EURUSD"):  # the first to come is the first to leave
+            await anext(stream)
+            break
+        async with stream:
+            await trio.sleep(5)
+            assert set(server.subscribed) == {EURUSD}
+            await taken(stream)
+            assert (await anext(stream)).is_known
+        await trio.sleep(5)
+        assert server.subscribed == {}

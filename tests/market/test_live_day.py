@@ -46,6 +46,7 @@ async def test_every_bar_that_closed_is_that_of_the_history(autojump_clock) -> N
             for every, period in enumerate(PERIODS):
                 nursery.start_soon(follow, live_bars(feed, SYMBOLS, period, every=every % 2 == 0))
             await trio.sleep((REOPENED - THURSDAY + timedelta(hours=3)) / timedelta(seconds=1))
+            quotes = {symbol: feed.quote(symbol) for symbol in SYMBOLS}
             nursery.cancel_scope.cancel()
         assert len(closed) == len(SYMBOLS) * len(PERIODS)
         for (symbol, of), told in closed.items():
@@ -59,3 +60,6 @@ async def test_every_bar_that_closed_is_that_of_the_history(autojump_clock) -> N
     days = closed[EURUSD, Period.D1]
     assert [each.bar.opened.hour for each in days] == [22, 22]
     assert days[-1].next_time == millis(REOPENED)
+    for symbol, quote in quotes.items():
+        assert quote is not None
+        assert quote.session_close == closed[symbol, Period.D1][-1].bar.close

@@ -19,7 +19,7 @@ from ctrader_typed import (
     ServerError,
     SlowSubscriber,
 )
-from ctrader_typed.market import Quote, SpotFeed, books, quotes
+from ctrader_typed.market import Quote, SpotFeed, books, live_bars, quotes
 from mockserver.box import HEDGED, NETTED
 from mockserver.faults.effects import Delay, Push
 from mockserver.faults.plan import Fault, Plan
@@ -257,3 +257,25 @@ async def test_two_accounts_on_one_client_have_nothing_to_do_with_each_other(
             assert len(await taken(mine)) > 5
             (session,) = server.broker.market_data.spots._subscriptions[EURUSD]
             assert session[1] == HEDGED
+
+
+async def test_a_bar_of_before_a_gap_is_not_shown_as_one_of_now(autojump_clock) -> None:
+    client: Any = Still()
+    feed = SpotFeed(client, 1)
+
+    def spot(minute: int, bid: int) -> ProtoOASpotEvent:
+        bar = ProtoOATrendbar(volume=1, low=bid, utc_timestamp_in_minutes=minute)
+        return ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=EURUSD, bid=bid, trendbar=[bar])
+
+    async with live_bars(feed, EURUSD, "M1") as first:
+        client.home.publish([spot(1, 5)])
+        (before,) = await taken(first)
+        assert feed.bar(EURUSD, "M1") == before.bar
+        client.gap()
+        assert feed.bar(EURUSD, "M1") is None
+        async with live_bars(feed, EURUSD, "M1") as newcomer:
+            client.home.publish([spot(2, 7)])
+            closed, fresh = await taken(first)
+            assert (closed.bar, closed.complete) == (before.bar, False)
+            assert await taken(newcomer) == [closed, fresh]
+            assert feed.bar(EURUSD, "M1") == fresh.bar
