@@ -1,8 +1,12 @@
-"""Bars made of shorter ones are those that the mock's server has itself."""
+"""Bars made of shorter ones are those that the mock's server has itself, and those made by hand."""
 
 from __future__ import annotations
 
 from array import array
+from datetime import datetime, timedelta
+from itertools import groupby
+from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -110,6 +114,39 @@ def test_all_ways_to_a_period_lead_to_the_same(period: Period, time: int) -> Non
     assert sum(first.volume) == sum(source.volume)
     assert (first.open[0], first.close[-1]) == (source.open[0], source.close[-1])
     assert (max(first.high), min(first.low)) == (max(source.high), min(source.low))
+
+
+def begins(period: Period, time: int) -> int:
+    """By the clock on a wall in New York, and by nothing else."""
+    length, wall = period.nominal, datetime.fromtimestamp(time / 1000, ZoneInfo("America/New_York"))
+    if length <= HOUR:
+        return time // length * length
+    day = (wall.replace(tzinfo=None) + timedelta(hours=7)).date()
+    if period is Period.W1:
+        day -= timedelta(days=day.weekday())
+    if period is Period.MN1:
+        day = day.replace(day=1)
+    opened = datetime(*(day - timedelta(days=1)).timetuple()[:3], 17, tzinfo=wall.tzinfo)
+    start = int(opened.timestamp() * 1000)
+    if length >= DAY:
+        return start
+    return start + min((time - start) // length, DAY // length - 1) * length
+
+
+@pytest.mark.parametrize("period", Period)
+@pytest.mark.parametrize("middle", [SUMMER, WINTER])
+def test_made_as_by_hand_over_weekends_and_changes_of_the_clock(
+    period: Period, middle: int
+) -> None:
+    chance = Random(middle)
+    times = sorted(chance.sample(range(middle - 9 * DAY, middle + 9 * DAY, 60_000), 3_000))
+    rows = [(time, *chance.sample(range(1_000), 4), chance.randrange(1, 99)) for time in times]
+    minutes = Bars(1, Period.M1, 5, *map(array, "qqqqqq", zip(*rows, strict=True)))
+    expected = []
+    for start, group in groupby(rows, key=lambda row: begins(period, row[0])):
+        _, opens, highs, lows, closes, volumes = zip(*group, strict=True)
+        expected.append((start, opens[0], max(highs), min(lows), closes[-1], sum(volumes), 5))
+    assert list(resample(minutes, period)) == expected
 
 
 def test_in_steps_as_at_once() -> None:
