@@ -5,7 +5,7 @@ Knows no connection and no account.
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
 from fractions import Fraction
 from typing import Any, Final, Literal
@@ -16,14 +16,16 @@ from ..proto import (
     ProtoOAAmendPositionSLTPReq,
     ProtoOAOrder,
     ProtoOAOrderTriggerMethod,
+    ProtoOAOrderType,
     ProtoOATradeSide,
 )
 from ..symbols import Symbol
-from ..units import Number, Time, from_double, milliseconds, number
+from ..units import PRICE_SCALE, Number, Time, from_double, milliseconds, number
 from .levels import (
     FORMS,
     LEGS,
     WITHIN_POINTS,
+    Distances,
     Levels,
     Size,
     flags_of,
@@ -114,16 +116,22 @@ def amend_position(
     trailing: bool | None = None,
     guaranteed: bool | None = None,
     trigger: ProtoOAOrderTriggerMethod | None = None,
+    distances: Distances | None = None,
+    quote_rate: Fraction | None = None,
     closing: Decimal | None = None,
 ) -> ProtoOAAmendPositionSLTPReq:
     """The request that changes some levels and keeps the others: the server clears what is left
     out, so all of them are sent, with the flags.
 
-    `closing` is what the position would close at now, if that is known: a level beyond it is
+    `distances` count from the opening price, or are money at the volume of the position. `closing`
+    is what the position would close at now, if that is known: a level beyond it is
     refused, as by the server. (One was also seen to take a take profit there, and to fill it at
     once: `close` says that.)
     """
     message = position.message
+    if distances:
+        stop_loss = _counted(symbol, position, "stop_loss", stop_loss, distances, quote_rate)
+        take_profit = _counted(symbol, position, "take_profit", take_profit, distances, quote_rate)
     stop = message.stop_loss if stop_loss is KEEP else _given(symbol, "stop_loss", stop_loss)
     limit = (
         message.take_profit if take_profit is KEEP else _given(symbol, "take_profit", take_profit)
@@ -151,6 +159,32 @@ def amend_position(
         take_profit=limit,
         **flags,
     )
+
+
+def _counted(
+    symbol: Symbol,
+    position: Position,
+    leg: str,
+    level: Number | Kept | None,
+    distances: Distances,
+    quote_rate: Fraction | None,
+) -> Number | Kept | None:
+    """A level that is counted from the opening price, as a price on the grid: no more is lost
+    there, no less is won.
+    """
+    kind, price, buys = (
+        ProtoOAOrderType.LIMIT,
+        position.price,
+        position.side == ProtoOATradeSide.BUY,
+    )
+    fields = leg_of(symbol, position.side, kind, leg, distances, price, position.volume, quote_rate)
+    if not fields:
+        return level
+    if level is not KEEP:
+        raise InvalidOrder(f"{leg} is given in 2 ways: expected one")
+    apart = Decimal(fields[f"relative_{leg}"]) / PRICE_SCALE
+    exact = price - apart if buys == (leg == "stop_loss") else price + apart
+    return exact.quantize(symbol.tick, ROUND_CEILING if buys else ROUND_FLOOR)
 
 
 def _on_its_side(

@@ -24,7 +24,16 @@ class Size(TypedDict, total=False):
     volume: int
 
 
-class Levels(TypedDict, total=False):
+class Distances(TypedDict, total=False):
+    """Levels as they are counted from a price; None is none."""
+
+    stop_loss_pips: Number | None
+    stop_loss_money: Number | None
+    take_profit_pips: Number | None
+    take_profit_money: Number | None
+
+
+class Levels(Distances, total=False):
     """Stop loss and take profit of an order, each in one of three ways; None is none.
 
     As prices (not at the market: the server refuses that, and an amendment after the fill leaves
@@ -34,11 +43,7 @@ class Levels(TypedDict, total=False):
     """
 
     stop_loss: Number | None
-    stop_loss_pips: Number | None
-    stop_loss_money: Number | None
     take_profit: Number | None
-    take_profit_pips: Number | None
-    take_profit_money: Number | None
     trailing: bool
     guaranteed: bool
     trigger: ProtoOAOrderTriggerMethod
@@ -63,7 +68,7 @@ def leg_of(
     side: ProtoOATradeSide,
     kind: ProtoOAOrderType,
     leg: str,
-    levels: Levels,
+    levels: Distances,
     base: Decimal | None,
     volume: int,
     quote_rate: Fraction | None,

@@ -7,7 +7,7 @@ the rest.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,7 +31,7 @@ from ..units import Number, Time
 from ..wire.fate import Fill
 from .amendments import KEEP, Amendment, Kept, amend_order, amend_position
 from .estimates import Estimates
-from .levels import Levels, Size
+from .levels import Distances, Size
 from .orders import Terms, new_order
 from .position import Position
 
@@ -159,7 +159,7 @@ class Trading(Estimates):
         )
         return await self._client.place(request)
 
-    async def _rate_for(self, symbol: Symbol, levels: Levels) -> Fraction | None:
+    async def _rate_for(self, symbol: Symbol, levels: Distances) -> Fraction | None:
         """What levels in money are reckoned with; None if there are none."""
         in_money = levels.get("stop_loss_money"), levels.get("take_profit_money")
         if in_money == (None, None):
@@ -178,9 +178,13 @@ class Trading(Estimates):
         trailing: bool | None = None,
         guaranteed: bool | None = None,
         trigger: ProtoOAOrderTriggerMethod | None = None,
+        **distances: Unpack[Distances],
     ) -> Order:
-        """Change levels of a position, as prices; those that are not named stay, None takes one
-        away.
+        """Change levels of a position; those that are not named stay, None takes one away.
+
+        As prices; or as `stop_loss_pips` and `take_profit_pips` from the opening price; or as
+        `stop_loss_money` and `take_profit_money`, what the position loses or wins there, before
+        costs, at the rate of now. On the symbol's grid no more is lost, and no less is won.
 
         The server clears what is left out, so all of them are sent, as they are known. For that,
         the levels that an order of this client has just brought along are waited for (some ms after
@@ -192,17 +196,21 @@ class Trading(Estimates):
         """
         with _nothing_sent(), trio.move_on_after(FOLLOW):
             await self._upkeep.until(lambda: not (self.in_step and self._levels_due(position)))
+        symbol = self.symbol(self._current(position).symbol_id)
+        rate = await self._rate_for(symbol, distances)
         self._know_all()
         current = self._current(position)
         request = amend_position(
             self._account_id,
-            self.symbol(current.symbol_id),
+            symbol,
             current,
             stop_loss=stop_loss,
             take_profit=take_profit,
             trailing=trailing,
             guaranteed=guaranteed,
             trigger=trigger,
+            distances=distances,
+            quote_rate=rate,
             closing=self._closing_price(current),
         )
         return await self._client.place(request)
@@ -320,7 +328,7 @@ class Trading(Estimates):
 
 
 @contextmanager
-def _nothing_sent() -> Iterator[None]:
+def _nothing_sent() -> Generator[None, None, None]:
     """A link that is lost while something else is asked says nothing of an order."""
     try:
         yield

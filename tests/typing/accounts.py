@@ -101,6 +101,7 @@ async def orders(account: Account) -> None:
     assert_type(await order.filled(), Fill)
     assert_type(await account.limit("EURUSD", ProtoOATradeSide.BUY, "1.1", units=1000), Order)
     assert_type(await account.amend(1, stop_loss=KEEP, take_profit=None), Order)
+    assert_type(await account.amend(1, stop_loss_pips=30, take_profit_money="50"), Order)
     assert_type(await account.amend_order(order, price="1.1", stop_loss=None, lots=1), Order)
     assert_type(await account.cancel(order), Order)
     assert_type(await account.close(1, lots="0.1"), Order)
