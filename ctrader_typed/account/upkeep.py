@@ -204,9 +204,17 @@ class Upkeep:
         self.drain()
         if not self.book.in_step:
             await self._reconcile()
+        refused: list[CTraderError] = []
         for symbol_id in self._wanting():
-            await self.watch(symbol_id)
+            try:
+                await self.watch(symbol_id)
+            except ConnectionLost:
+                raise
+            except CTraderError as error:  # which keeps none of the others from their prices
+                refused.append(error)
         await self.catalogue.refresh(self._client)
+        if refused:
+            raise refused[0]
 
     async def _reconcile(self) -> None:
         account = self._account_id

@@ -33,7 +33,7 @@ from ctrader_typed.account import listeners
 from mockserver.box import HEDGED
 from tests.accounts import BUY, agrees, at_work, cut, order, still_box
 
-EURUSD, USDJPY = 1, 4
+EURUSD, USDJPY, BTCUSD = 1, 4, 324
 
 
 def waiting(changes: trio.MemoryReceiveChannel[Change]) -> list[Change]:
@@ -188,9 +188,17 @@ async def test_an_answer_that_makes_no_sense_is_asked_for_again(
 
         monkeypatch.setattr(api, "request", answered)
         await (await api.place(order(account, USDJPY, BUY, 100_000))).filled()
+        bitcoin = await api.place(order(account, BTCUSD, BUY, 1))
+        await bitcoin.filled()
         with pytest.raises(UnexpectedReply, match="expected a chain of symbols"):
             await account.settled()
         assert account.in_step
+        # It keeps neither others from their prices, nor symbols from being loaded again.
+        changed = account.symbol("EURUSD").details.__replace__(max_volume=700_000)
+        server.broker.change_symbol(changed)
+        await trio.sleep(60)
+        assert account.symbol("EURUSD").max_volume == 700_000
+        assert account.profit_of(bitcoin.position_id or 0) is not None
         assert account.equity is None
         nonsense = False
         await trio.sleep(60)
