@@ -247,7 +247,7 @@ class Fate:
         order = event.order
         if event.position is not None:
             self._see(event.position)
-        if order is not None and is_protective(order) and self.kind is Kind.OPEN:
+        if order is not None and self.kind is Kind.OPEN and _protects(order):
             self.protection = order
         if self.ended and not before:
             self._record(event, ())
@@ -386,3 +386,8 @@ class Fate:
     def _see(self, position: ProtoOAPosition) -> None:
         if position.position_id == self.position_id:
             self.position = position
+
+
+def _protects(order: ProtoOAOrder) -> bool:
+    """Whether it is a protective order, and not the end of one of a position that was turned."""
+    return is_protective(order) and order.order_status != ProtoOAOrderStatus.ORDER_STATUS_CANCELLED

@@ -15,12 +15,13 @@ from ctrader_typed import (
     NotSent,
     OrderError,
     OrderStatus,
+    ProtoOAOrderStatus,
     ProtoOAOrderTriggerMethod,
     Reconnect,
 )
 from mockserver.box import NETTED
 from mockserver.broker.rules import Latency, Rules
-from tests.accounts import BUY, at_work, cut, same_as_server, still_box
+from tests.accounts import BUY, SELL, at_work, cut, same_as_server, still_box
 
 OPPOSITE = ProtoOAOrderTriggerMethod.OPPOSITE
 STOP_LOSS, TAKE_PROFIT = Decimal("1.0826"), Decimal("1.0886")  # 20 and 40 pips from the fill
@@ -91,6 +92,24 @@ async def test_an_order_that_only_closes_brings_no_levels(autojump_clock) -> Non
         assert [event.status async for event in order.events][-1] is OrderStatus.FILLED
         await account.amend(number, stop_loss=STOP_LOSS)
         assert account.positions[number].stop_loss == STOP_LOSS
+
+
+async def test_an_order_that_turns_a_position_round_waits_for_its_own_levels(
+    autojump_clock,
+) -> None:
+    """Those of the other side go first: that is not what it has brought along."""
+    async with at_work(NETTED, box=still_box()) as (api, account, _):
+        number = await bought(account, stop_loss_pips=20)
+        await trio.sleep(1)
+        order = await account.sell("EURUSD", lots="0.30", stop_loss_pips=30)
+        await order.filled()
+        assert order.protection_due
+        await account.amend(number, take_profit="1.07")
+        assert order.protection is not None
+        assert order.protection.order_status == ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED
+        now = account.positions[number]
+        assert (now.side, now.stop_loss) == (SELL, Decimal("1.0875"))
+        await same_as_server(api, account)
 
 
 async def test_a_stop_that_trails_stays_where_it_went(autojump_clock) -> None:
