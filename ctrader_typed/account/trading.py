@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Unpack
+from weakref import WeakValueDictionary
 
 import trio
 
+from ..client import Client
 from ..errors import ConnectionLost, CTraderError, InvalidOrder, NotSent, OutcomeUnknown
 from ..net.order import Order
 from ..proto import (
@@ -71,6 +73,10 @@ class Trading(Estimates):
     with the handle as its `order`, if it has and nobody knows: it is never sent twice. Cancelled
     before it is written, nothing leaves; after that it goes its way, and `api.orders` has it.
     """
+
+    def __init__(self, client: Client, account_id: int) -> None:
+        super().__init__(client, account_id)
+        self._turns = WeakValueDictionary[tuple[str, int], trio.Lock]()
 
     # --- new ---
 
@@ -188,35 +194,40 @@ class Trading(Estimates):
 
         The server clears what is left out, so all of them are sent, as they are known. For that,
         the levels that an order of this client has just brought along are waited for (some ms after
-        its fill, a second at most), and NotSent is raised while the account is not in step. A
-        trailing stop that moves while the request is on its way is set back by it, and trails from
-        there.
+        its fill, a second at most), and NotSent is raised while the account is not in step; of
+        several amendments at once each waits for the one before. A trailing stop that moves while
+        the request is on its way is set back by it, and trails from there.
 
         A level on the wrong side of the market is refused here, where a price is known.
         """
-        with _nothing_sent(), trio.move_on_after(FOLLOW):
-            await self._upkeep.until(lambda: not (self.in_step and self._levels_due(position)))
+        number = self._current(position).position_id
         symbol = self.symbol(self._current(position).symbol_id)
         rate = await self._rate_for(symbol, distances)
-        self._know_all()
-        current = self._current(position)
-        request = amend_position(
-            self._account_id,
-            symbol,
-            current,
-            stop_loss=stop_loss,
-            take_profit=take_profit,
-            trailing=trailing,
-            guaranteed=guaranteed,
-            trigger=trigger,
-            distances=distances,
-            quote_rate=rate,
-            closing=self._closing_price(current),
-        )
-        return await self._client.place(request)
+        async with self._turn("position", number):
+            with _nothing_sent(), trio.move_on_after(FOLLOW):
+                await self._upkeep.until(lambda: not (self.in_step and self._levels_due(number)))
+            self._know_all()
+            current = self._current(number)
+            request = amend_position(
+                self._account_id,
+                symbol,
+                current,
+                stop_loss=stop_loss,
+                take_profit=take_profit,
+                trailing=trailing,
+                guaranteed=guaranteed,
+                trigger=trigger,
+                distances=distances,
+                quote_rate=rate,
+                closing=self._closing_price(current),
+            )
+            return await self._client.place(request)
 
-    def _levels_due(self, position: Position | int) -> bool:
-        number = position if isinstance(position, int) else position.position_id
+    def _turn(self, what: str, number: int) -> trio.Lock:
+        """One amendment after the other: what one changes, the next has to keep."""
+        return self._turns.setdefault((what, number), trio.Lock())
+
+    def _levels_due(self, number: int) -> bool:
         return any(
             order.protection_due and order.position_id == number
             for order in self._client.orders
@@ -239,16 +250,18 @@ class Trading(Estimates):
         """Change a pending order: its price, size, expiry, slippage, levels or their flags.
 
         What is not named stays, and is sent again as it is known: NotSent is raised while the
-        account is not in step. Levels that the server keeps as distances go with the price. Raises
-        OrderError if the order is filled meanwhile.
+        account is not in step, and several at once go one after the other. Levels that the server
+        keeps as distances go with the price. Raises OrderError if the order is filled meanwhile.
         """
+        number = self._waiting(order).order_id
         symbol = self.symbol(self._waiting(order).trade_data.symbol_id)
         rate = await self._rate_for(symbol, changes)
-        self._know_all()
-        current = self._waiting(order)
-        return await self._client.place(
-            amend_order(self._account_id, symbol, current, changes, quote_rate=rate)
-        )
+        async with self._turn("order", number):
+            self._know_all()
+            current = self._waiting(number)
+            return await self._client.place(
+                amend_order(self._account_id, symbol, current, changes, quote_rate=rate)
+            )
 
     async def cancel(self, order: Order | ProtoOAOrder | int) -> Order:
         """Cancel a pending order. Raises OrderError if it is filled meanwhile."""

@@ -131,6 +131,23 @@ async def test_a_stop_that_trails_stays_where_it_went(autojump_clock) -> None:
         await same_as_server(api, account)
 
 
+async def test_amendments_at_once_keep_what_each_other_changes(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, _):
+        number = await bought(account, stop_loss_pips=20)
+        async with trio.open_nursery() as nursery:
+            for change in ({"take_profit": TAKE_PROFIT}, {"stop_loss": "1.08"}, {"trailing": True}):
+
+                async def amend(change: Any = change) -> None:
+                    await account.amend(number, **change)
+
+                nursery.start_soon(amend)
+        now = account.positions[number]
+        assert (now.stop_loss, now.take_profit) == (Decimal("1.08"), TAKE_PROFIT)
+        assert now.trailing
+        assert not account._turns
+        await same_as_server(api, account)
+
+
 async def test_a_guaranteed_stop_stays_guaranteed(autojump_clock) -> None:
     async with at_work(box=still_box()) as (api, account, _):
         pip = account.symbol("GBPUSD").pip

@@ -76,6 +76,22 @@ async def test_the_size_and_both_levels_taken_away(autojump_clock) -> None:
         await same_as_server(api, account)
 
 
+async def test_amendments_at_once_keep_what_each_other_changes(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, _):
+        order = await account.limit("EURUSD", BUY, "1.0", lots="0.10")
+        async with trio.open_nursery() as nursery:
+            for change in ({"price": "1.01"}, {"stop_loss_pips": 10}, {"take_profit_pips": 20}):
+
+                async def amend(change: Any = change) -> None:
+                    await account.amend_order(order, **change)
+
+                nursery.start_soon(amend)
+        (now,) = account.pending.values()
+        levels = now.limit_price, now.relative_stop_loss, now.relative_take_profit
+        assert levels == (1.01, 100, 200)
+        await same_as_server(api, account)
+
+
 async def test_a_stop_limit_order(autojump_clock) -> None:
     async with at_work(box=still_box()) as (api, account, _):
         order = await account.stop_limit("EURUSD", BUY, "1.2", 10, lots="0.1", trigger=OPPOSITE)
