@@ -212,6 +212,7 @@ class Upkeep:
                 raise
             except CTraderError as error:  # which keeps none of the others from their prices
                 refused.append(error)
+                self._coming.discard(symbol_id)  # asked for again if there is something of it
         await self.catalogue.refresh(self._client)
         if refused:
             raise refused[0]

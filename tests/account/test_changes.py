@@ -24,9 +24,12 @@ from ctrader_typed import (
     PositionChanged,
     PositionClosed,
     PositionOpened,
+    ProtoOAErrorRes,
     ProtoOAReconcileReq,
+    ProtoOASubscribeSpotsReq,
     ProtoOASymbolsForConversionRes,
     Reconnect,
+    ServerError,
     UnexpectedReply,
 )
 from ctrader_typed.account import listeners
@@ -201,6 +204,28 @@ async def test_an_answer_that_makes_no_sense_is_asked_for_again(
         assert account.profit_of(bitcoin.position_id or 0) is not None
         assert account.equity is None
         nonsense = False
+        await trio.sleep(60)
+        await account.settled()
+        agrees(account, server)
+
+
+async def test_prices_that_are_refused_are_of_no_concern_without_a_position(
+    autojump_clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_work(box=still_box()) as (api, account, server):
+        request: Any = api.request
+
+        async def refused(message: Message) -> Any:
+            if isinstance(message, ProtoOASubscribeSpotsReq) and BTCUSD in message.symbol_id:
+                reply = ProtoOAErrorRes(error_code="SYMBOL_NOT_FOUND")
+                raise ServerError("SYMBOL_NOT_FOUND", "no prices of it", message, reply)
+            return await request(message)
+
+        monkeypatch.setattr(api, "request", refused)
+        waits = await account.limit("BTCUSD", BUY, "100", volume=1)
+        with pytest.raises(ServerError, match="no prices of it"):
+            await account.settled()
+        await account.cancel(waits.order_id or 0)
         await trio.sleep(60)
         await account.settled()
         agrees(account, server)
