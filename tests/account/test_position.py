@@ -8,8 +8,12 @@ import pytest
 import trio
 
 from ctrader_typed.account import Position
+from mockserver.broker.broker import START
 from tests.accounts import at_work, still_box
 from tests.trading import position
+
+EVENING = START + 10 * 3_600_000
+"""19:00 UTC."""
 
 
 @pytest.mark.parametrize(
@@ -32,10 +36,10 @@ def test_what_is_not_said_is_nothing() -> None:
 
 
 async def test_the_parts_make_the_whole(autojump_clock) -> None:
-    async with at_work(box=still_box()) as (_, account, _server):
+    async with at_work(box=still_box(start_ms=EVENING)) as (_, account, _server):
         await (await account.buy("EURUSD", lots="0.10")).filled()
         await (await account.sell("USDJPY", lots="0.20")).filled()
-        await trio.sleep(24 * 3600)
+        await trio.sleep(2 * 3600)  # past 20:59, when swap is charged
         await account.settled()
         positions, profit = account.positions.values(), account.profit
         assert profit is not None
