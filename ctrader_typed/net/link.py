@@ -93,8 +93,7 @@ class Link:
         self._waiting: dict[Ticket, trio.lowlevel.Task] = {}
         self._reported: set[int] = set()
         self._watch = watch
-        self.heard_at = trio.current_time()
-        """When the last byte came in, or the end."""
+        self._heard_at = trio.current_time()
         self.ended: str | None = None
         """Why nothing goes through it any more; None while it does."""
 
@@ -184,6 +183,8 @@ class Link:
         finally:
             self.ended = reason = str(end)
             log.info("link ended: %s", reason)
+            # First, for whoever is told of the others asks next whether all events come.
+            self._subscriptions.lost(self._heard_at, reason)
             self._wake(self._exchange.lose(reason))
             self._orders.link_lost(reason)
             await self._transport.aclose()
@@ -193,8 +194,8 @@ class Link:
         connection = self._connection
         while connection.broken is None:
             data = await self._transport.receive()
-            self.heard_at = trio.current_time()
-            self._pulse.heard(self.heard_at)
+            self._heard_at = trio.current_time()
+            self._pulse.heard(self._heard_at)
             self._leave_unread()
             before = connection.skipped
             received = connection.receive_data(data)

@@ -209,8 +209,6 @@ class Supervisor:
         beside = (keep_session, self._until_abandoned) if heals else (self._until_abandoned,)
         lost = await link.run(*beside)
         self._restorer.link_lost()
-        if heals:
-            self._subscriptions.lost(link.heard_at, str(lost))
         return lost
 
     async def _until_abandoned(self) -> None:

@@ -14,6 +14,7 @@ import trio
 import trio.testing
 
 from ctrader_typed import (
+    NO_RECONNECT,
     Account,
     Api,
     BalanceChanged,
@@ -21,6 +22,7 @@ from ctrader_typed import (
     ConnectionLost,
     CTraderError,
     InStep,
+    OutcomeUnknown,
     OutOfStep,
     PositionChanged,
     PositionClosed,
@@ -384,3 +386,31 @@ async def test_a_closed_client_leaves_it_out_of_step(autojump_clock) -> None:
     assert not account.in_step
     with pytest.raises(ConnectionLost):
         await account.settled()
+
+
+@pytest.mark.parametrize("reconnect", [FAST, NO_RECONNECT])
+async def test_who_is_told_of_a_lost_link_finds_the_account_out_of_step(
+    reconnect: Reconnect, autojump_clock
+) -> None:
+    """In the very moment in which an order's outcome, or a request's answer, becomes unknown."""
+    async with at_work(box=still_box(), reconnect=reconnect) as (api, account, server):
+        bought = await account.buy("EURUSD", lots="0.10")
+        found: list[bool] = []
+
+        async def wait_for_the_fill() -> None:
+            with pytest.raises(OutcomeUnknown):
+                await bought.filled()
+            found.append(account.in_step)
+
+        async def wait_for_an_answer() -> None:
+            with pytest.raises(ConnectionLost):
+                await api.symbols_list(ctid_trader_account_id=HEDGED)
+            found.append(account.in_step)
+
+        server.broker.received = lambda *_: []
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait_for_the_fill)
+            nursery.start_soon(wait_for_an_answer)
+            await trio.testing.wait_all_tasks_blocked()  # accepted, not filled
+            await trio.aclose_forcefully(server.links[-1])
+        assert found == [False, False]
