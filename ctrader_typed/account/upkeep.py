@@ -132,10 +132,7 @@ class Upkeep:
 
     async def _follow(self) -> None:
         while True:
-            try:
-                self._take(await anext(self._events))
-            except SlowSubscriber as slow:
-                self._lose(str(slow))
+            await self._events.stirred()
             self.drain()
             self._news.unpark_all()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from ..errors import ConnectionLost, CTraderError, ReconnectAbandoned
+from ..errors import ConnectionLost, CTraderError, LocalProtocolError, ReconnectAbandoned
 from ..message import Message, Request
 from ..wire.exchange import Answered, Event
 from ..wire.notices import GivenUp, NotRestored
@@ -64,12 +64,27 @@ class Restorer:
             self._news.unpark_all()
         if before or self._session.taken:
             self._tell_of_sessions(before, self._session.taken)
+        if self._session.logged_out:
+            self._tell_of_logouts()
 
     def _tell_of_sessions(self, before: Mapping[int, str], now: Mapping[int, str]) -> None:
         for account in now.keys() - before.keys():
             self._subscriptions.session_lost(account, f"{now[account]} of account {account}")
         for account in before.keys() - now.keys():
             self._subscriptions.session_regained(account)
+            if account not in self._session.incomplete():
+                self._subscriptions.sessions_restored()
+
+    def _tell_of_logouts(self) -> None:
+        parts, self._session.logged_out = self._session.logged_out, []
+        self._subscriptions.publish(
+            [
+                GivenUp(
+                    part, LocalProtocolError(f"this client has logged account {part.account} out")
+                )
+                for part in parts
+            ]
+        )
 
     def link_lost(self) -> None:
         """The connection is gone, and with it all that it had."""

@@ -119,6 +119,21 @@ class EventStream(Generic[T_co]):
         fresh: T_co | Gap = event
         return fresh
 
+    async def stirred(self) -> None:
+        """Wait until something is there or has come, or all has stopped coming: `take` and
+        `interrupted` say what it is. Raises what iterating does when nothing will come any more.
+        """
+        if self._waiting():
+            await trio.lowlevel.checkpoint()
+        elif (ended := self._home.ended) is not None:
+            await trio.lowlevel.checkpoint()
+            raise again(ended)
+        else:
+            await self._reader.park()
+
+    def _waiting(self) -> int:
+        return len(self._kept) + len(self._droppable)
+
     @property
     def interrupted(self) -> str | None:
         """Why nothing comes now, the connection or an account's session being lost: a Gap will tell
@@ -159,7 +174,7 @@ class EventStream(Generic[T_co]):
 
     def wake(self) -> None:
         """Let the reader look: a batch is through, so this is when the most of it waits."""
-        self._most_waiting = max(self._most_waiting, len(self._kept) + len(self._droppable))
+        self._most_waiting = max(self._most_waiting, self._waiting())
         self._reader.unpark_all()
 
     def statistics(self) -> StreamStatistics:
@@ -167,7 +182,7 @@ class EventStream(Generic[T_co]):
         return StreamStatistics(
             tuple(kind.__name__ for kind in self._types),
             self._received,
-            len(self._kept) + len(self._droppable),
+            self._waiting(),
             self._most_waiting,
             self._droppable.dropped,
         )
@@ -281,6 +296,7 @@ class Subscriptions:
             before = self._losses.get(stream)
             if before is None or before.accounts:
                 self._losses[stream] = _Loss(at if before is None else before.at, reason)
+                stream.wake()
 
     def why_lost(self, stream: EventStream[Any]) -> str | None:
         """What the stream has not been told of yet; None if all comes."""
@@ -323,6 +339,7 @@ class Subscriptions:
             loss = self._losses.get(stream)
             if loss is None and stream.concerns(account):
                 self._losses[stream] = _Loss(trio.current_time(), reason, frozenset((account,)))
+                stream.wake()
             elif loss is not None and loss.accounts and stream.concerns(account):
                 self._losses[stream] = replace(loss, accounts=loss.accounts | {account})
 

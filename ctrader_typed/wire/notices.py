@@ -14,8 +14,8 @@ from .session import Part
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Events may be missing here: the connection was lost, and there is a new one; or the server
-    ended an account's session, and there is a new one on the same connection.
+    """Events may be missing here: the connection was lost, and there is a new one; or an account's
+    session was ended, and there is a new one on the same connection.
 
     What comes after it is fresh; what was known before may be stale. Both times are ms since the
     Unix epoch by this machine's clock, as the API counts them: what it sent between them can be
@@ -46,7 +46,8 @@ class NotRestored:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """One of the parts that a NotRestored is about, for who has it and cannot mend it.
+    """One of the parts that a NotRestored is about, or that went with an account which this client
+    has logged out: for who has it and cannot mend it.
 
     Streams that ask for this do not keep a client alive whose accounts are all refused.
     """

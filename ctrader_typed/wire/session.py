@@ -91,8 +91,11 @@ class Session:
         self._apart: set[Part] = set()
         self._refused: set[Part] = set()
         self.taken: dict[int, str] = {}
-        """Accounts whose sessions the server has ended while the connection stands, and that have
-        no other one yet: each with the name of the event that said so."""
+        """Accounts whose sessions have ended while the connection stands, and that have no other
+        one yet: each with the name of the event, or of the request of this client, that did it."""
+        self.logged_out: list[Part] = []
+        """Subscriptions that went with an account which this client has logged out. They do not
+        come back; whoever tells of them empties the list."""
 
     # --- what there is ---
 
@@ -149,6 +152,12 @@ class Session:
             return False
         if begun is not None:
             return self._begun(begun, parts, request)
+        if ended is Kind.ACCOUNT:
+            account = parts[0].account
+            self.taken[account] = kind.__name__
+            self.logged_out += [
+                each for each in self._wanted if each.kind > ended and each.account == account
+            ]
         self._drop(parts)
         return False
 

@@ -12,6 +12,7 @@ from ctrader_typed import (
     NO_RECONNECT,
     BalanceChanged,
     ConnectionLost,
+    CTraderError,
     InStep,
     OutcomeUnknown,
     OutOfStep,
@@ -19,12 +20,14 @@ from ctrader_typed import (
     PositionClosed,
     PositionOpened,
     Reconnect,
+    ServerError,
 )
 from ctrader_typed.account import BonusChanged
 from mockserver.box import HEDGED, NETTED
 from tests.account.test_in_step import EURUSD, FAST, quiet, stop_out, trailing
 from tests.accounts import (
     BUY,
+    KEYS,
     SELL,
     agrees,
     at_work,
@@ -180,3 +183,44 @@ async def test_who_is_told_of_a_lost_link_finds_the_account_out_of_step(
             await trio.testing.wait_all_tasks_blocked()  # accepted, not filled
             await trio.aclose_forcefully(server.links[-1])
         assert found == [False, False]
+
+
+async def test_logged_out_it_is_out_of_step_and_comes_back_with_a_login(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, server):
+        await (await account.buy("EURUSD", lots="0.10")).filled()
+        await account.settled()
+        await api.account_logout(ctid_trader_account_id=HEDGED)
+        assert not account.in_step
+        assert account.feed.quote(EURUSD) is None
+        server.broker.deposit(HEDGED, 500)
+        with pytest.raises(ServerError):
+            await account.settled()
+        await api.auth(**KEYS, account_id=HEDGED)
+        await trio.sleep(60)  # longer than what was refused waits to be asked again
+        assert account.in_step
+        await account.settled()
+        await same_as_server(api, account)
+        agrees(account, server)
+
+
+async def test_quotes_of_an_account_that_is_logged_out_say_so(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (api, account, _):
+        async with account.quotes("EURUSD") as quotes:
+            await anext(quotes)
+            await api.account_logout(ctid_trader_account_id=HEDGED)
+            with pytest.raises(CTraderError, match="this client has logged account 1000001 out"):
+                await anext(quotes)
+        await api.auth(**KEYS, account_id=HEDGED)
+        async with account.quotes("EURUSD") as quotes:
+            assert (await anext(quotes)).is_known
+
+
+async def test_who_listens_is_told_of_a_lost_link_at_once(autojump_clock) -> None:
+    async with (
+        at_work(box=still_box(), reconnect=Reconnect(first=5, ceiling=5)) as (_, account, server),
+        account.changes() as changes,
+    ):
+        await trio.aclose_forcefully(server.links[-1])
+        with trio.fail_after(0.01):
+            assert isinstance(await changes.receive(), OutOfStep)
+        assert isinstance(await changes.receive(), InStep)

@@ -270,7 +270,12 @@ class SessionMachine(RuleBasedStateMachine):
             self.end(("account", number))
             out = ProtoOAAccountLogoutReq(ctid_trader_account_id=number)
             event = ProtoOAAccountDisconnectEvent(ctid_trader_account_id=number)
+            before = {part for part in self.session.wanted if part.kind > Kind.ACCOUNT}
             self.session.observe([Answered(out, APP, 0.0, 0)], [event])
+            gone, self.session.logged_out = self.session.logged_out, []
+            assert set(gone) == before - self.session.wanted
+            assert {part.account for part in gone} <= {number}
+            assert self.session.taken[number] == "ProtoOAAccountLogoutReq"
 
     def end(self, key: tuple) -> None:
         """Gone at the server and from the wishes, with what needs it."""
