@@ -7,6 +7,7 @@ to the market are not in it: the levels of a position are the position's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from ..message import Message
@@ -25,6 +26,7 @@ from ..proto import (
     ProtoOATraderUpdatedEvent,
     ProtoOATrailingSLChangedEvent,
 )
+from ..units import money_of
 from .changes import (
     BalanceChanged,
     BonusChanged,
@@ -274,10 +276,16 @@ def _money(
     if before is None or now is None:
         return changes
     if before.balance != now.balance:
-        changes.append(BalanceChanged(before.balance, now.balance, event))
+        amounts = _decimal(before, before.balance), _decimal(now, now.balance)
+        changes.append(BalanceChanged(*amounts, event))
     if _bonus(before) != _bonus(now):
-        changes.append(BonusChanged(_bonus(before), _bonus(now), event))
+        amounts = _decimal(before, _bonus(before)), _decimal(now, _bonus(now))
+        changes.append(BonusChanged(*amounts, event))
     return changes
+
+
+def _decimal(trader: ProtoOATrader, amount: int) -> Decimal:
+    return money_of(amount, trader.money_digits)
 
 
 def _bonus(trader: ProtoOATrader) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ..proto import ProtoOADeal, ProtoOAExecutionEvent, ProtoOAOrder
 from .position import Position
@@ -62,20 +63,20 @@ class OrderEnded:
 
 @dataclass(frozen=True, slots=True)
 class BalanceChanged:
-    """The balance is another one, in 10^-moneyDigits of the deposit currency."""
+    """The balance is another one, in the deposit currency."""
 
-    before: int
-    balance: int
+    before: Decimal
+    balance: Decimal
     event: ProtoOAExecutionEvent | None = None
     """A closing deal, a deposit or a withdrawal; None where asking has shown it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BonusChanged:
-    """The bonus is another one, in 10^-moneyDigits: it serves as margin, and is no equity."""
+    """The bonus is another one: it serves as margin, and is no equity."""
 
-    before: int
-    bonus: int
+    before: Decimal
+    bonus: Decimal
     event: ProtoOAExecutionEvent | None = None
     """None where asking has shown it."""
 

@@ -23,7 +23,7 @@ from ..units import decimal_of, money_of
 from . import costs
 from .costs import Rates
 from .levels import Size
-from .standing import Standing
+from .standing import Named, Standing
 
 T = TypeVar("T")
 
@@ -41,13 +41,13 @@ class ExpectedMargin:
 class Estimates(Standing):
     """What deals would bind and cost.
 
-    A symbol is a `Symbol` or its name, a size one of lots, units, volume. All raise what
+    A symbol is a `Symbol`, its name or its id, a size one of lots, units, volume. All raise what
     `request` does, and InvalidValue for a size that the symbol does not allow.
     """
 
-    async def expected_margin(self, symbol: Symbol | str, **size: Unpack[Size]) -> ExpectedMargin:
+    async def expected_margin(self, symbol: Named, **size: Unpack[Size]) -> ExpectedMargin:
         """What the server says that a volume would bind (ProtoOAExpectedMarginReq)."""
-        traded = self._traded(symbol)
+        traded = self._named(symbol)
         volume = traded.volume(**size)
         answer = await self._client.request(
             ProtoOAExpectedMarginReq(
@@ -58,14 +58,14 @@ class Estimates(Standing):
         digits = self._book.money_digits if answer.money_digits is None else answer.money_digits
         return ExpectedMargin(money_of(row.buy_margin, digits), money_of(row.sell_margin, digits))
 
-    async def margin_for(self, symbol: Symbol | str, **size: Unpack[Size]) -> ExpectedMargin:
+    async def margin_for(self, symbol: Named, **size: Unpack[Size]) -> ExpectedMargin:
         """The same reckoned here, to the last digit: nothing is asked once prices are there.
 
         units x marginRate / leverage: the rate of the base asset by the price of the side, and the
         leverage of the symbol's tiers (dynamic leverage, which counts the open volume of that side
         in US dollars), never more than the account's. Waits for the first prices.
         """
-        traded = self._traded(symbol)
+        traded = self._named(symbol)
         volume = traded.volume(**size)
         if not self.trader.leverage_in_cents:
             raise InvalidOrder("the server does not say which leverage the account has")
@@ -81,13 +81,13 @@ class Estimates(Standing):
         return ExpectedMargin(*map(self._valuation.money, both))
 
     async def commission_for(
-        self, symbol: Symbol | str, side: ProtoOATradeSide, **size: Unpack[Size]
+        self, symbol: Named, side: ProtoOATradeSide, **size: Unpack[Size]
     ) -> Decimal:
         """What one deal would be charged now, as a negative amount; closing it costs again.
 
         Waits for the first prices.
         """
-        traded = self._traded(symbol)
+        traded = self._named(symbol)
         volume = traded.volume(**size)
         await self._prepare(traded)
         rates: Rates = await self._known(lambda: self._valuation.rates(traded, side))
@@ -109,12 +109,12 @@ class Estimates(Standing):
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ends))
         return decimal_of(rate)
 
-    async def quote_rate(self, symbol: Symbol) -> Decimal:
+    async def quote_rate(self, symbol: Named) -> Decimal:
         """What the quote asset of a symbol is worth in the deposit currency, at mid prices now.
 
         Subscribes to what it takes, and waits for the first prices.
         """
-        rate = await self._quote_rate(symbol)
+        rate = await self._quote_rate(self._named(symbol))
         return decimal_of(rate)
 
     async def _quote_rate(self, symbol: Symbol) -> Fraction:
@@ -125,9 +125,6 @@ class Estimates(Standing):
         await self._upkeep.watch(symbol.id)
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ways))
         return rate
-
-    def _traded(self, symbol: Symbol | str) -> Symbol:
-        return self.symbol(symbol) if isinstance(symbol, str) else symbol
 
     async def _prepare(self, symbol: Symbol) -> None:
         """Subscribe to the symbol and to all that its rates are reckoned from."""

@@ -28,10 +28,7 @@ from ..proto import ProtoOADeal, ProtoOADepositWithdraw, ProtoOAOrder
 from ..symbols import Symbol
 from ..units import Time
 from ..wire.notices import Gap
-from .standing import Standing
-
-Named = Symbol | str | int
-"""A symbol, its name, or its id."""
+from .standing import Named, Standing
 
 
 class Feeds(Standing):
@@ -214,9 +211,6 @@ class Feeds(Standing):
         return await history.cash_flow(
             self._client, self._account_id, start, end, progress=progress
         )
-
-    def _named(self, symbol: Named) -> Symbol:
-        return symbol if isinstance(symbol, Symbol) else self.symbol(symbol)
 
     def _wanted(self, symbols: Named | Iterable[Named]) -> list[Symbol]:
         if isinstance(symbols, (Symbol, str, int)):

@@ -24,6 +24,9 @@ from .shown import Positions
 from .upkeep import Upkeep
 from .valuation import Profit
 
+Named = Symbol | str | int
+"""A symbol, its name, or its id."""
+
 
 class Standing:
     """How an account stands. Money is a Decimal in the deposit currency."""
@@ -85,6 +88,9 @@ class Standing:
         spelt alike.
         """
         return self._upkeep.catalogue[name]
+
+    def _named(self, symbol: Named) -> Symbol:
+        return symbol if isinstance(symbol, Symbol) else self.symbol(symbol)
 
     @property
     def feed(self) -> SpotFeed:

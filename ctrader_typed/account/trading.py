@@ -36,6 +36,7 @@ from .estimates import Estimates
 from .levels import Distances, Size
 from .orders import Terms, new_order
 from .position import Position
+from .standing import Named
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 _KIND = ProtoOAOrderType
@@ -65,8 +66,9 @@ class Closing:
 class Trading(Estimates):
     """The orders of an account.
 
-    A symbol is a `Symbol` or its name. Sizes and levels are Decimal, int or str, and `Terms` says
-    what there is. All return the handle of `client.place` once the server has taken the request.
+    A symbol is a `Symbol`, its name or its id. Sizes and levels are Decimal, int or str, and
+    `Terms` says what there is. All return the handle of `client.place` once the server has taken
+    the request.
 
     All raise InvalidValue (InvalidOrder is one), a ValueError, before anything is sent; OrderError
     (or another ServerError) if the server refuses; NotSent if nothing has left, and OutcomeUnknown,
@@ -80,17 +82,17 @@ class Trading(Estimates):
 
     # --- new ---
 
-    async def buy(self, symbol: Symbol | str, **terms: Unpack[Terms]) -> Order:
+    async def buy(self, symbol: Named, **terms: Unpack[Terms]) -> Order:
         """Buy at the market: `await account.buy("EURUSD", lots="0.10", stop_loss_pips=20)`."""
         return await self._new(symbol, BUY, _KIND.MARKET, terms)
 
-    async def sell(self, symbol: Symbol | str, **terms: Unpack[Terms]) -> Order:
+    async def sell(self, symbol: Named, **terms: Unpack[Terms]) -> Order:
         """Sell at the market."""
         return await self._new(symbol, SELL, _KIND.MARKET, terms)
 
     async def market_range(
         self,
-        symbol: Symbol | str,
+        symbol: Named,
         side: ProtoOATradeSide,
         price: Number,
         slippage_points: int,
@@ -102,7 +104,7 @@ class Trading(Estimates):
 
     async def limit(
         self,
-        symbol: Symbol | str,
+        symbol: Named,
         side: ProtoOATradeSide,
         price: Number,
         *,
@@ -114,7 +116,7 @@ class Trading(Estimates):
 
     async def stop(
         self,
-        symbol: Symbol | str,
+        symbol: Named,
         side: ProtoOATradeSide,
         price: Number,
         *,
@@ -126,7 +128,7 @@ class Trading(Estimates):
 
     async def stop_limit(
         self,
-        symbol: Symbol | str,
+        symbol: Named,
         side: ProtoOATradeSide,
         price: Number,
         slippage_points: int,
@@ -142,7 +144,7 @@ class Trading(Estimates):
 
     async def _new(
         self,
-        symbol: Symbol | str,
+        symbol: Named,
         side: ProtoOATradeSide,
         kind: ProtoOAOrderType,
         terms: Terms,
@@ -151,7 +153,7 @@ class Trading(Estimates):
         expires: Time | None = None,
         slippage_points: int | None = None,
     ) -> Order:
-        traded = self._traded(symbol)
+        traded = self._named(symbol)
         request = new_order(
             self._account_id,
             traded,
@@ -287,14 +289,14 @@ class Trading(Estimates):
             )
         )
 
-    async def close_all(self, symbol: Symbol | str | None = None) -> list[Closing]:
+    async def close_all(self, symbol: Named | None = None) -> list[Closing]:
         """Close every position, or those of a symbol; what came of each. Pending orders stay.
 
         One after the other, for servers were seen to leave market orders unanswered that came all
         at once. A refusal, or a lost link, keeps none of the others from being tried. Cancelled,
         the orders that are out go their way.
         """
-        only = self._traded(symbol) if symbol is not None else None
+        only = self._named(symbol) if symbol is not None else None
         found = [p for p in self.positions.values() if only is None or p.symbol_id == only.id]
         outcomes: list[Closing] = []
         for position in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +242,7 @@ def test_what_events_have_told_a_reconciliation_does_not_tell_again() -> None:
         assert kinds == [PositionChanged, BalanceChanged, PositionOpened, PositionClosed]
         again = list(book.reconcile(trader(*money), standing(*shown)))
         if money[1] == 7:  # there was one more, which nobody has heard of
-            assert again.pop(0) == BalanceChanged(990, 995)
+            assert again.pop(0) == BalanceChanged(Decimal("9.90"), Decimal("9.95"))
         assert again == [InStep()]
         assert [p.message for p in book.positions.values()] == [part]
 
@@ -252,7 +253,7 @@ def test_a_balance_without_a_version_is_that_of_now() -> None:
     assert (book.balance, book.trader and book.trader.balance_version) == (990, 5)
     unversioned = trader(980).trader.__replace__(balance_version=None)
     event = ProtoOATraderUpdatedEvent(ctid_trader_account_id=ACCOUNT, trader=unversioned)
-    assert book.apply(event) == (BalanceChanged(990, 980),)
+    assert book.apply(event) == (BalanceChanged(Decimal("9.90"), Decimal("9.80")),)
 
 
 def test_an_older_balance_changes_nothing() -> None:
@@ -260,4 +261,4 @@ def test_an_older_balance_changes_nothing() -> None:
     assert book.reconcile(trader(900, 4), standing()) == ()
     assert book.balance == 1000
     (change,) = book.reconcile(trader(1100, 6), standing())
-    assert change == BalanceChanged(1000, 1100)
+    assert change == BalanceChanged(Decimal(10), Decimal(11))

@@ -186,7 +186,7 @@ class Watch:
         turns = [type(c) for c in self.told if isinstance(c, OutOfStep | InStep)]
         assert turns == [OutOfStep, InStep] * (len(turns) // 2)
         booked = sum(c.balance - c.before for c in self.told if isinstance(c, BalanceChanged))
-        assert self.account.balance == balance_before + Decimal(booked) / 100
+        assert self.account.balance == balance_before + booked
 
 
 async def cut_now(server: Any, box: Box, account: Account) -> None:

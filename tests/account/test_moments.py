@@ -114,7 +114,7 @@ async def test_a_bonus_is_margin_and_no_equity(autojump_clock) -> None:
         server.broker.grant_bonus(HEDGED, 300)
         change = await changes.receive()
         assert isinstance(change, BonusChanged)
-        assert (change.before, change.bonus) == (0, 30_000)
+        assert (change.before, change.bonus) == (0, 300)
         assert account.equity == Decimal(10_000)
         assert account.free_margin == Decimal(10_300)
         agrees(account, server)

@@ -23,6 +23,7 @@ from ctrader_typed import (
     ProtoOAOrderTriggerMethod,
     ProtoOASymbol,
     ProtoOATradeSide,
+    UnknownName,
 )
 from ctrader_typed.symbols import Symbol
 from mockserver.box import HEDGED, NETTED
@@ -321,6 +322,24 @@ async def test_texts_as_long_as_they_may_be(autojump_clock) -> None:
             longer: Any = {field: text + "x"}
             with pytest.raises(InvalidOrder, match=f"{len(text)} are allowed"):
                 await account.buy("EURUSD", lots="0.1", **longer)
+
+
+async def test_a_symbol_its_name_and_its_id_are_the_same(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (_, account, _server):
+        eurusd = account.symbol("EURUSD")
+        rates, margins = set(), set()
+        for named in (eurusd, eurusd.name, eurusd.id):
+            order = await account.buy(named, lots="0.10")
+            await order.filled()
+            assert account.positions[order.position_id or 0].symbol_id == eurusd.id
+            (outcome,) = await account.close_all(named)
+            await outcome.filled()
+            rates.add(await account.quote_rate(named))
+            margins.add(await account.expected_margin(named, lots=1))
+        assert len(rates) == len(margins) == 1
+        for wrong in ("EURSUD", 99):
+            with pytest.raises(UnknownName, match="there is no symbol"):
+                await account.buy(wrong, lots="0.10")
 
 
 async def test_a_market_range_fills_within_its_points_or_not_at_all(autojump_clock) -> None:
