@@ -60,6 +60,7 @@ cdef class Envelopes:
             and optional(&source, CLIENT_MSG_ID, slots + self.client_msg_id_at, read_string, NULL)
             and source.tag == 0
         )
+        PyObject_GC_UnTrack(made)  # nothing refers to an envelope that it leads to
         result = <object> made
         Py_DECREF(result)  # it has two owners now
         if not whole:

@@ -143,6 +143,7 @@ cdef class Codec:
         if message is NULL:
             raise MemoryError
         whole = next_tag(&source) and self.shape.read(&source, <char *> message)
+        leave_to_counting(&source, 0, message)
         result = <object> message
         Py_DECREF(result)  # it has two owners now
         if not whole:

@@ -185,3 +185,31 @@ for cls in (ProtoOASpotEvent, ProtoOATraderReq):
         "ProtoOASpotEvent.payload_type: cut short inside the varint at byte 1",
         "ProtoOATraderReq.payload_type: cut short inside the varint at byte 1",
     ], done.stderr
+
+
+@needs_compiled
+def test_what_can_be_in_no_cycle_is_left_to_counting() -> None:
+    """The garbage collector looks at a message only if there are messages in it."""
+    program = """if True:
+        import gc
+        from ctrader_typed import ProtoOASpotEvent, ProtoOATrendbar
+
+        plain = ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=2, bid=3)
+        plain = ProtoOASpotEvent.FromString(bytes(plain))
+        bars = [ProtoOATrendbar(volume=number) for number in range(3)]
+        nested = ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=2, trendbar=bars)
+        nested = ProtoOASpotEvent.FromString(bytes(nested))
+        lists = [plain.trendbar, nested.trendbar]
+        print(*map(gc.is_tracked, [plain, nested, *lists, *nested.trendbar]))
+        before = gc.get_count()[0], len(gc.get_objects())
+        for _ in range(1000):
+            copies = [ProtoOASpotEvent.FromString(bytes(each)) for each in (plain, nested)]
+            copies[0].trendbar.append(copies[1])
+        del copies
+        print(len(gc.get_objects()) - before[1])
+    """
+    done = run(program, "compiled")
+    assert done.stderr == ""
+    tracked, left = done.stdout.splitlines()
+    assert tracked == "False True False True False False False"
+    assert int(left) < 10
