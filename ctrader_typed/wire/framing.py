@@ -5,6 +5,7 @@ Knows nothing of what is inside.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TypeAlias
 
 from ..errors import LocalProtocolError, RemoteProtocolError
@@ -17,6 +18,8 @@ The server's own limit is not published; the largest that a client in the field 
 
 HEADER = 4
 """Bytes of the length."""
+
+_size_at = Struct(">I").unpack_from  # half the time of a slice and int.from_bytes
 
 Span: TypeAlias = tuple[int, int]
 """From a position up to another, which is no part of it."""
@@ -66,10 +69,9 @@ class Deframer:
 
     def _split(self, data: bytes) -> list[Span]:
         frames: list[Span] = []
-        position, end = 0, len(data)
-        while end - position >= HEADER:
-            body = position + HEADER
-            size = int.from_bytes(data[position:body], "big")
+        position, body, end = 0, HEADER, len(data)
+        while body <= end:
+            (size,) = _size_at(data, position)
             if not 0 < size <= self._max_frame:
                 self.broken = _impossible(size, self._max_frame)
                 if frames:
@@ -80,7 +82,7 @@ class Deframer:
                 self._wanted = HEADER + size
                 break
             frames.append((body, after))
-            position = after
+            position, body = after, after + HEADER
         else:
             self._wanted = HEADER
         if position < end:
