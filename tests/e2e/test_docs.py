@@ -58,10 +58,12 @@ def test_links_lead_somewhere(page: str) -> None:
         assert link.startswith("https://") or (DOCS / link).exists(), link
 
 
-def test_the_codec_says_which_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    ((code, _),) = blocks("codec.md")
-    exec(compile(code, "codec.md", "exec"), {"__name__": "docs"})  # noqa: S102 - the point of the test
+def test_the_codec_says_which_it_is_and_gives_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    (info, _), (columns, shown) = blocks("codec.md")
+    exec(compile(info, "codec.md", "exec"), {"__name__": "docs"})  # noqa: S102 - the point of the test
     assert capsys.readouterr().out.startswith("CodecInfo(codec='")
+    exec(compile(columns, "codec.md", "exec"), {"__name__": "docs"})  # noqa: S102 - the point of the test
+    assert capsys.readouterr().out == shown
 
 
 async def test_the_mock_server_is_told_what_to_do(autojump_clock) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
-CONNECT, TRADE, MESSAGES, OFFLINE, TRADER, COLUMNS = re.findall(
+CONNECT, TRADER, HISTORY, TRADE, MESSAGES, OFFLINE = re.findall(
     r"```python\n(.*?)```", README, re.DOTALL
 )
 
@@ -191,9 +191,17 @@ def test_trader(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    run(COLUMNS)
-    assert re.fullmatch(r"(99|100) bars, the last closed at 1\.\d{5}\n", capsys.readouterr().out)
+def test_prices_and_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(HISTORY)
+    quote, bars, *_, highest, stored = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"bid 1\.\d{5}, ask 1\.\d{5}, spread 0\.000\d\d", quote)
+    assert bars == "Bars: 1,430 of M1, symbol 1, bid, UTC"
+    assert re.fullmatch(r"the highest was 1\.\d{5}", highest)
+    assert stored == "525 hours are in the folder history"
+    assert list(Path("history").rglob("*.parquet"))
 
 
 def test_links_lead_somewhere() -> None:
