@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from array import array
 from itertools import chain, repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-Side = tuple[array[int], array[int]]
+Side: TypeAlias = "tuple[array[int], array[int]]"
 """Times, in order, and prices."""
 
 _NEVER = 1 << 63

@@ -139,7 +139,7 @@ class Ticks(Table[Tick]):
         for part, whole in ((mine, others), (others, mine)):
             if any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1)):
                 return whole
-        return [*mine, *others]
+        return min(_chained(mine, others), _chained(others, mine), key=len)
 
     @property
     def title(self) -> str:
@@ -152,6 +152,13 @@ class Ticks(Table[Tick]):
 
     def _cells(self, at: int) -> Sequence[str]:
         return shown_time(self.time[at]), shown_price(self.price[at], self.digits)
+
+
+def _chained(before: Sequence[Row], after: Sequence[Row]) -> Sequence[Row]:
+    """The one and the other; what ends the one and begins the other comes once."""
+    most = min(len(before), len(after))
+    common = next(n for n in range(most, -1, -1) if before[len(before) - n :] == after[:n])
+    return [*before, *after[common:]]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -17,7 +17,7 @@ from ctrader_typed.market.columns import added, summed_up, times
 
 any_number = st.integers(-(1 << 63), (1 << 63) - 1)
 numbers = st.lists(st.one_of(any_number, st.integers(-(10**6), 10**12)))
-Make = Callable[[], array[int]]
+Make = Callable[[], "array[int]"]
 
 
 def both_ways(make: Make) -> list[int] | None:

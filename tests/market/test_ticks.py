@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np  # noqa: F401 - where it is imported, it is used
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ctrader_typed import codec
@@ -107,8 +107,9 @@ def test_cut_anywhere_and_joined_again(rows: list[tuple[int, int]], cut: int) ->
 
 
 @given(different, st.integers(0, 20), st.integers(0, 20))
+@example([(0, 1), (0, 2), (0, 3)], 1, 2)
 def test_pages_that_overlap(rows: list[tuple[int, int]], a: int, b: int) -> None:
-    """A ms that both have, one of them only in part, comes once and whole."""
+    """A ms that both have, each of them perhaps only in part, comes once and whole."""
     whole = ticks(rows)
     first, second = whole[: max(a, b)], whole[min(a, b) :]
     assert first + second == whole
