@@ -9,6 +9,7 @@ import queue
 import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -58,7 +59,7 @@ class ThreadedServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._thread.is_alive():
+        with suppress(trio.RunFinishedError):  # it may have ended by an exception, just now even
             self._token.run_sync_soon(self._stopping.set)
         self._thread.join()
         if self._failure is not None and error is None:
@@ -110,9 +111,11 @@ class ThreadedServer:
 
         After the block it is called at once.
         """
-        if not self._thread.is_alive():
+        try:
+            return trio.from_thread.run_sync(function, self._server, trio_token=self._token)
+        except trio.RunFinishedError:
+            self._thread.join()
             return function(self._server)
-        return trio.from_thread.run_sync(function, self._server, trio_token=self._token)
 
     @property
     def broker(self) -> Broker:

@@ -101,6 +101,18 @@ def test_an_exception_of_a_behaviour_or_at_the_start_comes_out():
     with pytest.raises(Bug):
         serve()
 
+    def ask_after_the_end() -> None:
+        with (
+            ThreadedServer(behaviours, tls=False) as server,
+            socket.create_connection(server.address, timeout=10) as client,
+            suppress(OSError),
+        ):
+            client.recv(1)
+            assert server.run(lambda ended: ended.address) == server.address
+
+    with pytest.raises(Bug):
+        ask_after_the_end()
+
     def start() -> None:
         with ThreadedServer(Box(), host="192.0.2.1"):
             raise AssertionError("it cannot listen there")
