@@ -91,6 +91,7 @@ __all__ = [
     "NO_RECONNECT",
     "PROTOBUF_TCP",
     "PROTOBUF_WEBSOCKET",
+    "SCHEMA",  # in `proto.__all__` too: mypy looks for what a module has in this list alone
     "Account",
     "Advice",
     "Api",

