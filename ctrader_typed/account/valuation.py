@@ -165,10 +165,8 @@ class Valuation:
         return ways
 
     def _asset(self, name: str) -> int | None:
-        for asset in self.catalogue.assets.values():
-            if asset.name == name:
-                return asset.asset_id
-        return None
+        asset = self.catalogue.find_asset(name)
+        return None if asset is None else asset.asset_id
 
     def _minimum_asset(self, symbol: Symbol) -> int | None:
         details = symbol.details

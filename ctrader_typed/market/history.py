@@ -7,6 +7,7 @@ rows become columns `bars` and `ticks` know.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from ..client import Client
@@ -257,17 +258,9 @@ async def deals(
     Spans that touch have each deal once: who asks for a month, keeps it and asks for the next goes
     on from there after a crash. So it is with orders and cash flow.
     """
-
-    def request(window: Window) -> ProtoOADealListReq:
-        return ProtoOADealListReq(
-            ctid_trader_account_id=account_id,
-            from_timestamp=window.start,
-            to_timestamp=window.end,
-        )
-
     return await _listed(
         client,
-        request,
+        partial(ProtoOADealListReq, ctid_trader_account_id=account_id),
         lambda answer: (answer.deal, answer.has_more),
         lambda deal: (deal.execution_timestamp, deal.deal_id),
         Course(progress, *span(start, end)),
@@ -287,17 +280,9 @@ async def orders(
     `end` is now if left out. An order that changes meanwhile may have left the span; it is then of
     no page. A week at a time. Waits, raises and is cancelled as `bars`.
     """
-
-    def request(window: Window) -> ProtoOAOrderListReq:
-        return ProtoOAOrderListReq(
-            ctid_trader_account_id=account_id,
-            from_timestamp=window.start,
-            to_timestamp=window.end,
-        )
-
     return await _listed(
         client,
-        request,
+        partial(ProtoOAOrderListReq, ctid_trader_account_id=account_id),
         lambda answer: (answer.order, answer.has_more),
         lambda order: (_changed(order), order.order_id),
         Course(progress, *span(start, end)),
@@ -323,17 +308,9 @@ async def cash_flow(
     A week at a time: the server takes no more, and gives all of it at once. Waits, raises and is
     cancelled as `bars`.
     """
-
-    def request(window: Window) -> ProtoOACashFlowHistoryListReq:
-        return ProtoOACashFlowHistoryListReq(
-            ctid_trader_account_id=account_id,
-            from_timestamp=window.start,
-            to_timestamp=window.end,
-        )
-
     return await _listed(
         client,
-        request,
+        partial(ProtoOACashFlowHistoryListReq, ctid_trader_account_id=account_id),
         lambda answer: (answer.deposit_withdraw, False),
         lambda flow: (flow.change_balance_timestamp, flow.balance_history_id),
         Course(progress, *span(start, end)),
@@ -357,7 +334,7 @@ async def _joined(empty: C, pages: Pages[C], course: Course) -> C:
 
 async def _listed(
     client: Client,
-    request: Callable[[Window], Request[R]],
+    request: Callable[..., Request[R]],
     rows_of: Callable[[R], tuple[list[T], bool]],
     place_of: Callable[[T], tuple[int, int]],
     course: Course,
@@ -370,7 +347,8 @@ async def _listed(
     pager = RowPager(course.start, course.end)
     found: dict[int, tuple[int, T]] = {}
     while (window := pager.window) is not None:
-        rows, has_more = rows_of(await read(client, client.request, request(window)))
+        asked = request(from_timestamp=window.start, to_timestamp=window.end)
+        rows, has_more = rows_of(await read(client, client.request, asked))
         placed = [(*place_of(row), row) for row in rows]
         times = sorted(time for time, _, _ in placed)
         cut = pager.take(times, has_more)

@@ -317,53 +317,29 @@ def _groups(parts: Sequence[Part]) -> list[list[Part]]:
 _Requests = dict[Kind, Callable[[Sequence[Part]], Request[Any]]]
 
 
-def _spots(parts: Sequence[Part]) -> Request[Any]:
-    return ProtoOASubscribeSpotsReq(
-        ctid_trader_account_id=parts[0].account,
-        symbol_id=[part.symbol for part in parts],
-        subscribe_to_spot_timestamp=True,
-    )
+def _by_symbols(
+    kind: Callable[..., Request[Any]], parts: Sequence[Part], **more: bool
+) -> Request[Any]:
+    symbols = [part.symbol for part in parts]
+    return kind(ctid_trader_account_id=parts[0].account, symbol_id=symbols, **more)
 
 
-def _no_spots(parts: Sequence[Part]) -> Request[Any]:
-    return ProtoOAUnsubscribeSpotsReq(
-        ctid_trader_account_id=parts[0].account, symbol_id=[part.symbol for part in parts]
-    )
-
-
-def _bars(parts: Sequence[Part]) -> Request[Any]:
+def _by_series(kind: Callable[..., Request[Any]], parts: Sequence[Part]) -> Request[Any]:
     (part,) = parts
-    return ProtoOASubscribeLiveTrendbarReq(
+    return kind(
         ctid_trader_account_id=part.account,
         symbol_id=part.symbol,
         period=ProtoOATrendbarPeriod(part.period),
     )
 
 
-def _no_bars(parts: Sequence[Part]) -> Request[Any]:
-    (part,) = parts
-    return ProtoOAUnsubscribeLiveTrendbarReq(
-        ctid_trader_account_id=part.account,
-        symbol_id=part.symbol,
-        period=ProtoOATrendbarPeriod(part.period),
-    )
-
-
-def _depth(parts: Sequence[Part]) -> Request[Any]:
-    return ProtoOASubscribeDepthQuotesReq(
-        ctid_trader_account_id=parts[0].account, symbol_id=[part.symbol for part in parts]
-    )
-
-
-def _no_depth(parts: Sequence[Part]) -> Request[Any]:
-    return ProtoOAUnsubscribeDepthQuotesReq(
-        ctid_trader_account_id=parts[0].account, symbol_id=[part.symbol for part in parts]
-    )
-
-
-_SUBSCRIBE: _Requests = {Kind.SPOTS: _spots, Kind.TRENDBARS: _bars, Kind.DEPTH: _depth}
+_SUBSCRIBE: _Requests = {
+    Kind.SPOTS: partial(_by_symbols, ProtoOASubscribeSpotsReq, subscribe_to_spot_timestamp=True),
+    Kind.TRENDBARS: partial(_by_series, ProtoOASubscribeLiveTrendbarReq),
+    Kind.DEPTH: partial(_by_symbols, ProtoOASubscribeDepthQuotesReq),
+}
 _UNSUBSCRIBE: _Requests = {
-    Kind.SPOTS: _no_spots,
-    Kind.TRENDBARS: _no_bars,
-    Kind.DEPTH: _no_depth,
+    Kind.SPOTS: partial(_by_symbols, ProtoOAUnsubscribeSpotsReq),
+    Kind.TRENDBARS: partial(_by_series, ProtoOAUnsubscribeLiveTrendbarReq),
+    Kind.DEPTH: partial(_by_symbols, ProtoOAUnsubscribeDepthQuotesReq),
 }

@@ -125,10 +125,15 @@ class Catalogue:
 
     def asset(self, key: str | int) -> ProtoOAAsset:
         """An asset by its name (EUR) or id; UnknownName, a KeyError, names those spelt alike."""
-        for asset in self._assets.values():
-            if key in (asset.asset_id, asset.name):
-                return asset
+        found = self.find_asset(key)
+        if found is not None:
+            return found
         raise UnknownName(_unknown("asset", key, [asset.name for asset in self._assets.values()]))
+
+    def find_asset(self, key: str | int) -> ProtoOAAsset | None:
+        """An asset by its name or id; None if there is none."""
+        there = (each for each in self._assets.values() if key in (each.asset_id, each.name))
+        return next(there, None)
 
     def __repr__(self) -> str:
         stale = "" if self.fresh else ", to be refreshed"
