@@ -5,7 +5,8 @@ All can be pickled, and their texts show nothing that a message's own repr would
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, TypeVar
 
 from .advice import Advice, advise
 
@@ -338,3 +339,13 @@ class StoreInUse(CTraderError, OSError):
 
 class StoreDamaged(CTraderError):
     """A file of a store is not one that a store has written; the text names it."""
+
+
+E = TypeVar("E", bound=CTraderError)
+
+
+def again(error: E) -> E:
+    """The same error, for one more of those who get it: each has its own traceback."""
+    other = copy.copy(error)
+    other.__cause__ = error.__cause__
+    return other

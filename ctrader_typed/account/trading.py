@@ -6,7 +6,6 @@ the rest.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from weakref import WeakValueDictionary
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, InvalidOrder, NotSent, OutcomeUnknown
+from ..errors import ConnectionLost, CTraderError, InvalidOrder, NotSent, OutcomeUnknown, again
 from ..net.order import Order
 from ..proto import (
     ProtoOACancelOrderReq,
@@ -59,7 +58,7 @@ class Closing:
         if self.order is None:
             assert self.error is not None, "one of them is there"
             await trio.lowlevel.checkpoint()
-            raise copy.copy(self.error)
+            raise again(self.error)
         return await self.order.filled()
 
 

@@ -5,7 +5,6 @@ Decides nothing: `book` knows what events mean, the feed what quotes do. Knows n
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, SlowSubscriber
+from ..errors import ConnectionLost, CTraderError, SlowSubscriber, again
 from ..market import Quote, SpotFeed
 from ..message import Message
 from ..net.subscriptions import EventStream
@@ -86,7 +85,7 @@ class Upkeep:
         await trio.lowlevel.checkpoint()
         while not condition():
             if self._failure is not None:
-                raise copy.copy(self._failure)
+                raise again(self._failure)
             await self._news.park()
 
     @asynccontextmanager

@@ -5,7 +5,6 @@ Knows no event. What a reconnect brings back is the client's business, not done 
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import trio
 
 from ..advice import Retry
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, ServerError
+from ..errors import ConnectionLost, CTraderError, ServerError, again
 from ..message import Request
 from ..proto import (
     ProtoOASubscribeDepthQuotesReq,
@@ -287,13 +286,6 @@ class Holdings:
         holding = self._holdings[part]
         if holding.holders == 0 and holding.turn is None and holding.state is _State.ABSENT:
             del self._holdings[part]
-
-
-def again(error: CTraderError) -> CTraderError:
-    """The same error for one more who waits: each has its own traceback."""
-    other = copy.copy(error)
-    other.__cause__ = error.__cause__
-    return other
 
 
 def _stays(error: CTraderError | None) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import trio
 
+from ..errors import again
 from ..net.subscriptions import BUFFER, EventStream
 from ..wire.filters import Filter
 from ..wire.notices import Gap
@@ -22,7 +23,6 @@ from ..wire.overflow import Overflow, conflate
 from ..wire.session import Kind
 from .book import Book
 from .feed import News, NotHeard, PeriodLike, SpotFeed, Symbols
-from .holdings import again
 from .live_bars import BarClosed, BarEvent, BarUpdated
 from .periods import Period
 from .quote import Quote

@@ -5,7 +5,6 @@ Knows types, but no message by name, and nothing of the link that the events com
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from collections.abc import Collection, Sequence
@@ -16,7 +15,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import trio
 
-from ..errors import ConnectionLost, SlowSubscriber
+from ..errors import ConnectionLost, SlowSubscriber, again
 from ..wire.filters import Filter, accounts_of
 from ..wire.notices import Gap, NotRestored
 from ..wire.overflow import Dropped, Overflow, Rolling, queue
@@ -359,10 +358,3 @@ class Subscriptions:
         self.ended = why
         for stream in self._streams:
             stream.wake()
-
-
-def again(error: ConnectionLost) -> ConnectionLost:
-    """The same error, for one more of those who get it: each has its own traceback."""
-    other = copy.copy(error)
-    other.__cause__ = error.__cause__
-    return other

@@ -13,7 +13,7 @@ from typing import TypeVar
 import trio
 
 from ..codec.columns import Columns
-from ..errors import ConnectFailed, ConnectionLost, CTraderError, ReconnectAbandoned
+from ..errors import ConnectFailed, ConnectionLost, CTraderError, ReconnectAbandoned, again
 from ..message import Message, Request
 from ..wire.limits import Limits
 from ..wire.reconnect import Reconnect, Unrest
@@ -21,7 +21,7 @@ from ..wire.statistics import Statistics, Tally
 from .link import Link
 from .orders import Orders
 from .restoring import Current, Restorer
-from .subscriptions import Subscriptions, again
+from .subscriptions import Subscriptions
 from .transport import Transport
 
 R = TypeVar("R", bound=Message)
