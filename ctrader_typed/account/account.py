@@ -34,6 +34,8 @@ class Account(Trading, Feeds):
     def __repr__(self) -> str:
         self._upkeep.drain()
         state = "" if self._book.in_step else ", out of step"
+        if self.price_errors:
+            state += f", no prices of {', '.join(self.price_errors)}"
         return (
             f"<Account {self._account_id}: balance {self.balance}, equity {self.equity}, "
             f"{len(self._book.positions)} positions, {len(self._book.orders)} pending{state}>"

@@ -122,7 +122,7 @@ class Estimates(Standing):
         ways = self._valuation.conversion(symbol.id)
         if ways is None:
             raise InvalidOrder(f"{symbol.name} has no quote asset")
-        await self._upkeep.watch(symbol.id)
+        await self._upkeep.lead(*ways)
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ways))
         return rate
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import trio
 
 from ..client import Client
+from ..errors import CTraderError, again
 from ..market import SpotFeed
 from ..proto import ProtoOADynamicLeverageTier, ProtoOAOrder, ProtoOATrader
 from ..symbols import Catalogue, Symbol
@@ -150,16 +151,37 @@ class Standing:
         known = amount()
         return None if known is None else self._valuation.money(known)
 
+    @property
+    def price_errors(self) -> Mapping[str, CTraderError]:
+        """Why symbols with positions or orders have no prices, by their names: what the server said
+        to the last attempt, which is made again by itself.
+
+        What needs these prices is None (equity, profits); all else works, orders too. A symbol that
+        `symbols` does not have stands there by its id.
+        """
+        found = {each: self.symbols.get(each) for each in self._upkeep.price_errors}
+        names = {each: str(each) if one is None else one.name for each, one in found.items()}
+        return {names[each]: error for each, error in self._upkeep.price_errors.items()}
+
     # --- waiting ---
 
     async def settled(self) -> None:
         """Wait until it is in step and all its positions have prices: at once if it is so.
 
-        Raises what the server said to the last attempt, which is made again by itself;
-        ConnectionLost if there will be no other connection. Can be cancelled.
+        Raises what the server said to the last attempt, which is made again by itself, also if it
+        is only some prices that it refuses (`price_errors` has them all); ConnectionLost if there
+        will be no other connection. Can be cancelled.
         """
         upkeep = self._upkeep
-        await upkeep.until(lambda: upkeep.tended() and self._valuation.total() is not None)
+
+        def known() -> bool:
+            return upkeep.tended() and (
+                self._valuation.total() is not None or bool(upkeep.price_errors)
+            )
+
+        await upkeep.until(known)
+        for error in upkeep.price_errors.values():
+            raise again(error)
 
     def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Change]]:
         """What changes from here on: `async with account.changes() as changes: async for …`.

@@ -5,6 +5,8 @@ Decides nothing: `book` knows what events mean, the feed what quotes do. Knows n
 
 from __future__ import annotations
 
+import logging
+import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ import trio
 from ..client import Client
 from ..errors import ConnectionLost, CTraderError, SlowSubscriber, again
 from ..market import Quote, SpotFeed
+from ..market.feed import NotHeard
 from ..message import Message
 from ..net.subscriptions import EventStream
 from ..proto import (
@@ -35,6 +38,8 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 PATIENCE = 10.0
 """Seconds that a session which was lost may take to come back before the server is asked anyway."""
 
+log = logging.getLogger(__name__)
+
 
 class Upkeep:
     """The book and the prices of one account, current whenever `drain` has been called.
@@ -54,9 +59,13 @@ class Upkeep:
         self._events: EventStream[Message] = client.events(
             *EVENTS, ProtoOASymbolChangedEvent, account=account_id
         )
-        self._quotes = EventStream[Quote](self.feed.hub, (Quote,), 1, "drop_oldest")
+        self._quotes = EventStream[Quote | NotHeard](
+            self.feed.hub, (Quote, NotHeard), 1, "drop_oldest"
+        )
+        self._price_errors: dict[int, CTraderError] = {}
         self._listeners = Listeners()
-        self._news = trio.lowlevel.ParkingLot()
+        self._news = trio.lowlevel.ParkingLot()  # who waits for a condition: events and quotes
+        self._work = trio.lowlevel.ParkingLot()  # `_tend` alone, which no quote concerns
         self._closing = trio.Event()
         self._failure: CTraderError | None = None
         self._end = ConnectionLost("the client is closed")
@@ -73,14 +82,26 @@ class Upkeep:
     # --- waiting ---
 
     def tended(self) -> bool:
-        """Whether it is in step and all prices that it takes were seen to."""
+        """Whether it is in step and all prices that it takes were asked for: `price_errors` has
+        those that were refused.
+        """
         self.drain()
         return self.book.in_step and not self._wanting()
+
+    @property
+    def price_errors(self) -> dict[int, CTraderError]:
+        """The symbols of positions and orders that have no prices, or no way to the deposit
+        currency: by their ids, with what the server said to the last attempt.
+        """
+        self.drain()
+        traded = self._traded()
+        return {each: error for each, error in self._price_errors.items() if each in traded}
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition, looked at whenever something has come.
 
-        Raises what the server said to the last attempt; ConnectionLost if nothing more will come.
+        Raises what the server said to the last attempt to reconcile; ConnectionLost if nothing more
+        will come.
         """
         await trio.lowlevel.checkpoint()
         while not condition():
@@ -113,7 +134,11 @@ class Upkeep:
         if (reason := self._events.interrupted) is not None:
             self._lose(reason)
         if took:  # who was woken by it finds nothing any more
-            self._news.unpark_all()
+            self._wake()
+
+    def _wake(self) -> None:
+        self._news.unpark_all()
+        self._work.unpark_all()
 
     def _take(self, event: Message | Gap) -> None:
         if isinstance(event, Gap):
@@ -124,6 +149,7 @@ class Upkeep:
         else:
             if isinstance(event, ProtoOAExecutionEvent) and event.order is not None:
                 self._coming.add(event.order.trade_data.symbol_id)
+                self._coming -= self._price_errors.keys()
             self._listeners.tell(self.book.apply(event))
 
     def _lose(self, reason: str) -> None:
@@ -133,12 +159,14 @@ class Upkeep:
         while True:
             await self._events.stirred()
             self.drain()
-            self._news.unpark_all()
+            self._wake()
 
     async def _hear(self) -> None:
-        """Who waits for prices is woken by them."""
-        async for _ in self._quotes:
+        """Who waits for prices is woken by them; a subscription that is gone is work to do."""
+        async for event in self._quotes:
             self._news.unpark_all()
+            if isinstance(event, NotHeard):
+                self._work.unpark_all()
 
     async def run(self) -> None:
         """Follow the events, ask for what is missing; until the client is closed."""
@@ -162,13 +190,13 @@ class Upkeep:
 
     async def _tend(self) -> None:
         """Ask the server for whatever is missing, again after a pause where it refuses."""
-        pauses = iter(PAUSES)
+        pauses, retry_at = iter(PAUSES), math.inf
         while True:
             there = False
             try:
                 await self._client.connected()
                 there = await self._session()
-                await self._ask()
+                refused = await self._ask(again=trio.current_time() >= retry_at)
             except ConnectionLost:
                 await self._client.connected()  # raises if there will be none
             except CTraderError as error:  # a refusal, or an answer that makes no sense
@@ -177,41 +205,56 @@ class Upkeep:
                 self._fail(error)
                 await trio.sleep(next(pauses, PAUSES[-1]))
             else:
-                pauses, self._failure = iter(PAUSES), None
+                self._failure = None
+                if refused:
+                    retry_at = trio.current_time() + next(pauses, PAUSES[-1])
+                elif not self._price_errors:
+                    pauses, retry_at = iter(PAUSES), math.inf
                 self._news.unpark_all()
                 if self.tended():
-                    await self._news.park()
+                    with trio.CancelScope(deadline=retry_at):
+                        await self._work.park()
 
     async def _session(self) -> bool:
         """Give the client a moment to get the account's session back: it does so by itself."""
         with trio.move_on_after(PATIENCE):
             while self._events.interrupted is not None:
-                await self._news.park()
+                await self._work.park()
         return self._events.interrupted is None
 
     def _fail(self, error: CTraderError) -> None:
         self._failure = error
         self._news.unpark_all()
 
-    async def _ask(self) -> None:
-        """The books come before what has changed in the catalogue, but for the first time."""
+    async def _ask(self, *, again: bool) -> bool:
+        """The books come before what has changed in the catalogue, but for the first time.
+
+        What was refused before is asked for only `again`. Returns whether prices were refused.
+        """
         if not self.catalogue.symbols:
             await self.catalogue.refresh(self._client)
         self.drain()
         if not self.book.in_step:
             await self._reconcile()
-        refused: list[CTraderError] = []
-        for symbol_id in self._wanting():
+        refused = False
+        for symbol_id in self._wanting(again=again):
             try:
                 await self.watch(symbol_id)
             except ConnectionLost:
                 raise
             except CTraderError as error:  # which keeps none of the others from their prices
-                refused.append(error)
-                self._coming.discard(symbol_id)  # asked for again if there is something of it
+                refused = True
+                self._refuse(symbol_id, error)
         await self.catalogue.refresh(self._client)
-        if refused:
-            raise refused[0]
+        return refused
+
+    def _refuse(self, symbol_id: int, error: CTraderError) -> None:
+        if symbol_id not in self._price_errors:
+            symbol = self.catalogue.get(symbol_id)
+            name = symbol_id if symbol is None else symbol.name
+            log.warning("account %d has no prices of %s: %s", self._account_id, name, error)
+        self._price_errors[symbol_id] = error
+        self._coming.discard(symbol_id)  # asked for again if there is something of it
 
     async def _reconcile(self) -> None:
         account = self._account_id
@@ -223,13 +266,19 @@ class Upkeep:
 
     # --- prices ---
 
-    def _wanting(self) -> list[int]:
+    def _wanting(self, *, again: bool = False) -> list[int]:
         """The symbols with positions, or with orders that may become some, whose prices, or chains
-        to the deposit currency, are not there.
+        to the deposit currency, are not there; those that were refused only `again`.
         """
+        traded = self._traded()
+        for number in [each for each in self._price_errors if each not in traded]:
+            del self._price_errors[number]
+        missing = sorted(number for number in traded if not self._is_watched(number))
+        return [each for each in missing if again or each not in self._price_errors]
+
+    def _traded(self) -> set[int]:
         traded = {position.symbol_id for position in self.book.positions.values()} | self._coming
-        traded |= {order.trade_data.symbol_id for order in self.book.orders.values()}
-        return sorted(number for number in traded if not self._is_watched(number))
+        return traded | {order.trade_data.symbol_id for order in self.book.orders.values()}
 
     def _is_watched(self, symbol_id: int) -> bool:
         ways = self.valuation.conversion(symbol_id)
@@ -250,6 +299,7 @@ class Upkeep:
         ways = self.valuation.conversion(symbol_id)
         for first, last in others if ways is None else (ways, *others):
             await self.lead(first, last)
+        self._price_errors.pop(symbol_id, None)
 
     async def lead(self, first: str | int, last: str | int) -> Chain:
         """The chain from one asset to another, its symbols subscribed to as by `watch`."""
