@@ -213,9 +213,8 @@ class Link:
 
     def _dispatch(self, received: list[Received], unread: int) -> None:
         self._wirelog.received(received)
-        self._orders.receive(received)
         batch = self._exchange.receive(received, trio.current_time())
-        self._orders.answered(batch.settled)
+        self._orders.receive(received, batch.answered)
         if self._watch is not None:
             self._watch(batch.answered, batch.events, unread)
         self._wake(batch.settled)

@@ -5,9 +5,9 @@ an `Orders` and runs connections calls, in this order for each connection:
 
 - `connected(submit, withdraw)`: plain, when trading requests may be queued on it. `submit` queues
   one, or raises ConnectionLost; `withdraw` takes one back that is still queued.
-- `receive(received)` and then `answered(tickets)`: plain, for all that comes in, in order, and for
-  the requests that it settles, before anybody who waits for an answer runs. By these it learns
-  which accounts have a session and can be asked about.
+- `receive(received, answered)`: plain, for all that comes in, in order, with the requests that it
+  answers, before anybody who waits for an answer runs. By these it learns which accounts have a
+  session and can be asked about.
 - `restored(ask)`: a task beside the connection's own ones; it asks the server about what is in
   doubt. `ask` sends a request and waits for its answer. It ends when it is cancelled, when `ask`
   raises ConnectionLost, or with `link_lost`.
@@ -21,24 +21,22 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import trio
 
-from ..errors import ConnectionLost, CTraderError, LocalProtocolError, NotSent, ServerError
+from ..errors import ConnectionLost, CTraderError, LocalProtocolError, NotSent
 from ..journal import Journal, OpenOrder
 from ..message import Message, Request
 from ..schema import Schema
 from ..wire.book import Book
 from ..wire.envelope import Received
-from ..wire.exchange import State, Ticket
+from ..wire.exchange import Answered, State, Ticket
 from ..wire.fate import Fate
 from ..wire.inquiry import check
 from ..wire.lives import OrderStatus
 from ..wire.orders import Minter
-from ..wire.roles import Roles
-from ..wire.verdict import ALREADY_AUTHORISED
 from .order import Connections, Order
 
 log = logging.getLogger(__name__)
@@ -69,7 +67,6 @@ class Orders:
         self._submit: Submit = _nowhere
         self._withdraw: Withdraw = _withdrawn
         self._one_at_a_time = trio.CapacityLimiter(1)
-        self._account_auth = Roles(schema).account_auth
         self._book = Book(schema, Minter(secrets.token_hex(12)))
         self._handles: dict[Fate, Order] = {}
         self._settled: OrderedDict[str, Order] = OrderedDict()
@@ -184,28 +181,15 @@ class Orders:
         """Requests may be placed."""
         self._submit, self._withdraw = submit, withdraw
 
-    def receive(self, received: Iterable[Received]) -> None:
-        """Something came in."""
+    def receive(self, received: Iterable[Received], answered: Sequence[Answered]) -> None:
+        """Something came in, and these are the requests that it answers."""
         book = self._book
         sessions = book.sessions
-        book.receive(received)
+        book.receive(received, answered)
         if book.sessions > sessions:
             self._doubts.set()
         if book.changed:
             self._publish()
-
-    def answered(self, tickets: Iterable[Ticket]) -> None:
-        """These requests were answered: an account that was authorised before is so now, too."""
-        for ticket in tickets:
-            error = ticket.settled_as
-            if (
-                type(ticket.request) is self._account_auth
-                and isinstance(error, ServerError)
-                and error.code in ALREADY_AUTHORISED
-            ):
-                request: Any = ticket.request
-                self._book.authorised(request.ctid_trader_account_id)
-                self._doubts.set()
 
     def link_lost(self, reason: str) -> None:
         """The connection has ended: tell everybody who waits what that means for them, at once."""

@@ -7,7 +7,7 @@ task and no clock. What another session or the terminal does with the account mo
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..advice import UNHEARD_OF, Happened
@@ -16,12 +16,13 @@ from ..message import Message, Request
 from ..proto import ProtoOAExecutionEvent, ProtoOAOrder
 from ..schema import Schema
 from .envelope import Envelope, Received
+from .exchange import Answered, Verdicts
 from .fate import Fate
 from .lives import OrderStatus
 from .orders import Kind, Minter, kinds, with_client_order_id
 from .roles import TradingRoles
 from .shown import is_protective
-from .verdict import judge
+from .verdict import ALREADY_AUTHORISED
 
 KEPT = 10_000
 """Ended requests that are still matched to what may follow, and foreign closes that are known."""
@@ -53,6 +54,7 @@ class Book:
         self._places: dict[Fate, list[tuple[int, int]]] = {}
         self._taken: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._authorised: set[int] = set()
+        self._verdicts = Verdicts(self.roles.session)
         session = self.roles.session
         self._readers: Mapping[type[Message], Callable[[Any, str | None], None]] = {
             session.execution: self._execution,
@@ -156,9 +158,15 @@ class Book:
 
     # --- what comes in ---
 
-    def receive(self, received: Iterable[Received]) -> None:
-        """Let what came in move what it concerns; `changed` then has what moved."""
+    def receive(self, received: Iterable[Received], answered: Sequence[Answered] = ()) -> None:
+        """Let what came in move what it concerns; `changed` then has what moved.
+
+        Of the requests that it has `answered` the verdict is taken over.
+        """
         readers = self._readers
+        self._verdicts.take(answered)
+        for answer in answered:
+            self._answered(answer.request, answer.verdict)
         for value in received:
             client_msg_id = value.client_msg_id
             read = readers.get(type(value.message)) if isinstance(value, Envelope) else None
@@ -166,6 +174,13 @@ class Book:
                 read(value.message, client_msg_id)
             elif client_msg_id is not None and client_msg_id in self._by_message:
                 self._unreadable(value, client_msg_id)
+
+    def _answered(self, request: Message, verdict: Message | CTraderError) -> None:
+        """An account that is refused because it is authorised already has a session, too."""
+        authorises = type(request) is self.roles.session.account_auth
+        if authorises and isinstance(verdict, ServerError) and verdict.code in ALREADY_AUTHORISED:
+            account: int = getattr(request, "ctid_trader_account_id")  # noqa: B009 - its field
+            self.authorised(account)
 
     def _execution(self, event: ProtoOAExecutionEvent, client_msg_id: str | None) -> None:
         account, order = event.ctid_trader_account_id, event.order
@@ -236,7 +251,7 @@ class Book:
         self._touch(fate)
 
     def _judged(self, fate: Fate, reply: Received) -> CTraderError | None:
-        verdict = judge(self.roles.session, fate.request, self.roles.session.execution, reply)
+        verdict = self._verdicts.on(fate.request, reply)
         if not isinstance(verdict, CTraderError):
             return None
         if isinstance(verdict, OrderError):  # the request may not have had them, but we have

@@ -8,7 +8,6 @@ waits for a ticket that is settled.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -41,7 +40,7 @@ class State(Enum):
     ABANDONED = auto()
     """It was handed to the transport, and nobody waits any more."""
     DONE = auto()
-    """Answered, or never to be. Further replies can follow to a trading request."""
+    """Answered, or never to be."""
 
 
 class Happening(Enum):
@@ -64,12 +63,8 @@ LIFE: Mapping[tuple[State, Happening], State] = {
     (State.SENT, Happening.LINK_LOST): State.DONE,
     (State.ABANDONED, Happening.REPLY): State.DONE,
     (State.ABANDONED, Happening.LINK_LOST): State.DONE,
-    (State.DONE, Happening.REPLY): State.DONE,
 }
 """The life of a request. What is not here must not happen."""
-
-KEPT = 10_000
-"""Answered trading requests that later events are still matched to, the youngest ones."""
 
 
 class Ticket:
@@ -116,6 +111,8 @@ class Answered:
     """Seconds between the two."""
     events_before: int
     """How many events of the batch came before the answer."""
+    reply: Received | None = None
+    """What was judged; None where that is of no interest."""
 
 
 @dataclass(slots=True)  # not frozen: there is one for each receive, and its making would take twice
@@ -132,8 +129,32 @@ class Sorted:
         default_factory=list[UnknownPayload | BadPayload]
     )
     """Those of the events that we could not read."""
-    trading: list[tuple[Ticket, Received]] = field(default_factory=list[tuple[Ticket, Received]])
-    """Replies to trading requests, the first and all that follow, each with its request."""
+
+
+class Verdicts:
+    """What replies mean for trading requests; those of `answered` are not judged again."""
+
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles
+        self._answered: dict[int, Answered] = {}  # by the identity of what was said
+
+    def take(self, answered: Iterable[Answered]) -> None:
+        """The answers of a batch, in place of those of the one before."""
+        self._answered = {
+            id(_said(answer.reply)): answer for answer in answered if answer.reply is not None
+        }
+
+    def on(self, request: Message, reply: Received) -> Message | CTraderError:
+        """The verdict on a reply to this request."""
+        answer = self._answered.get(id(_said(reply)))
+        if answer is not None and answer.request is request:
+            return answer.verdict
+        return judge(self._roles, request, self._roles.execution, reply)
+
+
+def _said(reply: Received | None) -> object:
+    """The message of an envelope, or a payload that cannot be read."""
+    return reply.message if isinstance(reply, Envelope) else reply
 
 
 class Exchange:
@@ -161,7 +182,6 @@ class Exchange:
         self._repeatable = repeatable(schema)
         self._refused: dict[type[Message], RateLimited] = {}
         self._sent: dict[str, Ticket] = {}
-        self._answered: OrderedDict[str, Ticket] = OrderedDict()
         self._lost: str | None = None
 
     # --- out ---
@@ -252,7 +272,7 @@ class Exchange:
         for value in received:
             client_msg_id = value.client_msg_id
             if client_msg_id is not None:
-                ticket = self._ticket(client_msg_id)
+                ticket = self._sent.pop(client_msg_id, None)
                 if ticket is not None and self._reply(ticket, value, batch, now):
                     continue
             if isinstance(value, Envelope):
@@ -262,29 +282,21 @@ class Exchange:
                 batch.unreadable.append(value)
         return batch
 
-    def _ticket(self, client_msg_id: str) -> Ticket | None:
-        ticket = self._sent.pop(client_msg_id, None)
-        return self._answered.get(client_msg_id) if ticket is None else ticket
-
     def _reply(self, ticket: Ticket, reply: Received, batch: Sorted, now: float) -> bool:
-        """Move the ticket on; True if nobody but who asked may see the reply."""
+        """Settle the ticket; True if nobody but who asked may see the reply."""
         before = ticket.step(Happening.REPLY)
+        request = ticket.request
+        verdict = judge(self._roles, request, ticket.expected, reply)
+        latency = now - ticket.sent_at
+        batch.answered.append(Answered(request, verdict, latency, len(batch.events), reply))
+        self._pace(ticket, verdict, now)
         trading = ticket.expected is self._roles.execution
-        if before is not State.DONE:
-            request = ticket.request
-            verdict = judge(self._roles, request, ticket.expected, reply)
-            latency = now - ticket.sent_at
-            batch.answered.append(Answered(request, verdict, latency, len(batch.events)))
-            self._pace(ticket, verdict, now)
-            if before is State.SENT:
-                columns = reply.columns if isinstance(reply, ColumnsEnvelope) else None
-                ticket.settled_as = verdict if columns is None else columns
-                batch.settled.append(ticket)
-        if trading:
-            batch.trading.append((ticket, reply))
-            self._keep(ticket)
-            if before is not State.SENT:
-                return False
+        if before is State.SENT:
+            columns = reply.columns if isinstance(reply, ColumnsEnvelope) else None
+            ticket.settled_as = verdict if columns is None else columns
+            batch.settled.append(ticket)
+        elif trading:
+            return False
         if not isinstance(reply, Envelope):
             return False
         kind = type(reply.message)
@@ -299,11 +311,6 @@ class Exchange:
             self._lanes.refused(kind, ticket.sent_at, now, verdict.retry_after, whole_lane)
         else:
             self._lanes.passed(kind, ticket.sent_at)
-
-    def _keep(self, ticket: Ticket) -> None:
-        self._answered[ticket.client_msg_id] = ticket
-        if len(self._answered) > KEPT:
-            self._answered.popitem(last=False)
 
     # --- the end ---
 

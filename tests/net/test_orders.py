@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,13 @@ from ctrader_typed.journal import Journal, OpenOrder
 from ctrader_typed.net.order import Order
 from ctrader_typed.net.orders import PAUSES, REMEMBERED, Orders
 from ctrader_typed.proto import SCHEMA
+from ctrader_typed.wire import book as book_module
+from ctrader_typed.wire import exchange as exchange_module
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 from ctrader_typed.wire.exchange import Exchange, Ticket
 from ctrader_typed.wire.lives import OrderStatus
+from ctrader_typed.wire.verdict import judge
 from tests.trading import (
     ACCEPTED,
     ACCOUNT,
@@ -55,6 +59,7 @@ from tests.trading import (
     FILLED,
     LIMIT,
     PARTLY,
+    REJECTED,
     close,
     deal,
     execution,
@@ -111,8 +116,8 @@ class Line:
     def receive(self, *messages: Message, client_msg_id: str | None = None) -> None:
         assert self.exchange is not None
         received = [Envelope(message, client_msg_id) for message in messages]
-        self.orders.receive(received)
-        self.orders.answered(self.exchange.receive(received, trio.current_time()).settled)
+        batch = self.exchange.receive(received, trio.current_time())
+        self.orders.receive(received, batch.answered)
 
     def lose(self, reason: str = "the connection broke") -> None:
         assert self.exchange is not None
@@ -196,6 +201,39 @@ async def test_place_raises_the_refusal(line: Line, nursery: trio.Nursery) -> No
     await wait_all_tasks_blocked()
     line.write()
     line.reply(refusal)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        execution(ACCEPTED),
+        execution(REJECTED, error_code="NOT_ENOUGH_MONEY"),
+        ProtoOAOrderErrorEvent(ctid_trader_account_id=ACCOUNT, error_code="NO_QUOTES"),
+        ProtoOAErrorRes(error_code="INVALID_REQUEST"),
+    ],
+    ids=lambda reply: getattr(reply, "error_code", None) or "accepted",
+)
+async def test_a_reply_to_an_order_is_judged_once(
+    line: Line, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch, reply: Message
+) -> None:
+    judged: list[Message] = []
+
+    def judging(*arguments: Any) -> Any:
+        judged.append(arguments[-1].message)
+        return judge(*arguments)
+
+    for module in (exchange_module, book_module):
+        monkeypatch.setattr(module, "judge", judging, raising=False)
+
+    async def placing() -> None:
+        with suppress(OrderError):
+            await line.orders.place(new_order())
+
+    nursery.start_soon(placing)
+    await wait_all_tasks_blocked()
+    line.write()
+    line.reply(reply)
+    assert judged == [reply]
 
 
 async def test_an_order_rejected_later(line: Line, nursery: trio.Nursery) -> None:

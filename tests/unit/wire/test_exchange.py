@@ -34,7 +34,6 @@ from ctrader_typed import (
     UnknownPayload,
 )
 from ctrader_typed.proto import SCHEMA
-from ctrader_typed.wire import exchange as exchange_module
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 from ctrader_typed.wire.exchange import LIFE, Exchange, Happening, State, Ticket
@@ -92,7 +91,7 @@ EXPECTED = {
     "ABANDONED CANCEL": None,
     "ABANDONED LINK_LOST": "DONE",
     "DONE WRITE": None,
-    "DONE REPLY": "DONE",
+    "DONE REPLY": None,
     "DONE CANCEL": None,
     "DONE LINK_LOST": None,
 }
@@ -112,7 +111,7 @@ def test_every_state_and_happening(state: State, happening: Happening) -> None:
 
 
 def test_the_table_has_no_other_entries() -> None:
-    assert len(LIFE) == 9
+    assert len(LIFE) == 8
     assert set(LIFE) <= set(product(State, Happening))
 
 
@@ -222,16 +221,6 @@ def test_the_fate_of_an_abandoned_order_is_still_an_event(fate: Message) -> None
     assert outcome(TRADE, State.ABANDONED, fate) == (None, [fate])
 
 
-def test_all_replies_to_a_trading_request_stay_matched_to_it() -> None:
-    exchange = new_exchange()
-    ticket = in_state(exchange, State.SENT, TRADE)
-    for event in (execution(), FILLED, ORDER_ERROR, REFUSAL):
-        reply = Envelope(event, ticket.client_msg_id)
-        batch = exchange.receive([reply], NOW)
-        assert batch.trading == [(ticket, reply)]
-        assert ticket.state is State.DONE
-
-
 def test_an_order_error_is_raised_and_is_an_event() -> None:
     error, events = outcome(TRADE, State.SENT, ORDER_ERROR)
     assert isinstance(error, OrderError)
@@ -296,15 +285,6 @@ def test_answers_may_come_in_any_order() -> None:
     answers = [ProtoOAVersionRes(version=str(n)) for n in range(5)]
     exchange.receive([Envelope(answers[n], tickets[n].client_msg_id) for n in (3, 0, 4, 2, 1)], NOW)
     assert [ticket.result() for ticket in tickets] == answers
-
-
-def test_only_the_youngest_trading_requests_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange_module, "KEPT", 3)
-    exchange = new_exchange()
-    tickets = [in_state(exchange, State.DONE, TRADE) for _ in range(5)]
-    batch = exchange.receive([Envelope(FILLED, ticket.client_msg_id) for ticket in tickets], NOW)
-    assert batch.events == [FILLED] * 5
-    assert [ticket for ticket, _ in batch.trading] == tickets[2:]
 
 
 # --- one too many ---
