@@ -38,6 +38,12 @@ class LocalProtocolError(CTraderError):
     """We were asked to do what the protocol does not allow; nothing was sent."""
 
 
+class OutsideTrio(LocalProtocolError, RuntimeError):
+    """Called from where the client does not live: without trio, from another thread or another run
+    of trio. Nothing was sent; the text says how to call it from there.
+    """
+
+
 class InvalidValue(CTraderError, ValueError):
     """A number, a time or a name that cannot be meant; the text says what would do."""
 

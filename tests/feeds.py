@@ -100,6 +100,7 @@ class Still:
 
     def __init__(self) -> None:
         self.home = Subscriptions()
+        self.trio_run = self.home.run
         self.beside: list[Any] = []
 
     def events(self, *kinds: Any, buffer: int, **_: Any) -> EventStream[Any]:

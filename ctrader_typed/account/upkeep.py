@@ -103,6 +103,7 @@ class Upkeep:
         Raises what the server said to the last attempt to reconcile; ConnectionLost if nothing more
         will come.
         """
+        self._client.trio_run.check()
         await trio.lowlevel.checkpoint()
         while not condition():
             if self._failure is not None:
@@ -122,6 +123,7 @@ class Upkeep:
         """Apply what has come in, and let others see it. Without a session nobody knows what has
         not.
         """
+        self._client.trio_run.check()
         took = False
         while True:
             try:

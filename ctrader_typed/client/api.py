@@ -17,6 +17,7 @@ from ..net.order import Order
 from ..net.orders import Orders
 from ..net.subscriptions import BUFFER, EventStream, Subscriptions
 from ..net.supervisor import Supervisor
+from ..net.trio_run import TrioRun
 from ..schema import Schema
 from ..tokens import TokenKeeper, TokenStore
 from ..wire.filters import filtering
@@ -62,6 +63,11 @@ class Client:
     def schema(self) -> Schema:
         """The release that is spoken."""
         return self._schema
+
+    @property
+    def trio_run(self) -> TrioRun:
+        """Where it lives: from elsewhere, whatever waits or sends raises OutsideTrio."""
+        return self._subscriptions.run
 
     async def request(self, request: Request[R]) -> R:
         """Send a request and return the first message that answers it.

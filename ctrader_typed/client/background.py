@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from ..net.trio_run import TrioRun
+
 log = logging.getLogger(__name__)
 
 Task = Callable[[], Awaitable[None]]
@@ -16,11 +18,13 @@ Task = Callable[[], Awaitable[None]]
 class Background:
     """Where a client's own tasks are handed in, and run until it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: TrioRun) -> None:
+        self._run = run
         self._hand_in, self._handed_in = trio.open_memory_channel[Task](math.inf)
 
     def start(self, task: Task) -> None:
         """Run it beside the others; it begins at the next checkpoint."""
+        self._run.check()
         try:
             self._hand_in.send_nowait(task)
         except trio.BrokenResourceError:

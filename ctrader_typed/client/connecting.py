@@ -23,6 +23,7 @@ from ..net.restoring import Restorer
 from ..net.subscriptions import Subscriptions
 from ..net.supervisor import Dial, Supervisor
 from ..net.transport import Transport
+from ..net.trio_run import TrioRun
 from ..schema import Schema
 from ..wire.connection import PROTOBUF_TCP, Wire
 from ..wire.exchange import Answered, Event
@@ -125,14 +126,14 @@ def connect_over(
 async def _client(
     dial: Dial, patience: float, package: Package[C], chosen: _Chosen
 ) -> AsyncGenerator[C, None]:
-    schema = package.SCHEMA
+    run, schema = TrioRun(), package.SCHEMA
     failure: BaseException | None = None
     with nullcontext() if chosen.journal is None else Journal(chosen.journal, schema) as kept:
         roles = Roles(schema)
-        subscriptions = Subscriptions((roles.execution, roles.order_error), roles.quotes)
-        orders = Orders(schema, kept)
+        subscriptions = Subscriptions((roles.execution, roles.order_error), roles.quotes, run)
+        orders = Orders(schema, kept, run)
         supervisor = _supervisor(dial, patience, schema, subscriptions, orders, chosen)
-        background = Background()
+        background = Background(run)
         async with trio.open_nursery() as nursery:
             try:
                 transport = await dial(nursery)
@@ -149,6 +150,7 @@ async def _client(
             # Shielded: the link's Cancelled then ends here, even if a scope around us is cancelled.
             nursery.cancel_scope.shield = True
             nursery.cancel_scope.cancel()
+    run.end()
     if failure is not None:
         raise failure
 

@@ -78,7 +78,7 @@ class SpotFeed:
         self._bars: dict[int, BarsInTheMaking] = {}
         self._books: dict[int, Book] = {}
         self._source: EventStream[_Event] | None = None
-        self.hub = Subscriptions(never_dropped=(BarClosed, NotHeard))
+        self.hub = Subscriptions((BarClosed, NotHeard), run=client.trio_run)
         """Where the streams of the feed get their news from."""
         self._streams: list[EventStream[Any]] = []
 
@@ -185,6 +185,7 @@ class SpotFeed:
             self._holdings.release(parts)
 
     def _parts(self, symbols: Symbols, bars: Iterable[PeriodLike], *, depth: bool) -> list[Part]:
+        self.hub.run.check()
         account, ids = self._account_id, self.ids(symbols)
         periods = [_native(period) for period in bars]
         parts = [Part(Kind.SPOTS, account, symbol) for symbol in ids]
@@ -251,6 +252,7 @@ class SpotFeed:
 
     def drain(self) -> None:
         """Look at what has come in; whoever asks something of the feed does so first."""
+        self.hub.run.check()
         if self._source is not None:
             self._absorb(_waiting(self._source))
 

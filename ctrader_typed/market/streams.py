@@ -89,6 +89,7 @@ class MarketStream(Generic[T_co]):
 
     async def aclose(self) -> None:
         """Unsubscribe, and give nothing more: who iterates gets trio.ClosedResourceError."""
+        self._feed.hub.run.check()
         if self._stream is None:
             self._stream = self._make()
         await self._let_go()
@@ -132,6 +133,7 @@ class MarketStream(Generic[T_co]):
     async def _opened(self) -> EventStream[Any]:
         if self._stream is not None:
             return self._stream
+        self._feed.hub.run.check()
         feed, subject, stream = self._feed, self._subject, self._make()
         wanted: dict[str, Any] = {"bars": subject.bars, "depth": subject.depth}
         leave = partial(feed.leave, stream)

@@ -17,12 +17,15 @@ from ..message import Request
 from ..proto import ProtoOADeal, ProtoOAOrder, ProtoOAPosition
 from ..wire.fate import CHECKS, Fate, Fill, OrderEvent
 from ..wire.lives import OrderStatus
+from .trio_run import TrioRun
 
 
 @dataclass(slots=True)
 class Connections:
     """What handles have to know of the client's connections."""
 
+    run: TrioRun
+    """From which alone it can be waited for."""
     closed: str | None = None
     """Why there will be no other one, once that is so."""
 
@@ -188,6 +191,7 @@ class Order:
         return self._fate.checks >= CHECKS or self._connections.closed is not None
 
     async def _until(self, condition: Callable[[], bool]) -> None:
+        self._connections.run.check()
         await trio.lowlevel.checkpoint()
         while not condition():
             await self._news.park()
@@ -219,6 +223,7 @@ class Order:
 
     async def event(self, number: int) -> OrderEvent | None:
         """The event of this number, from 0, when it comes; None if no more will come."""
+        self._connections.run.check()
         events = self._fate.events
         while number >= len(events):
             if self._fate.settled:

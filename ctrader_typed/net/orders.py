@@ -38,6 +38,7 @@ from ..wire.inquiry import check
 from ..wire.lives import OrderStatus
 from ..wire.orders import Minter
 from .order import Connections, Order
+from .trio_run import TrioRun
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,10 @@ class Orders:
     it.
     """
 
-    def __init__(self, schema: Schema, journal: Journal | None = None) -> None:
+    def __init__(
+        self, schema: Schema, journal: Journal | None = None, run: TrioRun | None = None
+    ) -> None:
+        self._run = TrioRun() if run is None else run
         self._journal = journal
         self._submit: Submit = _nowhere
         self._withdraw: Withdraw = _withdrawn
@@ -73,7 +77,7 @@ class Orders:
         self._tickets: dict[Fate, Ticket] = {}
         self._doubts = trio.Event()
         self._connection = 0
-        self._connections = Connections()
+        self._connections = Connections(self._run)
         for left in () if journal is None else journal.open_orders():
             self._adopt(left)
 
@@ -93,6 +97,7 @@ class Orders:
 
         Whoever waits for it is told OutcomeUnknown, unless its status is known.
         """
+        self._run.check()
         fate = order.fate
         self._book.forget(fate)
         fate.give_up("it is not followed any more")
@@ -110,8 +115,9 @@ class Orders:
         With a journal, it is on the disk before a byte of it is on the wire. Raises what
         `Order.accepted` does; also EncodeError or LocalProtocolError if it cannot be sent at all.
         Cancelled before it was written, not one byte of it leaves. Cancelled after that, it goes
-        its way, and can be found here.
+        its way, and can be found here. OutsideTrio if the client does not live here.
         """
+        self._run.check()
         await trio.lowlevel.checkpoint_if_cancelled()
         fate = self._book.open(request, _now())
         order = self._handles[fate] = Order(self._connections, fate)

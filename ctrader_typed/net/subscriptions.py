@@ -20,6 +20,7 @@ from ..wire.filters import Filter, accounts_of
 from ..wire.notices import Gap, NotRestored
 from ..wire.overflow import Dropped, Overflow, Rolling, queue
 from ..wire.statistics import StreamStatistics
+from .trio_run import TrioRun
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -71,6 +72,7 @@ class EventStream(Generic[T_co]):
         self._reader = trio.lowlevel.ParkingLot()
 
     async def __aenter__(self) -> Self:
+        self._home.run.check()
         self._open = True
         self._home.add(self)
         await trio.lowlevel.checkpoint()
@@ -82,6 +84,7 @@ class EventStream(Generic[T_co]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._home.run.check()
         self._open = False
         self._home.remove(self)
         self.wake()
@@ -98,6 +101,7 @@ class EventStream(Generic[T_co]):
                 return self.take()
             except trio.WouldBlock:
                 pass  # a `with suppress` takes longer than all the rest of a step
+            self._home.run.check()  # to wait elsewhere would break the run of the client
             if (ended := self._home.ended) is not None:
                 await trio.lowlevel.checkpoint()
                 raise again(ended)
@@ -122,6 +126,7 @@ class EventStream(Generic[T_co]):
         """Wait until something is there or has come, or all has stopped coming: `take` and
         `interrupted` say what it is. Raises what iterating does when nothing will come any more.
         """
+        self._home.run.check()
         if self._waiting():
             await trio.lowlevel.checkpoint()
         elif (ended := self._home.ended) is not None:
@@ -209,14 +214,17 @@ class Subscriptions:
     """All open streams of a client, and which types each of them wants.
 
     `never_dropped` are the types that wait however many they become; those `only_for_streams` mean
-    nothing to anybody else.
+    nothing to anybody else. `run` is where its streams are read: the present one by default.
     """
 
     def __init__(
         self,
         never_dropped: tuple[type[Any], ...] = (),
         only_for_streams: Collection[type[Any]] = (),
+        run: TrioRun | None = None,
     ) -> None:
+        self.run = TrioRun() if run is None else run
+        """The only one from which its streams can be waited for."""
         self._never_dropped = (*never_dropped, NotRestored)
         self._only_for_streams = only_for_streams
         self.unwanted: frozenset[type[Any]] = frozenset()

@@ -73,17 +73,20 @@ class Supervisor:
 
     async def request(self, request: Request[R]) -> R:
         """`Link.request` on the connection of the moment, or ConnectionLost at once."""
-        if (ended := self._subscriptions.ended) is not None:
-            await trio.lowlevel.checkpoint()
-            raise again(ended)
+        await self._check()
         return await self._current().request(request)
 
     async def columns(self, request: Request[R]) -> Columns[R]:
         """`Link.columns`, likewise."""
+        await self._check()
+        return await self._current().columns(request)
+
+    async def _check(self) -> None:
+        """Raise what forbids a request before it is looked at."""
+        self._subscriptions.run.check()
         if (ended := self._subscriptions.ended) is not None:
             await trio.lowlevel.checkpoint()
             raise again(ended)
-        return await self._current().columns(request)
 
     def limits(self) -> Limits:
         """What waits, is blocked, and may still leave."""
@@ -95,6 +98,7 @@ class Supervisor:
 
     async def connected(self) -> None:
         """Wait until requests can be sent; raises ConnectionLost if they never will be."""
+        self._subscriptions.run.check()
         await trio.lowlevel.checkpoint()
         while self._current().ended is not None:
             if (ended := self._subscriptions.ended) is not None:

@@ -161,6 +161,7 @@ class Catalogue:
         Raises what `client.request` does; then, and when cancelled, the catalogue is as it was, and
         what was to be loaded still is.
         """
+        client.trio_run.check()  # as a lock that is waited for elsewhere breaks both runs
         async with self._refreshing:
             if self.fresh:
                 return

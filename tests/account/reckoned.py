@@ -19,6 +19,7 @@ from ctrader_typed.account.book import EVENTS, Book
 from ctrader_typed.account.valuation import Valuation
 from ctrader_typed.market import Quote
 from ctrader_typed.market.quote import merge
+from ctrader_typed.net.trio_run import TrioRun
 from ctrader_typed.symbols import Symbol, load_catalogue
 from mockserver.broker.account import Terms
 from tests.broker.trading.harness import QUOTES, Session
@@ -29,6 +30,7 @@ class _Client:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.trio_run = TrioRun()
 
     async def request(self, request: Message) -> Message:
         return self._session.ask(request)
@@ -44,9 +46,10 @@ class Reckoned:
         self.book.reconcile(self._trader(), self._standing())
         for symbol_id, (bid, ask) in QUOTES.items():
             self._quote(symbol_id, bid, ask)
-        client, account = cast("Client", _Client(self.session)), self.session.account_id
+        account = self.session.account_id
 
         async def load() -> None:
+            client = cast("Client", _Client(self.session))
             self.catalogue = await load_catalogue(client, account)
             self.valuation = Valuation(self.book, self.catalogue, self.quotes.get)
             for symbol in self.catalogue:

@@ -167,7 +167,7 @@ class Line:
 
 
 @pytest.fixture
-def line() -> Line:
+async def line() -> Line:
     return Line()
 
 

@@ -191,12 +191,10 @@ async def test_nonsense(play, autojump_clock) -> None:
 @given(st.integers(1, 6), st.lists(st.integers(0, 9), max_size=12))
 def test_every_event_is_given_once_or_counted_as_dropped(room: int, pieces: list[int]) -> None:
     """Bursts of these sizes; after each the reader takes one item, or meets the gap."""
-    home = Subscriptions()
-    stream = EventStream(home, (int,), room)
     given_: list[int] = []
     dropped = 0
 
-    async def take_one() -> None:
+    async def take_one(stream: EventStream[int]) -> None:
         nonlocal dropped
         try:
             given_.append(await anext(stream))
@@ -205,15 +203,15 @@ def test_every_event_is_given_once_or_counted_as_dropped(room: int, pieces: list
 
     async def main() -> None:
         nonlocal dropped
-        sent = 0
-        async with stream:
+        sent, home = 0, Subscriptions()
+        async with EventStream(home, (int,), room) as stream:
             for piece in pieces:
                 home.publish(range(sent, sent + piece))
                 sent += piece
                 if sent > len(given_) + dropped:
-                    await take_one()
+                    await take_one(stream)
             while sent > len(given_) + dropped:
-                await take_one()
+                await take_one(stream)
         assert given_ == sorted(set(given_))
         assert len(given_) + dropped == sent
 

@@ -32,6 +32,7 @@ from ctrader_typed import (
     ProtoOASymbolsListRes,
     connect_over,
 )
+from ctrader_typed.net.trio_run import TrioRun
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.server import mock_server
 
@@ -65,6 +66,7 @@ class Shop:
     """Answers the requests of a catalogue; a test changes what it sells. Stands in for a client."""
 
     def __init__(self, symbols: int = 3) -> None:
+        self.trio_run = TrioRun()
         self.assets = [
             ProtoOAAsset(asset_id=number, name=name)
             for number, name in enumerate(("EUR", "USD", "JPY"), start=1)
