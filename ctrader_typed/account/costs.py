@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 
 from ..proto import (
     ProtoOACommissionType,
@@ -15,7 +16,7 @@ from ..proto import (
     ProtoOASymbol,
     ProtoOATradeSide,
 )
-from ..units import PRICE_SCALE, VOLUME_SCALE, half_away, rounded, share
+from ..units import PRICE_SCALE, VOLUME_SCALE, rounded, share
 from .arithmetic import sign
 
 PRECISE, PERCENT = 10**8, 10**5
@@ -91,9 +92,10 @@ def _least(symbol: ProtoOASymbol, rates: Rates) -> Fraction | None:
 def conversion_fee(symbol: ProtoOASymbol, gross: int) -> int:
     """The fee for converting a profit or loss, as a negative amount: the symbol states 0.01 %.
 
-    Only where the quote asset is not the deposit currency; spread bets convert nothing.
+    Only where the quote asset is not the deposit currency; spread bets convert nothing. Rounded
+    against the trader (recorded: 18.347 cents are booked as -19), unlike commissions.
     """
-    return -half_away(Fraction(abs(gross) * (symbol.pnl_conversion_fee_rate or 0), 10_000))
+    return floor(Fraction(-abs(gross) * (symbol.pnl_conversion_fee_rate or 0), 10_000))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Commission, swap and conversion fee: what trading costs, in the deposit currency. Keeps nothing.
 
-Costs are negative, gains positive, as messages have them. Commissions round half away from zero
-(recorded).
+Costs are negative, gains positive, as messages have them. Commissions of deals round half away from
+zero, the conversion fee against the trader (both recorded); fees of which no booking was recorded
+round as the latter.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ctrader_typed.proto import (
 from .account import Account
 from .desk import Desk
 from .margin import quote_to_deposit
-from .money import amount, exact, half_away, units, value_of
+from .money import amount, exact, fee, units, value_of
 from .orders import BUY
 from .positions import Position
 
@@ -97,7 +98,7 @@ def conversion_fee(desk: Desk, account: Account, symbol_id: int, gross_profit: i
     if account.spread_betting or quote == account.terms.deposit_asset_id:
         return 0
     rate = desk.symbol(symbol_id).pnl_conversion_fee_rate or 0
-    return -half_away(Fraction(abs(gross_profit) * rate, 10_000))
+    return fee(Fraction(abs(gross_profit) * rate, 10_000))
 
 
 def swap(desk: Desk, account: Account, position: Position, times: int) -> int:
@@ -129,7 +130,7 @@ def rollover_commission(desk: Desk, account: Account, position: Position, times:
     per_lot = Fraction(symbol.rollover_commission or 0, 100)
     dollars = per_lot * Fraction(position.volume, symbol.lot_size or position.volume) * times
     rate = _to_deposit(desk, account, desk.venue.asset_named("USD"))
-    return -amount(dollars * rate, account.terms.money_digits)
+    return fee(dollars * rate, account.terms.money_digits)
 
 
 def guaranteed_stop_charge(desk: Desk, account: Account, symbol_id: int, volume: int) -> int:
@@ -137,4 +138,4 @@ def guaranteed_stop_charge(desk: Desk, account: Account, symbol_id: int, volume:
     symbol = desk.symbol(symbol_id)
     dollars = Fraction(symbol.gsl_charge or 0, 100) * Fraction(volume, symbol.lot_size or volume)
     rate = _to_deposit(desk, account, desk.venue.asset_named("USD"))
-    return -amount(dollars * rate, account.terms.money_digits)
+    return fee(dollars * rate, account.terms.money_digits)

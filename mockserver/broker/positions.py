@@ -20,7 +20,7 @@ from ctrader_typed.proto import (
     ProtoOATradeSide,
 )
 
-from .money import double, share, units
+from .money import average, double, share, units
 from .orders import NO_PROTECTION, Order, Protection, opposite
 
 
@@ -183,7 +183,7 @@ class Position:
             take_profit=None if limit is None else double(limit),
             utc_last_update_timestamp=self.updated_at,
             commission=self.commission,
-            margin_rate=float(self.margin_rate),
+            margin_rate=average(self.margin_rate),
             mirroring_commission=0,
             guaranteed_stop_loss=levels.guaranteed,
             used_margin=self.used_margin,

@@ -89,8 +89,13 @@ def cancel(
     to: Requester | None = None,
     server: bool = True,
 ) -> None:
-    """End the protective order: its position is closed, reversed, or without levels."""
+    """End the protective order: its position is closed, reversed, or without levels.
+
+    What the server cancels after a close carries the time; what a client cancels, a pending order,
+    does not (both recorded).
+    """
     order.status = ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
+    order.closed_at = desk.now if server else None
     order.updated_at = position.updated_at = desk.now
     order.executing = False
     del account.working[order.order_id]

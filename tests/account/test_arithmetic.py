@@ -96,6 +96,8 @@ def test_a_minimum_commission_and_the_conversion_fee() -> None:
         precise_min_commission=3 * 10**8,
     )
     assert costs.conversion_fee(symbol, -10_000) == -70
+    assert costs.conversion_fee(symbol, 10_001) == -71
+    assert costs.conversion_fee(symbol, 0) == 0
     rates = Rates(ONE, ONE, ONE, ONE, ONE, minimum=Fraction(2))
     assert costs.commission(symbol, 100, rates, 2) == -600
     in_quote = symbol.__replace__(min_commission_type=ProtoOAMinCommissionType.QUOTE_CURRENCY)

@@ -72,6 +72,15 @@ def test_every_recorded_deal_is_booked_as_reckoned(recordings: Path) -> None:
     assert closings == 3
 
 
+def test_a_recorded_conversion_fee_is_rounded_against_the_trader() -> None:
+    """Gross -2621 at a rate of 70 was booked with a fee of -19, and so was the balance: 18.347."""
+    symbol = ProtoOASymbol(symbol_id=279, digits=2, pip_position=0, pnl_conversion_fee_rate=70)
+    taken = [Opening(100, 2_528_484_000, 0)]
+    price = 2_528_484_000 - 2_621_000
+    booked = costs.closing(ProtoOATradeSide.BUY, taken, price, ONE, 2, fee_of=symbol)
+    assert (booked.gross, booked.conversion_fee, booked.total) == (-2621, -19, -2640)
+
+
 def test_what_is_left_binds_its_share(recordings: Path) -> None:
     """1.00 binds 25611.78, and 0.99 of it 25355.66."""
     assert units.share(2_561_178, 99, 100) == 2_535_566

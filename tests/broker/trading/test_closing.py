@@ -28,6 +28,7 @@ from tests.broker.trading.harness import (
     kinds,
 )
 from tests.broker.trading.test_market_orders import SATURDAY
+from tests.broker.trading.test_protection import amend
 
 STATUS = ProtoOAPositionStatus
 
@@ -73,6 +74,18 @@ def test_full_close_with_a_protective_order(session: Session) -> None:
     assert cancelled.position.trade_data.close_timestamp is not None
     assert cancelled.order is not None
     assert cancelled.order.order_status == 5
+    assert cancelled.order.trade_data.close_timestamp == cancelled.order.utc_last_update_timestamp
+
+
+def test_levels_that_a_client_takes_away_end_their_order_without_a_close_time(
+    session: Session,
+) -> None:
+    """As the cancel of a pending order was recorded: only the server's cancels carry one."""
+    position = session.opened(relative_stop_loss=400)
+    (cancelled,) = executions(session.do(amend(session, position)))
+    assert cancelled.execution_type == KIND.ORDER_CANCELLED
+    assert cancelled.order is not None
+    assert cancelled.order.trade_data.close_timestamp is None
 
 
 def test_full_close_without_one(session: Session) -> None:
@@ -123,10 +136,10 @@ def raised(session: Session) -> int:
     return position
 
 
-def test_raising_averages_by_volume(session: Session) -> None:
+def test_raising_averages_by_volume_with_fifteen_decimals(session: Session) -> None:
     position = session.account.positions[raised(session)].message()
-    assert position.price == pytest.approx(1.119873333333333, abs=1e-15)
-    assert position.margin_rate == pytest.approx(1.119873333333333, abs=1e-15)
+    assert position.price == 1.119873333333333
+    assert position.margin_rate == 1.119873333333333
     assert position.used_margin == 3360
     assert position.commission == -8
     assert position.trade_data.volume == 300_000

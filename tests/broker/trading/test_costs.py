@@ -17,7 +17,7 @@ from ctrader_typed.proto import (
     ProtoOAMinCommissionType,
     ProtoOASwapCalculationType,
 )
-from mockserver.broker import rollover
+from mockserver.broker import costs, rollover
 from mockserver.broker.account import Terms
 from mockserver.broker.money import amount, half_away, profit, share, value_of
 from tests.broker.trading.harness import (
@@ -125,7 +125,7 @@ def test_the_rates_of_a_pair_with_a_foreign_quote() -> None:
     # 98 pips less the spread: 0.98 yen x 100,000 at 1/150.01, which is 653.29 dollars.
     assert closing.gross_profit == 65_329
     assert closing.quote_to_deposit_conversion_rate == pytest.approx(1 / 150.01)
-    assert closing.pnl_conversion_fee == -457  # 0.70 %
+    assert closing.pnl_conversion_fee == -458  # 0.70 % are 457.303
     before = session.account.cash_flow[0].balance
     costs = closing.swap + closing.commission + closing.pnl_conversion_fee
     assert closing.balance == before + 65_329 + costs == session.account.balance
@@ -143,7 +143,24 @@ def test_a_loss_costs_the_fee_too() -> None:
     position = session.opened(symbol_id=USDJPY, volume=LOT)
     closing = deal_of_close(session, position)
     assert closing.gross_profit == -1342  # 0.02 yen x 100,000 at 1/149.01
-    assert closing.pnl_conversion_fee == -9
+    assert closing.pnl_conversion_fee == -10  # 9.394
+
+
+@pytest.mark.parametrize(
+    ("gross", "fee"), [(-2621, -19), (2621, -19), (-10_000, -70), (1, -1), (0, 0)]
+)
+def test_the_conversion_fee_is_rounded_against_the_trader(gross: int, fee: int) -> None:
+    """Recorded: gross -2621 at a rate of 70 was booked as -19 (18.347), the balance confirms it."""
+    session = Session()
+    desk, account = session.broker._desk, session.account
+    assert costs.conversion_fee(desk, account, USDJPY, gross) == fee
+
+
+def test_fees_without_a_recorded_booking_are_rounded_against_the_trader_too() -> None:
+    session = Session()
+    session.change(EURUSD, gsl_charge=250)
+    desk, account = session.broker._desk, session.account
+    assert costs.guaranteed_stop_charge(desk, account, EURUSD, 101_000) == -3  # 2.525 cents
 
 
 def test_the_margin_rate_of_a_cross_goes_through_its_own_price() -> None:
