@@ -191,4 +191,4 @@ if not TYPE_CHECKING:  # which would take any name then
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted(["__version__", *__all__])

@@ -4,3 +4,7 @@ from .api import Client
 from .connecting import Package, Settings, connect, connect_over
 
 __all__ = ["Client", "Package", "Settings", "connect", "connect_over"]
+
+
+def __dir__() -> list[str]:
+    return __all__

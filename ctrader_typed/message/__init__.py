@@ -12,3 +12,7 @@ from .base import Message, Request
 from .declaration import MessageType, OrDefault, or_default
 
 __all__ = ["Message", "MessageType", "OrDefault", "Request", "field", "or_default"]
+
+
+def __dir__() -> list[str]:
+    return __all__

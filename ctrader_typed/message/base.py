@@ -51,7 +51,7 @@ class Message(betterproto.Message, metaclass=MessageType):
             """Never for what is no field: a misspelt attribute is a type error too."""
 
     else:  # betterproto's, which declares them as something else
-        _betterproto_meta = reflection.Lazy(reflection.betterproto_metadata)
+        _betterproto = reflection.Lazy(reflection.betterproto_metadata)
         _group_current: ClassVar[dict[str, str]] = {}  # there are no oneofs
         # Its methods set it, and `serialized_on_wire` asks; presence here is what the fields say.
         _serialized_on_wire = property(lambda self: True, lambda self, value: None)

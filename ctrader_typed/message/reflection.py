@@ -70,10 +70,21 @@ def signature(cls: MessageType) -> inspect.Signature:
     )
 
 
-def betterproto_metadata(cls: MessageType) -> betterproto.ProtoClassMetadata:
-    """`_betterproto_meta`: what betterproto would work out from type hints."""
+class Metadata(betterproto.ProtoClassMetadata):
+    """Metadata that says whose it is: `inspect`, and so `help`, asks betterproto's base class for
+    the attribute otherwise, which raises there.
+    """
+
+    __slots__ = ("__objclass__",)
+
+    __objclass__: MessageType
+
+
+def betterproto_metadata(cls: MessageType) -> Metadata:
+    """`_betterproto`: what betterproto would work out from type hints."""
     fields = cls.message_fields
-    meta = betterproto.ProtoClassMetadata.__new__(betterproto.ProtoClassMetadata)
+    meta = Metadata.__new__(Metadata)
+    meta.__objclass__ = cls
     meta.oneof_group_by_field = {}
     meta.oneof_field_by_group = {}
     meta.meta_by_field_name = {f.name: _field_metadata(f) for f in fields}

@@ -15,3 +15,7 @@ __all__ = [
     "keep_catalogue",
     "load_catalogue",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,3 +18,7 @@ __all__ = [
     "Tokens",
     "save_tokens",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
