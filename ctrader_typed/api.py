@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import trio
 
 from . import client, proto
 from .client import Client, Package, Settings
+from .codec import columns
+from .errors import InvalidValue
 from .net.endpoints import Place
 from .schema import Schema
 
@@ -105,6 +108,7 @@ def connect(
     streams only when there will be none. Leaving it closes everything within two seconds; what the
     block raises leaves it as it is, never wrapped in a group.
     """
+    _prepare()
     release = _Release() if schema is None else schema
     return client.connect(
         endpoint, port, schema=release, tls=tls, ssl_context=ssl_context, **settings
@@ -135,5 +139,18 @@ def connect_over(
     block is left. An async function that opens such a stream, or raises ConnectFailed, will do too;
     only then a lost connection can be replaced, and only if `reconnect` is given.
     """
+    _prepare()
     release = _Release() if schema is None else schema
     return client.connect_over(stream, schema=release, **settings)
+
+
+def _prepare() -> None:
+    """Import all that a client can need, before it runs: an account takes 200 ms, in which its loop
+    would send no heartbeat and read no quote.
+    """
+    import_module(".account", __package__)
+    columns.prepare()
+    from .units import NEW_YORK, time_zone  # noqa: PLC0415 - with the account, not before
+
+    with suppress(InvalidValue):  # it is said when one is asked for
+        time_zone(NEW_YORK)  # tzdata, where the machine has no database of its own

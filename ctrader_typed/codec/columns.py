@@ -10,6 +10,7 @@ import functools
 import re
 from array import array
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -176,6 +177,13 @@ def compiled(layout: Layout, data: bytes, start: int) -> tuple[list[array[int]],
     if read_rows is None:
         raise Irregular
     return read_rows(layout, data, start)
+
+
+def prepare() -> None:
+    """Import what reads columns here: it takes 100 ms, which are missing where a loop runs."""
+    if _compiled_rows() is None:
+        with suppress(ImportError):
+            import_module(".vectors", __package__)
 
 
 @functools.cache

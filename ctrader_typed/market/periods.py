@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from ..errors import InvalidValue
 from ..proto import ProtoOATrendbarPeriod
+from ..units import NEW_YORK, time_zone
 
 PeriodName: TypeAlias = Literal[
     "M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30",
@@ -200,9 +201,6 @@ def _opening(day: date) -> int:
     return (wall - _EPOCH) // timedelta(milliseconds=1)
 
 
-@lru_cache(maxsize=1)
 def _new_york() -> ZoneInfo:
-    """Read when it is needed: ZoneInfoNotFoundError on systems without time zones (`pip install
-    tzdata`) is then about what was asked for.
-    """
-    return ZoneInfo("America/New_York")
+    """Read when it is needed: without a database the error is about what was asked for."""
+    return time_zone(NEW_YORK)

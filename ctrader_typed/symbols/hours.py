@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from ..errors import InvalidValue
 from ..proto import ProtoOAHoliday, ProtoOASymbol
+from ..units import time_zone
 
 Span = tuple[int, int]
 
@@ -84,7 +84,7 @@ class Hours:
         if not self.intervals:
             yield start, end
             return
-        zone = _zone(self.zone)
+        zone = time_zone(self.zone)
         intervals = [_interval(each) for each in self.intervals]
         first, last = _wall(start, zone) - DAY, _wall(end, zone) + DAY
         sunday = _midnight(first.date()) - first.isoweekday() % 7 * DAY - WEEK
@@ -98,22 +98,13 @@ class Hours:
 
     def _closed(self, start: int, end: int) -> Iterator[Span]:
         for holiday in self.holidays:
-            zone = _zone(holiday.schedule_time_zone)
+            zone = time_zone(holiday.schedule_time_zone)
             begins, ends = _pause(holiday)
             for day in _days(holiday, start, end):
                 midnight = _midnight(day)
                 closes, opens = _utc(midnight + begins, zone), _utc(midnight + ends, zone)
                 if closes < opens:
                     yield closes, opens
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise InvalidValue(
-            f"no time zone {name!r} in this machine's database: `pip install tzdata` brings one"
-        ) from None
 
 
 def _interval(seconds: tuple[int, int]) -> tuple[timedelta, timedelta]:

@@ -22,9 +22,11 @@ from .prices import (
 )
 from .times import Time, milliseconds, utc
 from .volumes import VOLUME_SCALE, Sizes, lots, units
+from .zones import NEW_YORK, time_zone
 
 __all__ = [
     "MONEY_DIGITS",
+    "NEW_YORK",
     "PRICE_DIGITS",
     "PRICE_SCALE",
     "VOLUME_SCALE",
@@ -50,6 +52,7 @@ __all__ = [
     "rounded",
     "share",
     "tick",
+    "time_zone",
     "to_double",
     "units",
     "utc",

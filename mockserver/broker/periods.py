@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from ctrader_typed.proto import ProtoOATrendbarPeriod
+from ctrader_typed.units import NEW_YORK, time_zone
 
 MINUTE = 60_000
 """Milliseconds."""
@@ -41,7 +41,7 @@ _BEYOND = _ALIGNED | {
     Period.W1: 7 * DAY + HOUR,
     Period.MN1: 32 * DAY,
 }
-_NEW_YORK = ZoneInfo("America/New_York")
+_NEW_YORK = time_zone(NEW_YORK)
 
 
 def is_known(period: Period) -> bool:

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ctrader_typed.proto import ProtoOAHoliday, ProtoOASymbol
+from ctrader_typed.units import time_zone
 
 Span = tuple[int, int]
 
@@ -34,7 +35,7 @@ class Schedule:
     __slots__ = ("_always", "_holidays", "_intervals", "_weeks", "_zone")
 
     def __init__(self, symbol: ProtoOASymbol) -> None:
-        self._zone = ZoneInfo(symbol.schedule_time_zone or "UTC")
+        self._zone = time_zone(symbol.schedule_time_zone or "UTC")
         self._intervals = sorted((i.start_second, i.end_second) for i in symbol.schedule)
         self._holidays = tuple(symbol.holiday)
         self._always = not self._intervals and not self._holidays
@@ -98,7 +99,7 @@ class Schedule:
 
     def _closed(self, start: int, end: int) -> Iterator[Span]:
         for holiday in self._holidays:
-            zone = ZoneInfo(holiday.schedule_time_zone)
+            zone = time_zone(holiday.schedule_time_zone)
             for day in _days_of(holiday, start, end):
                 midnight = _midnight(day)
                 begins = 0 if holiday.start_second is None else holiday.start_second
