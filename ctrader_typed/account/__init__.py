@@ -16,6 +16,7 @@ from .changes import (
     PositionOpened,
 )
 from .estimates import ExpectedMargin
+from .listeners import Changes
 from .position import Position
 from .shown import Positions
 from .trading import Closing
@@ -27,6 +28,7 @@ __all__ = [
     "BalanceChanged",
     "BonusChanged",
     "Change",
+    "Changes",
     "Closing",
     "ExpectedMargin",
     "InStep",

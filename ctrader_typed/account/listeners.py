@@ -9,10 +9,51 @@ from contextlib import contextmanager
 
 import trio
 
+from ..errors import CTraderError, again
 from ..net.subscriptions import CROWD
 from .changes import Change
 
 log = logging.getLogger(__name__)
+
+
+class Changes(trio.abc.ReceiveChannel[Change]):
+    """The changes of an account: `async for change in changes`, or `await changes.receive()`.
+
+    trio.EndOfChannel is the end that the program has made by closing the client; any other is the
+    error that it comes from.
+    """
+
+    def __init__(
+        self, channel: trio.MemoryReceiveChannel[Change], why: CTraderError | None
+    ) -> None:
+        self._channel = channel
+        self._why = why
+
+    async def receive(self) -> Change:
+        """The next change. Waiting can be cancelled, and loses none."""
+        try:
+            return await self._channel.receive()
+        except trio.EndOfChannel:
+            if self._why is None:
+                raise
+        raise again(self._why)
+
+    def receive_nowait(self) -> Change:
+        """The next change if it is there; trio.WouldBlock if not."""
+        try:
+            return self._channel.receive_nowait()
+        except trio.EndOfChannel:
+            if self._why is None:
+                raise
+        raise again(self._why)
+
+    async def aclose(self) -> None:
+        """Hear of no more changes."""
+        await self._channel.aclose()
+
+    def end(self, why: CTraderError | None) -> None:
+        """There will be no more, because of this; None: because the client was closed."""
+        self._why = why
 
 
 class Listeners:
@@ -24,21 +65,26 @@ class Listeners:
 
     def __init__(self) -> None:
         self._crowds: dict[trio.MemorySendChannel[Change], int] = {}
+        self._changes: dict[trio.MemorySendChannel[Change], Changes] = {}
         self._ended = False
+        self._why: CTraderError | None = None
 
     @contextmanager
-    def listen(self) -> Generator[trio.MemoryReceiveChannel[Change], None, None]:
+    def listen(self) -> Generator[Changes, None, None]:
         """What changes from here on; nothing, if there will be no more."""
         send, receive = trio.open_memory_channel[Change](math.inf)
+        changes = Changes(receive, self._why)
         if not self._ended:
             self._crowds[send] = CROWD
+            self._changes[send] = changes
         with send, receive:
             if self._ended:
                 send.close()
             try:
-                yield receive
+                yield changes
             finally:
                 self._crowds.pop(send, None)
+                self._changes.pop(send, None)
 
     def tell(self, changes: Iterable[Change]) -> None:
         """Let all of them know. Never waits."""
@@ -55,9 +101,15 @@ class Listeners:
                     )
                     self._crowds[listener] *= 2
 
-    def end(self) -> None:
-        """There will be no more: what waits can still be fetched."""
-        self._ended = True
-        for listener in self._crowds:
+    def end(self, why: CTraderError | None) -> None:
+        """There will be no more: what waits can still be fetched, then it is said why."""
+        self._ended, self._why = True, why
+        for listener, changes in self._changes.items():
+            changes.end(why)
             listener.close()
         self._crowds.clear()
+        self._changes.clear()
+
+    def resume(self) -> None:
+        """Who listens from now on hears of changes again."""
+        self._ended, self._why = False, None

@@ -10,8 +10,6 @@ from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from types import MappingProxyType
 
-import trio
-
 from ..client import Client
 from ..errors import CTraderError, again
 from ..market import SpotFeed
@@ -19,7 +17,7 @@ from ..proto import ProtoOADynamicLeverageTier, ProtoOAOrder, ProtoOATrader
 from ..symbols import Catalogue, Symbol
 from ..units import decimal_of
 from . import arithmetic
-from .changes import Change
+from .listeners import Changes
 from .position import Position
 from .shown import Positions
 from .upkeep import Upkeep
@@ -183,9 +181,13 @@ class Standing:
         for error in upkeep.price_errors.values():
             raise again(error)
 
-    def changes(self) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[Change]]:
+    def changes(self) -> AbstractAsyncContextManager[Changes]:
         """What changes from here on: `async with account.changes() as changes: async for …`.
 
-        In order, none is dropped. Ends when the client is closed.
+        In order, none is dropped. Ends when the program closes the client. When there will be no
+        more for another reason, what waits is still given, then `receive` and the iteration raise
+        it: ConnectionLost (ReconnectAbandoned is one) where the client gave up, the server's
+        refusal where it does not authorise the account any more; once somebody has authorised it,
+        `changes()` can be called again.
         """
         return self._upkeep.changes()

@@ -26,10 +26,10 @@ from ..proto import (
     ProtoOATraderReq,
 )
 from ..symbols import Catalogue, Chain
-from ..wire.notices import Gap
+from ..wire.notices import Gap, GivenUp
+from ..wire.session import Kind
 from .book import EVENTS, Book
-from .changes import Change
-from .listeners import Listeners
+from .listeners import Changes, Listeners
 from .valuation import Valuation
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -56,8 +56,8 @@ class Upkeep:
         self.valuation = Valuation(self.book, self.catalogue, self.feed.quote)
         self._held = Counter[int]()
         self._coming = set[int]()  # traded since: a fill finds its prices there
-        self._events: EventStream[Message] = client.events(
-            *EVENTS, ProtoOASymbolChangedEvent, account=account_id
+        self._events: EventStream[Message | GivenUp] = client.events(
+            *EVENTS, ProtoOASymbolChangedEvent, GivenUp, account=account_id
         )
         self._quotes = EventStream[Quote | NotHeard](
             self.feed.hub, (Quote, NotHeard), 1, "drop_oldest"
@@ -111,7 +111,7 @@ class Upkeep:
             await self._news.park()
 
     @asynccontextmanager
-    async def changes(self) -> AsyncGenerator[trio.MemoryReceiveChannel[Change], None]:
+    async def changes(self) -> AsyncGenerator[Changes, None]:
         """What changes from here on."""
         self.drain()
         with self._listeners.listen() as changes:
@@ -142,10 +142,15 @@ class Upkeep:
         self._news.unpark_all()
         self._work.unpark_all()
 
-    def _take(self, event: Message | Gap) -> None:
+    def _take(self, event: Message | GivenUp | Gap) -> None:
         if isinstance(event, Gap):
             self._lose(event.reason)
             self.catalogue.changed()
+        elif isinstance(event, GivenUp):
+            if event.part.kind is Kind.ACCOUNT and not event.may_be_mended:
+                self._lose(str(event.error))
+                self._fail(event.error)
+                self._listeners.end(event.error)
         elif isinstance(event, ProtoOASymbolChangedEvent):
             self.catalogue.changed(event.symbol_id)
         else:
@@ -172,6 +177,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """Follow the events, ask for what is missing; until the client is closed."""
+        why: CTraderError | None = None  # it is closed by the program, which knows that
         try:
             async with self._events, self._quotes, trio.open_nursery() as nursery:
                 nursery.start_soon(self._follow)
@@ -182,11 +188,14 @@ class Upkeep:
             for symbol_id in self._held.elements():
                 self.feed.release(symbol_id)
         except* ConnectionLost as lost:
-            self._end = _first(lost)
+            self._end = why = _first(lost)
+        except* Exception:
+            why = self._end
+            raise
         finally:
             self._lose(str(self._end))
             self._fail(self._end)
-            self._listeners.end()
+            self._listeners.end(why)
 
     # --- what is asked for ---
 
@@ -264,6 +273,7 @@ class Upkeep:
         trader = await self._client.request(ProtoOATraderReq(ctid_trader_account_id=account))
         standing = await self._client.request(ProtoOAReconcileReq(ctid_trader_account_id=account))
         self.drain()
+        self._listeners.resume()
         self._listeners.tell(self.book.reconcile(trader, standing))
 
     # --- prices ---

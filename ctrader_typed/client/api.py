@@ -20,7 +20,7 @@ from ..net.supervisor import Supervisor
 from ..net.trio_run import TrioRun
 from ..schema import Schema
 from ..tokens import TokenKeeper, TokenStore
-from ..wire.filters import filtering
+from ..wire.filters import filtering, numbers
 from ..wire.limits import Limits
 from ..wire.overflow import Overflow
 from ..wire.roles import Roles
@@ -142,7 +142,8 @@ class Client:
         """Run an async function beside the client, until it ends or the client is closed.
 
         What it raises is logged and goes no further: it takes neither the client nor another such
-        task down. A client that is closed already runs it no more.
+        task down. When the client gives up, its requests and streams tell the task so. A client
+        that is closed already runs it no more.
         """
         self._background.start(task)
 
@@ -303,5 +304,7 @@ class Client:
         """
         if not types:
             raise TypeError("events() needs at least one type")
-        passes = None if account is None and symbol is None else filtering(account, symbol)
-        return EventStream(self._subscriptions, types, buffer, overflow, passes)
+        accounts = None if account is None else numbers(account)
+        symbols = None if symbol is None else numbers(symbol)
+        passes = None if account is None and symbol is None else filtering(accounts, symbols)
+        return EventStream(self._subscriptions, types, buffer, overflow, passes, accounts)

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, InvalidValue
+from ..errors import ConnectionLost, CTraderError, InvalidValue, again
 from ..net.subscriptions import EventStream, Subscriptions
 from ..proto import ProtoOADepthEvent, ProtoOASpotEvent, ProtoOATrendbarPeriod
 from ..units import PRICE_DIGITS
@@ -78,6 +78,7 @@ class SpotFeed:
         self._bars: dict[int, BarsInTheMaking] = {}
         self._books: dict[int, Book] = {}
         self._source: EventStream[_Event] | None = None
+        self._refusal: CTraderError | None = None
         self.hub = Subscriptions((BarClosed, NotHeard), run=client.trio_run)
         """Where the streams of the feed get their news from."""
         self._streams: list[EventStream[Any]] = []
@@ -226,7 +227,13 @@ class SpotFeed:
     # --- following ---
 
     async def _listen(self) -> None:
-        """From the first subscription on, for as long as the client lives."""
+        """From the first subscription on, for as long as the client lives. Raises what the server
+        said if it does not authorise the account any more: nothing would come.
+        """
+        self.drain()
+        if self._refusal is not None:
+            await trio.lowlevel.checkpoint()
+            raise again(self._refusal)
         if self._source is None:
             self._source = self._client.events(
                 ProtoOASpotEvent,
@@ -291,6 +298,7 @@ class SpotFeed:
 
     def _gap(self, gap: Gap) -> None:
         """Halves from before it and after it are not to be put together."""
+        self._refusal = None
         for symbol, quote in self._quotes.items():
             self._quotes[symbol] = Quote(symbol, digits=quote.digits)
         for symbol, book in self._books.items():
@@ -304,6 +312,10 @@ class SpotFeed:
     def _given_up(self, event: GivenUp) -> None:
         """An account that is refused keeps what it was subscribed to, for when it is authorised."""
         part = event.part
+        if event.may_be_mended:
+            return
+        if part.kind is Kind.ACCOUNT:
+            self._refusal = event.error
         symbols = list(self._quotes) if part.kind is Kind.ACCOUNT else [part.symbol]
         self.hub.publish([NotHeard(symbol, part, event.error) for symbol in symbols])
         self._holdings.lose(part)

@@ -66,6 +66,8 @@ class Restorer:
             self._tell_of_sessions(before, self._session.taken)
         if self._session.logged_out:
             self._tell_of_logouts()
+        if self._subscriptions.refused:
+            self._tell_of_acceptances()
 
     def _tell_of_sessions(self, before: Mapping[int, str], now: Mapping[int, str]) -> None:
         for account in now.keys() - before.keys():
@@ -74,6 +76,14 @@ class Restorer:
             self._subscriptions.session_regained(account)
             if account not in self._session.incomplete():
                 self._subscriptions.sessions_restored()
+
+    def _tell_of_acceptances(self) -> None:
+        """Somebody has authorised what was given up."""
+        subscriptions = self._subscriptions
+        for account in subscriptions.refused.keys() & self._session.authorised():
+            subscriptions.account_accepted(account)
+            if account not in self._session.incomplete():
+                subscriptions.sessions_restored()
 
     def _tell_of_logouts(self) -> None:
         parts, self._session.logged_out = self._session.logged_out, []
@@ -93,18 +103,37 @@ class Restorer:
     async def run(self, ask: Ask, restored: Callable[[], None]) -> None:
         """Restore everything, say so, and heal what breaks, until cancelled.
 
-        Raises ReconnectAbandoned if the application is refused for good, or after the first attempt
-        all accounts are and no stream wants NotRestored: who listens to that may mend it.
-        ConnectionLost if the server does not answer.
+        Raises ReconnectAbandoned if the application is refused for good, or all accounts are, and
+        no stream wants NotRestored: who listens to that may mend it. Where other accounts go on,
+        streams about the refused ones end. ConnectionLost if the server does not answer.
         """
         self._refusal, self._notices = None, []
         await self._take_tokens()
         await self._pass(ask)
-        if self._session.is_hopeless() and not self._subscriptions.wanted(NotRestored):
-            raise ReconnectAbandoned(str(self._refusal)) from self._refusal
+        self._raise_if_hopeless()
         restored()
         self._publish()
         await self._keep(ask)
+
+    async def run_unhealed(self) -> None:
+        """Nothing is restored: ReconnectAbandoned when the server has ended all sessions while the
+        connection stands, until cancelled. Streams about one that is gone end, others go on.
+
+        Nothing is said while a stream wants NotRestored or those ends: its reader may authorise.
+        """
+        while True:
+            menders: tuple[type[Any], ...] = (NotRestored, *self._session.endings)
+            if not any(self._subscriptions.wanted(kind) for kind in menders):
+                for part, reason in self._session.give_up_taken():
+                    self._refusal = ConnectionLost(f"{reason}, and nothing is restored")
+                    self._notices.append(GivenUp(part, self._refusal))
+                self._raise_if_hopeless()
+                self._publish()
+            await self._news.park()
+
+    def _raise_if_hopeless(self) -> None:
+        if self._session.is_hopeless() and not self._subscriptions.wanted(NotRestored):
+            raise ReconnectAbandoned(str(self._refusal)) from self._refusal
 
     async def _take_tokens(self) -> None:
         """Others may have refreshed them meanwhile. Without an answer the last ones have to do."""
@@ -141,6 +170,7 @@ class Restorer:
                 await trio.sleep(self._reconnect.pause(unrest.failures - 1, self._chance()))
             await self._pass(ask, account)
             unrest.stands(trio.current_time())
+            self._raise_if_hopeless()
             self._subscriptions.sessions_restored()
             self._publish()
 
@@ -181,11 +211,19 @@ class Restorer:
             return
         for part in given_up:
             log.warning("%s is given up: %s", part, error)
-            self._notices.append(GivenUp(part, error))
+            self._notices.append(GivenUp(part, error, self._may_be_mended(part)))
         self._refusal = error
         self._notices.append(NotRestored(request, error))
+
+    def _may_be_mended(self, part: Part) -> bool:
+        return part.kind is Kind.ACCOUNT and self._subscriptions.wanted(NotRestored)
 
     def _publish(self) -> None:
         """Only now: who mends something needs a connection that takes requests."""
         notices, self._notices = self._notices, []
         self._subscriptions.publish(notices)
+        for notice in notices:
+            if isinstance(notice, GivenUp) and notice.part.kind is Kind.ACCOUNT:
+                self._subscriptions.account_refused(
+                    notice.part.account, notice.error, for_good=not notice.may_be_mended
+                )

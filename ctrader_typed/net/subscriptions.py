@@ -15,9 +15,9 @@ from typing import Any, Generic, Self, TypeVar
 
 import trio
 
-from ..errors import ConnectionLost, SlowSubscriber, again
+from ..errors import ConnectionLost, CTraderError, SlowSubscriber, again
 from ..wire.filters import Filter, accounts_of
-from ..wire.notices import Gap, NotRestored
+from ..wire.notices import Gap, GivenUp, NotRestored
 from ..wire.overflow import Dropped, Overflow, Rolling, queue
 from ..wire.statistics import StreamStatistics
 from .trio_run import TrioRun
@@ -48,8 +48,10 @@ class EventStream(Generic[T_co]):
     beyond the buffer, and a warning is logged when they become very many.
 
     When there will be no more events, what is left is still given, then ConnectionLost is raised
-    (ReconnectAbandoned is one). Waiting for an event can be cancelled, and loses none. A step is a
-    checkpoint only when no event is there.
+    (ReconnectAbandoned is one); where the server has refused the accounts that the stream is about
+    while others go on, that refusal, and fresh events come should somebody authorise them again.
+    Waiting for an event can be cancelled, and loses none. A step is a checkpoint only when no event
+    is there.
     """
 
     def __init__(
@@ -59,8 +61,13 @@ class EventStream(Generic[T_co]):
         buffer: int,
         overflow: Overflow = "raise",
         passes: Filter | None = None,
+        accounts: frozenset[int] | None = None,
     ) -> None:
         self._home = home
+        self.accounts = accounts
+        """The accounts that it is about; None is all of them."""
+        self.ended: CTraderError | None = None
+        """Why nothing more comes; None while something may."""
         self._types = types
         self._passes = passes
         self._droppable = queue(overflow, buffer)
@@ -102,9 +109,9 @@ class EventStream(Generic[T_co]):
             except trio.WouldBlock:
                 pass  # a `with suppress` takes longer than all the rest of a step
             self._home.run.check()  # to wait elsewhere would break the run of the client
-            if (ended := self._home.ended) is not None:
+            if self.ended is not None:
                 await trio.lowlevel.checkpoint()
-                raise again(ended)
+                raise again(self.ended)
             await self._reader.park()
 
     def take(self) -> T_co | Gap:
@@ -129,9 +136,9 @@ class EventStream(Generic[T_co]):
         self._home.run.check()
         if self._waiting():
             await trio.lowlevel.checkpoint()
-        elif (ended := self._home.ended) is not None:
+        elif self.ended is not None:
             await trio.lowlevel.checkpoint()
-            raise again(ended)
+            raise again(self.ended)
         else:
             await self._reader.park()
 
@@ -236,12 +243,16 @@ class Subscriptions:
         self._connection = 1
         self.ended: ConnectionLost | None = None
         """Why no more events can come; None while they can."""
+        self.refused: dict[int, CTraderError | None] = {}
+        """Accounts that the server has refused, and that nobody has authorised since: why nothing
+        more comes; None while somebody may authorise them."""
 
     def add(self, stream: EventStream[Any]) -> None:
         """From now on the stream gets what it wants."""
         self.unwanted = frozenset()
         self._streams.append(stream)
         self._by_type.clear()
+        self._end_or_not(stream)
 
     def remove(self, stream: EventStream[Any]) -> None:
         """It gets nothing any more."""
@@ -364,5 +375,29 @@ class Subscriptions:
     def end(self, why: ConnectionLost) -> None:
         """No more events: every stream gives what it has and then says why."""
         self.ended = why
-        for stream in self._streams:
-            stream.wake()
+        self._end_or_not(*self._streams)
+
+    def account_refused(self, account: int, why: CTraderError, *, for_good: bool) -> None:
+        """Its session does not come back by itself: if it is `for_good`, streams that are about
+        such accounts alone give what they have and then say why.
+        """
+        self.refused[account] = why if for_good else None
+        self.session_lost(account, str(why))
+        self._end_or_not(*self._streams)
+
+    def account_accepted(self, account: int) -> None:
+        """Somebody has authorised it again: what comes for it from now on is fresh."""
+        del self.refused[account]
+        self.session_regained(account)
+        self._end_or_not(*self._streams)
+
+    def _end_or_not(self, *streams: EventStream[Any]) -> None:
+        """Who asks for notices was told by them, and goes on."""
+        for stream in streams:
+            told = stream.wants(NotRestored) or stream.wants(GivenUp)
+            reasons = [self.refused.get(each) for each in stream.accounts or ()]
+            stream.ended = self.ended
+            if self.ended is None and reasons and not told and None not in reasons:
+                stream.ended = reasons[0]
+            if stream.ended is not None:
+                stream.wake()

@@ -210,8 +210,8 @@ class Supervisor:
             await self._restorer.run(link.request, restored)
 
         heals = self._reconnect.attempts != 0
-        beside = (keep_session, self._until_abandoned) if heals else (self._until_abandoned,)
-        lost = await link.run(*beside)
+        session = keep_session if heals else self._restorer.run_unhealed
+        lost = await link.run(session, self._until_abandoned)
         self._restorer.link_lost()
         return lost
 

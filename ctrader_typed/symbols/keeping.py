@@ -24,8 +24,9 @@ async def keep_catalogue(
     `catalogue = await nursery.start(keep_catalogue, api, account_id)`.
 
     After a gap all of them, for a change may have been missed. Runs until it is cancelled, or the
-    client has ended: then it raises ConnectionLost. What the server refuses is asked again after a
-    pause, but what it refuses of the first load is raised.
+    client has ended: then it raises ConnectionLost; or the server has refused the account for good:
+    then it raises that refusal. What the server refuses otherwise is asked again after a pause, but
+    what it refuses of the first load is raised.
     """
     catalogue = Catalogue(account_id)
     async with client.events(ProtoOASymbolChangedEvent, account=account_id) as stream:

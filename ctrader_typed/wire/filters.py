@@ -15,8 +15,8 @@ _HOLDERS = ("order", "position", "deal")
 
 def filtering(account: int | Iterable[int] | None, symbol: int | Iterable[int] | None) -> Filter:
     """Whether an event is about one of these accounts and one of these symbols; None is any."""
-    accounts = None if account is None else _numbers(account)
-    symbols = None if symbol is None else _numbers(symbol)
+    accounts = None if account is None else numbers(account)
+    symbols = None if symbol is None else numbers(symbol)
 
     def passes(event: Any) -> bool:
         return _meets(accounts, accounts_of, event) and _meets(symbols, _symbols, event)
@@ -24,7 +24,8 @@ def filtering(account: int | Iterable[int] | None, symbol: int | Iterable[int] |
     return passes
 
 
-def _numbers(given: int | Iterable[int]) -> frozenset[int]:
+def numbers(given: int | Iterable[int]) -> frozenset[int]:
+    """One id or several, as a set."""
     return frozenset((given,)) if isinstance(given, int) else frozenset(given)
 
 

@@ -54,6 +54,8 @@ class GivenUp:
 
     part: Part
     error: CTraderError
+    may_be_mended: bool = False
+    """It is an account, and a stream of NotRestored is open: its reader may authorise it again."""
 
     @property
     def ctid_trader_account_id(self) -> int:

@@ -88,7 +88,8 @@ class Unrest:
 
 
 NO_RECONNECT = Reconnect(attempts=0)
-"""When the connection ends, so do requests and streams; nothing is restored."""
+"""When the connection ends, or the server ends all sessions on it and no stream is open for the
+event that says so, requests and streams end, too; nothing is restored."""
 
 
 def may_pass(error: CTraderError) -> bool:

@@ -109,6 +109,15 @@ class Session:
         """What this connection has of it."""
         return frozenset(self._in_force)
 
+    @property
+    def endings(self) -> tuple[type[Any], ...]:
+        """The events that end a session while the connection stands."""
+        return tuple(self._losses)
+
+    def authorised(self) -> frozenset[int]:
+        """The accounts that this connection has a session of."""
+        return frozenset(part.account for part in self._in_force if part.kind is Kind.ACCOUNT)
+
     def is_hopeless(self) -> bool:
         """Whether there are accounts, and the server has refused all of them."""
         accounts = [part for part in self._wanted if part.kind is Kind.ACCOUNT]
@@ -274,6 +283,19 @@ class Session:
             symbol_id=[part.symbol for part in parts],
             **settings,
         )
+
+    def give_up_taken(self) -> list[tuple[Part, str]]:
+        """What has ended while the connection stands is not to come back: each account, once, and
+        by what.
+        """
+        parts = {part: self.taken.get(part.account) for part in self._wanted.keys() - self._refused}
+        gone = {
+            part: f"{event} of account {part.account}"
+            for part, event in parts.items()
+            if part.kind is Kind.ACCOUNT and event is not None
+        }
+        self._refused |= gone.keys()
+        return list(gone.items())
 
     def give_up(self, request: Message) -> list[Part]:
         """The server refuses this request of `missing`: what is given up because of it.

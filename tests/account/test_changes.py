@@ -39,7 +39,7 @@ from tests.accounts import BUY, agrees, at_work, cut, order, still_box
 EURUSD, USDJPY, BTCUSD = 1, 4, 324
 
 
-def waiting(changes: trio.MemoryReceiveChannel[Change]) -> list[Change]:
+def waiting(changes: listeners.Changes) -> list[Change]:
     """All that can be had at once."""
     found: list[Change] = []
     while True:
