@@ -294,6 +294,7 @@ UNHEARD_OF = Advice(
 _TEXTS = (
     (re.compile(r"Trading account is not authorized"), "ACCOUNT_NOT_AUTHORIZED"),
     (re.compile(r"Already subscribed to "), "ALREADY_SUBSCRIBED"),
+    (re.compile(r"Impossible to get trendbars before the spot "), "NOT_SUBSCRIBED_TO_SPOTS"),
 )
 _VAGUE = frozenset(("INVALID_REQUEST", "UNSUPPORTED_MESSAGE"))
 
@@ -301,8 +302,8 @@ _VAGUE = frozenset(("INVALID_REQUEST", "UNSUPPORTED_MESSAGE"))
 def meant(code: str, description: str | None) -> str:
     """The code that the server means: it may write a vague one where a precise one exists.
 
-    So it does for accounts without a session, and did for a second subscription; the texts are
-    those of live servers.
+    So it does for accounts without a session and for live bars before spots, and did for a second
+    subscription; the texts are those of live servers.
     """
     if code in _VAGUE and description is not None:
         for pattern, precise in _TEXTS:

@@ -7,7 +7,7 @@ text is left out. Knows no other connection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from ctrader_typed.errors import RemoteProtocolError
@@ -23,6 +23,7 @@ from ctrader_typed.proto import (
     ProtoOAClientPermissionScope,
     ProtoOAErrorRes,
     ProtoOAExecutionEvent,
+    ProtoOAGetAccountListByAccessTokenReq,
     ProtoOAVersionReq,
 )
 
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 
 _ANYBODY = frozenset({ProtoOAApplicationAuthReq, ProtoOAVersionReq})
 """What needs no application session. Clients probe with the version on a bare connection."""
+
+_BEFORE_LOGIN: Mapping[type[Message], str] = {
+    ProtoOAGetAccountListByAccessTokenReq: "UNSUPPORTED_MESSAGE"
+}
+"""What is refused in another way than the rest where there is none, as seen on a live server."""
 
 _UNCOUNTED = frozenset({ProtoOAApplicationAuthReq, ProtoOAAccountAuthReq})
 """What is outside the rate limits, heartbeats apart."""
@@ -170,7 +176,7 @@ class Channel:
         if type(request) in _ANYBODY:
             return
         if self.client_id is None:
-            raise Refusal("CH_CLIENT_NOT_AUTHENTICATED")
+            raise Refusal(_BEFORE_LOGIN.get(type(request), "CH_CLIENT_NOT_AUTHENTICATED"))
         if account_id is None:
             return
         grant = self.accounts.get(account_id)

@@ -29,7 +29,7 @@ from .behaviour import (
     Shape,
     ShutDoor,
 )
-from .frames import frame
+from .frames import frame, writer
 from .outbox import Beneath, Outbox
 from .shaping import Shaped
 from .witness import Witness
@@ -90,6 +90,7 @@ class Line:
         self.reset = False
         """Whether the connection is to be reset instead of closed."""
         self._connection = Connection(schema, wire)
+        self._write_message = writer(schema, wire)
         # On a WebSocket each piece is a message: they must not run together.
         piece = _CHUNK if wire.carrier is Carrier.BYTES else 0
         self._outbox = Outbox(limits.comfortable, limits.unsent, piece)
@@ -135,7 +136,7 @@ class Line:
                 self._witness.sends(self._number, action, self._now())
             match action:
                 case Send(message, client_msg_id):
-                    put(self._connection.send(message, client_msg_id))
+                    put(self._write_message(message, client_msg_id))
                 case SendPayload():
                     put(frame(self._schema, action, self._wire))
                 case SendRaw(data, beneath):

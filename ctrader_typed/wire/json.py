@@ -18,7 +18,9 @@ from .envelope import BadPayload, Decode, Envelope, Received, UnknownPayload
 
 _WHOLE = Style(complete=True)
 _DIGITS = re.compile(r"-?[0-9]{1,20}", re.ASCII)
-_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)', re.DOTALL)
+_ODD_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN|-?[0-9]{4000,})', re.DOTALL)
+_WRONG = re.compile(r"[\w$]+|\\u[0-9A-Fa-f]{0,3}.?|\\.?|.?", re.DOTALL)
+_LINE_END = re.compile(r"\r\n?|\n")
 
 _write = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
@@ -30,8 +32,11 @@ def _no_constant(name: str) -> NoReturn:
 _read = json.JSONDecoder(parse_constant=_no_constant).decode
 
 
-def encoder(schema: Schema) -> Callable[[Message, str | None], bytes]:
+def encoder(schema: Schema, *, empty: bool = True) -> Callable[[Message, str | None], bytes]:
     """A function from a message and its id to an envelope as a JSON text.
+
+    `empty` is whether a message without fields has an empty payload, as clients write it, or none,
+    as the server does (recorded).
 
     It raises EncodeError when the message cannot be written, and LocalProtocolError when it has no
     payload type in this schema. Fields that the schema does not know are not written.
@@ -45,16 +50,18 @@ def encoder(schema: Schema) -> Callable[[Message, str | None], bytes]:
                 f"{type(message).__name__} has no payload type in release {schema.release}: "
                 "it cannot be sent by itself, or is a message of another package"
             )
-        return wrapped(payload_type, to_dict(message, _WHOLE), client_msg_id)
+        payload = to_dict(message, _WHOLE)
+        return wrapped(payload_type, payload if payload or empty else None, client_msg_id)
 
     return encode_envelope
 
 
 def wrapped(payload_type: int, payload: object, client_msg_id: str | None) -> bytes:
-    """The envelope around any JSON value as a payload."""
+    """The envelope around any JSON value as a payload; None is left out."""
     envelope: dict[str, object] = {} if client_msg_id is None else {"clientMsgId": client_msg_id}
     envelope["payloadType"] = payload_type
-    envelope["payload"] = payload
+    if payload is not None:
+        envelope["payload"] = payload
     return _write(envelope).encode("ascii")
 
 
@@ -62,8 +69,8 @@ def decoder(schema: Schema) -> Decode:
     """A function from a JSON text to what is in the envelope.
 
     It raises RemoteProtocolError when the text is no JSON ("Malformed JSON message at
-    LINE:COLUMN", as the server says it) or no envelope. A payload that cannot be read is a value
-    like any other; its bytes are then the JSON text of it.
+    LINE:COLUMN", as the server says it: behind what is wrong) or no envelope. A payload that cannot
+    be read is a value like any other; its bytes are then the JSON text of it.
     """
     by_payload_type = schema.by_payload_type
 
@@ -92,26 +99,44 @@ def _object(data: bytes) -> dict[str, Any]:
     try:
         value = _read(text)
     except json.JSONDecodeError as error:
-        raise _malformed(error.lineno, error.colno) from None
+        raise _malformed(text, *_wrong(text, error)) from None
     except RecursionError:
         raise RemoteProtocolError("Malformed JSON message: nested too deep") from None
     except ValueError:
-        raise _malformed(*_odd_number(text)) from None
+        raise _malformed(text, *_odd_number(text)) from None
     if not isinstance(value, dict):
         raise RemoteProtocolError("a JSON message: expected an object")
     return cast("dict[str, Any]", value)
 
 
-def _malformed(line: int, column: int) -> RemoteProtocolError:
-    return RemoteProtocolError(f"Malformed JSON message at {line}:{column}")
+def _malformed(text: str, start: int, end: int) -> RemoteProtocolError:
+    """The server's text about what is wrong from `start` to `end`.
+
+    It counts as Jackson does: the line in which it starts and the column behind it, from 1
+    (recorded: `hello` is malformed at 1:6).
+    """
+    lines = list(_LINE_END.finditer(text, 0, start))
+    begun = lines[-1].end() if lines else 0
+    where = f"{len(lines) + 1}:{end - begun + 1}"
+    return RemoteProtocolError(f"Malformed JSON message at {where}")
+
+
+def _wrong(text: str, error: json.JSONDecodeError) -> tuple[int, int]:
+    """What the parser of Python stumbled over: a word, an escape, one other character, the end."""
+    start = error.pos
+    if error.msg.startswith("Unterminated string"):
+        return start, len(text)
+    if error.msg.startswith("Illegal trailing comma"):  # Python 3.13: the comma, not what follows
+        start = len(text) - len(text[start + 1 :].lstrip())
+    if error.msg.startswith("Invalid \\"):
+        start = text.rfind("\\", 0, start + 1)
+    return start, _WRONG.match(text, start).end()  # type: ignore[union-attr]  # matches anywhere
 
 
 def _odd_number(text: str) -> tuple[int, int]:
     """Where a number is that Python reads and JSON does not have, or one with too many digits."""
-    odd = (found.start() for found in _CONSTANT.finditer(text) if found[1] is not None)
-    at = next(odd, 0)
-    before = text[:at]
-    return before.count("\n") + 1, at - before.rfind("\n")
+    odd = (found.span() for found in _ODD_NUMBER.finditer(text) if found[1] is not None)
+    return next(odd, (0, len(text)))
 
 
 def _payload_type(given: object) -> int:

@@ -162,6 +162,12 @@ class LiveBar:
             return minute._replace(minute=start)
         return self._past.joined(minute)
 
+    def at(self, time_ms: int) -> Bar | None:
+        """What there is of the bar of this moment, of which the current minute may have no part."""
+        start = period_start(self.period, time_ms // MINUTE)
+        made = self._past if self.bar is None else self.bar
+        return made if made is not None and made.minute == start else None
+
     def add(self, tick: TickLike) -> None:
         """Grow by a tick."""
         done = self._growing.add(tick)

@@ -226,8 +226,9 @@ class MarketData:
 
     def _subscribe_bars(self, connection: int, request: ProtoOASubscribeLiveTrendbarReq) -> Answer:
         account = request.ctid_trader_account_id
-        self.spots.subscribe_bars((connection, account), request.symbol_id, request.period)
-        return ProtoOASubscribeLiveTrendbarRes(ctid_trader_account_id=account), ()
+        session = connection, account
+        events = self.spots.subscribe_bars(session, request.symbol_id, request.period)
+        return ProtoOASubscribeLiveTrendbarRes(ctid_trader_account_id=account), events
 
     def _unsubscribe_bars(
         self, connection: int, request: ProtoOAUnsubscribeLiveTrendbarReq

@@ -23,6 +23,9 @@ from .prices import NO_QUOTE, Quote, Tick
 from .quirks import Quirks
 from .refusal import Refusal, unknown_symbol
 
+_BARS_BEFORE_SPOTS = "Impossible to get trendbars before the spot subscribing"  # seen live
+_DEPTH_BEFORE_SPOTS = "Not subscribed to spots of symbol {}."  # nobody has seen one
+
 Session = tuple[int, int]
 """A connection and an account that it is authorised for."""
 
@@ -86,9 +89,11 @@ class Spots:
         for subscription in self._need(session, symbol_ids):
             self._end(subscription)
 
-    def subscribe_bars(self, session: Session, symbol_id: int, period: Period) -> None:
-        """Let the live bar of a period ride in the events of a symbol."""
-        (subscription,) = self._need_spots(session, [symbol_id])
+    def subscribe_bars(self, session: Session, symbol_id: int, period: Period) -> list[Outgoing]:
+        """Let the live bar of a period ride in the events of a symbol; returns an event with the
+        last prices and that bar (seen live), if there is one in the making.
+        """
+        (subscription,) = self._need_spots(session, [symbol_id], _BARS_BEFORE_SPOTS)
         if not is_known(period):
             raise Refusal("INVALID_REQUEST", f"Unknown trendbar period {int(period)}")
         if period in subscription.periods:
@@ -98,6 +103,12 @@ class Spots:
         bars = self._bars.setdefault(symbol_id, {})
         if period not in bars:
             bars[period] = self._history.live_bar(symbol_id, period)
+        now = self._market.now_ms
+        bar = bars[period].at(now)
+        if bar is None:
+            return []
+        tick = Tick(symbol_id, now, *self._market.quote(symbol_id))
+        return [self._event(subscription, tick, [bar.live(period)])]
 
     def unsubscribe_bars(self, session: Session, symbol_id: int, period: Period) -> None:
         """Take the live bar of a period out of the events."""
@@ -109,7 +120,7 @@ class Spots:
 
     def subscribe_depth(self, session: Session, symbol_ids: Iterable[int]) -> list[Outgoing]:
         """Subscribe to order books; returns the events with the whole books."""
-        wanted = self._need_spots(session, symbol_ids)
+        wanted = self._need_spots(session, symbol_ids, _DEPTH_BEFORE_SPOTS)
         for subscription in wanted:
             if subscription.book is not None:
                 raise self._refusal(_already(subscription.symbol_id), "ALREADY_SUBSCRIBED")
@@ -169,6 +180,11 @@ class Spots:
                 bar = bars[period].bar
                 if bar is not None:
                     trendbars.append(bar.live(period))
+        return self._event(subscription, tick, trendbars)
+
+    def _event(
+        self, subscription: _Subscription, tick: Tick, trendbars: list[ProtoOATrendbar]
+    ) -> Outgoing:
         return _outgoing(
             subscription,
             ProtoOASpotEvent(
@@ -224,17 +240,16 @@ class Spots:
             found.append(subscription)
         return found
 
-    def _need_spots(self, session: Session, symbol_ids: Iterable[int]) -> list[_Subscription]:
+    def _need_spots(
+        self, session: Session, symbol_ids: Iterable[int], otherwise: str
+    ) -> list[_Subscription]:
         found: list[_Subscription] = []
         for symbol_id in dict.fromkeys(symbol_ids):
             subscription = self._find(session, symbol_id)
             if subscription is None:
                 if not self._market.catalogue.has(symbol_id):
                     raise unknown_symbol(symbol_id)
-                # The code was seen live for bars; no text was.
-                raise self._refusal(
-                    f"Not subscribed to spots of symbol {symbol_id}.", "NOT_SUBSCRIBED_TO_SPOTS"
-                )
+                raise self._refusal(otherwise.format(symbol_id), "NOT_SUBSCRIBED_TO_SPOTS")
             found.append(subscription)
         return found
 

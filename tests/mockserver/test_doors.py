@@ -146,9 +146,9 @@ async def exchange(text: str | bytes, **options: Any) -> tuple[list[Any], str]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"a":}', "Malformed JSON message at 1:6"),
-        ("hello", "Malformed JSON message at 1:1"),
-        ('{\n"payloadType": 2104,\n  x', "Malformed JSON message at 3:3"),
+        ('{"a":}', "Malformed JSON message at 1:7"),
+        ("hello", "Malformed JSON message at 1:6"),
+        ('{\n"payloadType": 2104,\n  x', "Malformed JSON message at 3:4"),
         ("{}", "a JSON message: expected an integer as payloadType"),
     ],
 )
@@ -181,6 +181,43 @@ async def test_a_wrong_payload_type_is_answered_with_what_is_missing(text: str, 
     assert answer.message.description == f"Message missing required fields: {said}"
     assert answer.client_msg_id == "a"
     assert reason == "the client closed the connection"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "hello",
+            (
+                '{"payloadType":2142,"payload":{"errorCode":"INVALID_REQUEST",'
+                '"description":"Malformed JSON message at 1:6"}}'
+            ),
+        ),
+        (
+            json.dumps(
+                {
+                    "payloadType": 2100,
+                    "payload": {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET},
+                }
+            ),
+            '{"payloadType":2101}',
+        ),
+    ],
+    ids=["garbage", "a message without fields"],
+)
+async def test_the_json_greeting_is_the_recorded_text(text: str, said: str) -> None:
+    with trio.fail_after(20):
+        async with mock_server(Box(), wires=["json-ws"]) as server:
+            stream = await trio.open_tcp_stream(*server.address)
+            async with stream, trio.open_nursery() as nursery:
+                websocket = await wrap_client_stream(nursery, stream, "localhost", "/")
+                await websocket.send_message(text)
+                assert await websocket.get_message() == said
+                if text == "hello":
+                    with pytest.raises(ConnectionClosed):
+                        await websocket.get_message()
+                await websocket.aclose()
+                nursery.cancel_scope.cancel()
 
 
 async def test_an_unknown_payload_type_is_unsupported() -> None:

@@ -106,7 +106,12 @@ def test_unsubscribing_without_a_subscription_is_refused_as_recorded(
 @pytest.mark.parametrize(
     ("before", "request_", "code", "text"),
     [
-        ([], live(1), "INVALID_REQUEST", "Not subscribed to spots of symbol 1."),
+        (
+            [],
+            live(1),
+            "INVALID_REQUEST",
+            "Impossible to get trendbars before the spot subscribing",
+        ),
         ([], depth(1), "INVALID_REQUEST", "Not subscribed to spots of symbol 1."),
         ([spots(1), live(1)], live(1), "INVALID_REQUEST", "Already subscribed to symbol 1."),
         ([spots(1), depth(1)], depth(1), "INVALID_REQUEST", "Already subscribed to symbol 1."),
@@ -233,7 +238,8 @@ def test_live_bars_ride_only_with_a_bid_and_agree_with_history(desk: MakeDesk) -
     ours = desk()
     ours.ask(spots(1))
     ours.ask(live(1, Period.M5))
-    assert ours.ask(live(1)) == [ProtoOASubscribeLiveTrendbarRes(ctid_trader_account_id=ACCOUNT)]
+    answer, event = ours.ask(live(1))
+    assert answer == ProtoOASubscribeLiveTrendbarRes(ctid_trader_account_id=ACCOUNT)
     events = ours.wait(12 * MINUTE)
     volume = 0
     first: dict[int, Any] = {}
@@ -276,6 +282,31 @@ def test_live_bars_ride_only_with_a_bid_and_agree_with_history(desk: MakeDesk) -
                     bar.low + bar.delta_close,
                 )
         assert streamed >= (11 if period is Period.M1 else 2)
+
+
+@pytest.mark.parametrize("period", Period)
+def test_a_live_bar_subscription_is_followed_at_once_by_the_bar_in_the_making(
+    desk: MakeDesk, period: Period
+) -> None:
+    ours = desk()
+    _, prices = ours.ask(spots(1, timestamp=True))
+    answer, event = ours.ask(live(1, period))
+    assert answer == ProtoOASubscribeLiveTrendbarRes(ctid_trader_account_id=ACCOUNT)
+    assert (event.bid, event.ask, event.timestamp) == (prices.bid, prices.ask, NOW)
+    (bar,) = event.trendbar
+    assert (bar.period, bar.delta_close) == (period, None)
+    assert bar.low <= event.bid <= bar.low + bar.delta_high
+    assert bar.utc_timestamp_in_minutes * MINUTE <= NOW
+
+
+def test_without_a_bar_in_the_making_no_event_follows(desk: MakeDesk, tick_list: MakeTicks) -> None:
+    """The only price is of an earlier minute: the bar of five minutes has it, the minute's not."""
+    start = NOW - NOW % (5 * MINUTE)
+    ours = desk(tick_list([(start - NOW, 100_000, 100_010)]), now=start + 2 * MINUTE)
+    ours.ask(spots(1))
+    assert len(ours.ask(live(1, Period.M1))) == 1
+    _, event = ours.ask(live(1, Period.M5))
+    assert [bar.utc_timestamp_in_minutes for bar in event.trendbar] == [start // MINUTE]
 
 
 @pytest.mark.parametrize("period", Period)
