@@ -90,16 +90,17 @@ _MEANINGS: Mapping[tuple[Category, Happened, Retry], Mapping[str, str]] = {
         "OA_AUTH_TOKEN_EXPIRED": "Refresh the access token and authorise the account with it.",
         "ACCOUNT_NOT_AUTHORIZED": (
             "The account has no session on this connection: authorise it "
-            "(ProtoOAAccountAuthReq). If it had one, its token may have been refreshed or "
-            "revoked."
+            "(ProtoOAAccountAuthReq). If it had one, its token may have expired, or been refreshed "
+            "or revoked: authorise it with the newest."
         ),
         "CH_CLIENT_NOT_AUTHENTICATED": (
             "Authorise the application first (ProtoOAApplicationAuthReq), on each connection anew."
         ),
         "CH_ACCESS_TOKEN_INVALID": (
-            "The token is wrong, revoked or replaced by a newer one, or the refresh token was "
-            "used before. Take the newest from where tokens are kept; if that is refused, let "
-            "the user authorise again."
+            "The access token may have expired (it lasts 30 days), been revoked, or been replaced "
+            "by a newer one: a refresh ends the old one at once. Or the refresh token was used "
+            "before, or one of them is mistyped. Take the newest pair from where tokens are kept, "
+            "and refresh it if it is the same; if that is refused, let the user authorise again."
         ),
     },
     (Category.AUTHORISATION, Happened.NO, Retry.NEVER): {
@@ -154,9 +155,9 @@ _MEANINGS: Mapping[tuple[Category, Happened, Retry], Mapping[str, str]] = {
     },
     (Category.REQUEST, Happened.NO, Retry.NEVER): {
         "UNSUPPORTED_MESSAGE": (
-            "The server does not take this kind of request here. Compare the release of the "
-            "schema with the server's (ProtoOAVersionReq), and the endpoint with the "
-            "account's kind."
+            "The server does not take this kind of request here. Authorise the application first "
+            "(ProtoOAApplicationAuthReq); compare the release of the schema with the server's "
+            "(ProtoOAVersionReq), and the endpoint with the account's kind."
         ),
         "INVALID_REQUEST": "Read the description: it names what is wrong; mend that.",
         "FRAME_TOO_LONG": "The request is too large. Ask for less, or in several parts.",
@@ -176,7 +177,7 @@ _MEANINGS: Mapping[tuple[Category, Happened, Retry], Mapping[str, str]] = {
             "may have moved. Compare it with bid and ask."
         ),
         "TRADING_BAD_PRICES": (
-            "A price is impossible. In orders prices are plain numbers, not hundred- thousandths."
+            "A price is impossible. In orders prices are plain numbers, not hundred-thousandths."
         ),
         "TRADING_BAD_STAKE": "The stake of this spread bet is impossible. Change it.",
         "PROTECTION_IS_TOO_CLOSE_TO_MARKET": (
@@ -298,6 +299,71 @@ _TEXTS = (
 )
 _VAGUE = frozenset(("INVALID_REQUEST", "UNSUPPORTED_MESSAGE"))
 
+_AT_FAULT = Category.REQUEST, Happened.NO, Retry.NEVER
+_BY_TEXT = (
+    (
+        re.compile(r"No subscription for "),
+        Advice(
+            Category.IN_FORCE,
+            Happened.YES,
+            Retry.NEEDLESS,
+            "There is no such subscription on this connection: nothing has to be ended.",
+        ),
+    ),
+    (
+        re.compile(r"Relative (stop loss|take profit) has invalid precision"),
+        Advice(
+            *_AT_FAULT,
+            "Round the distance to the symbol's digits: in hundred-thousandths, a multiple of 10 "
+            "to the power of 5 less the digits.",
+        ),
+    ),
+    (
+        re.compile(r"SL/TP in absolute values are allowed only"),
+        Advice(
+            *_AT_FAULT,
+            "Orders at the market take levels as distances (relativeStopLoss, relativeTakeProfit); "
+            "prices can be set on the position once it is filled.",
+        ),
+    ),
+    (
+        re.compile(r"Nothing to amend"),
+        Advice(
+            *_AT_FAULT,
+            "The order or position is as the request asks already, or the request names no change: "
+            "there is nothing to send.",
+        ),
+    ),
+    (
+        re.compile(r"Message missing required fields"),
+        Advice(
+            *_AT_FAULT,
+            "Set the field that is named. If this kind of request has no such field, the "
+            "payloadType of the envelope is that of another message.",
+        ),
+    ),
+    (
+        re.compile(r"Malformed JSON"),
+        Advice(
+            *_AT_FAULT,
+            "The text is no JSON from that line and column on, and the server hangs up after it: "
+            "send one JSON object in each text message.",
+        ),
+    ),
+)
+"""What the server says with INVALID_REQUEST, for which there is no code; the texts are recorded."""
+
+_BY_TOKEN = frozenset(("ProtoOAGetAccountListByAccessTokenReq", "ProtoOAAccountAuthReq"))
+NO_ACCESS = Advice(
+    Category.AUTHORISATION,
+    Happened.NO,
+    Retry.AFTER_AUTHORISATION,
+    "The access token is not accepted here: authorise the application first, on each connection "
+    "anew (ProtoOAApplicationAuthReq); then check that the token is the newest, and of this "
+    "application. For an account, check its endpoint, too: its isLive says live or demo.",
+)
+"""Requests that need no account's session, only a token, are refused as if they needed one."""
+
 
 def meant(code: str, description: str | None) -> str:
     """The code that the server means: it may write a vague one where a precise one exists.
@@ -312,9 +378,18 @@ def meant(code: str, description: str | None) -> str:
     return code
 
 
-def advise(code: str, description: str | None = None) -> Advice:
-    """What a code means; UNHEARD_OF if it is in no catalogue."""
-    return CATALOGUE.get(meant(code, description), UNHEARD_OF)
+def advise(code: str, description: str | None = None, request: str | None = None) -> Advice:
+    """What a code means, as the refusal of a request of this name if that is given; UNHEARD_OF if
+    it is in no catalogue.
+    """
+    precise = meant(code, description)
+    if request in _BY_TOKEN and precise in ("UNSUPPORTED_MESSAGE", "ACCOUNT_NOT_AUTHORIZED"):
+        return NO_ACCESS
+    if precise == "INVALID_REQUEST" and description is not None:
+        for pattern, advice in _BY_TEXT:
+            if pattern.match(description):
+                return advice
+    return CATALOGUE.get(precise, UNHEARD_OF)
 
 
 def codes(category: Category) -> frozenset[str]:

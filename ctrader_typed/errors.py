@@ -103,7 +103,7 @@ class ServerError(CTraderError):
     @property
     def advice(self) -> Advice:
         """What it means and what to do, in plain words; a code that nobody knows has some too."""
-        return advise(self.code, self.description)
+        return advise(self.code, self.description, type(self.request).__name__)
 
     def __str__(self) -> str:
         said = self.code if self.description is None else f"{self.code}: {self.description}"

@@ -10,12 +10,14 @@ from ctrader_typed import (
     ProtoErrorCode,
     ProtoOAErrorCode,
     ProtoOAErrorRes,
+    ProtoOAGetAccountListByAccessTokenReq,
     ProtoOATraderReq,
     ServerError,
     advice,
 )
 from ctrader_typed.advice import (
     CATALOGUE,
+    NO_ACCESS,
     UNHEARD_OF,
     WIRE_ONLY,
     Category,
@@ -89,7 +91,12 @@ def test_an_unknown_code_passes_through() -> None:
         ("INVALID_REQUEST", "Trading account is not authorized", "ACCOUNT_NOT_AUTHORIZED"),
         ("UNSUPPORTED_MESSAGE", "Trading account is not authorized", "ACCOUNT_NOT_AUTHORIZED"),
         ("INVALID_REQUEST", "Already subscribed to symbol 22396.", "ALREADY_SUBSCRIBED"),
-        ("INVALID_REQUEST", "Nothing to amend.", "INVALID_REQUEST"),
+        (
+            "INVALID_REQUEST",
+            "Impossible to get trendbars before the spot subscribing",
+            "NOT_SUBSCRIBED_TO_SPOTS",
+        ),
+        ("INVALID_REQUEST", "Something else.", "INVALID_REQUEST"),
         ("INVALID_REQUEST", None, "INVALID_REQUEST"),
         ("CANT_ROUTE_REQUEST", "Already subscribed to symbol 1.", "CANT_ROUTE_REQUEST"),
     ],
@@ -97,6 +104,53 @@ def test_an_unknown_code_passes_through() -> None:
 def test_what_a_vague_code_means(code: str, description: str | None, precise: str) -> None:
     assert meant(code, description) == precise
     assert advise(code, description) is CATALOGUE[precise]
+
+
+def test_every_recorded_text_of_an_invalid_request_has_advice_of_its_own(recordings: Path) -> None:
+    lines = (recordings / "errors.jsonl").read_text().splitlines()
+    payloads = [json.loads(line)["payload"] for line in lines]
+    texts = {each["description"] for each in payloads if each["errorCode"] == "INVALID_REQUEST"}
+    assert len(texts) >= 7
+    texts |= {"Malformed JSON message at 1:6", "Relative take profit has invalid precision"}
+    for text in texts:
+        found = advise("INVALID_REQUEST", text)
+        assert found is not CATALOGUE["INVALID_REQUEST"], text
+        assert found is not UNHEARD_OF
+        assert found.action[-1] == "."
+
+
+def test_nothing_to_unsubscribe_from_is_as_good_as_done() -> None:
+    assert advise("INVALID_REQUEST", "No subscription for symbol 22396.").retry is Retry.NEEDLESS
+
+
+def test_an_invalid_access_token_may_have_expired_or_been_replaced() -> None:
+    for text in ("Access token expired", "Invalid access token", None):
+        found = advise("CH_ACCESS_TOKEN_INVALID", text).action
+        assert "expired" in found
+        assert "replaced by a newer one" in found
+        assert "refresh it" in found
+        assert "let the user authorise again" in found
+
+
+@pytest.mark.parametrize(
+    ("code", "description"),
+    [
+        ("UNSUPPORTED_MESSAGE", "Trading account is not authorized"),
+        ("INVALID_REQUEST", "Trading account is not authorized"),
+        ("ACCOUNT_NOT_AUTHORIZED", None),
+        ("UNSUPPORTED_MESSAGE", None),
+    ],
+)
+def test_a_refused_account_list_is_not_about_authorising_an_account(
+    code: str, description: str | None
+) -> None:
+    request = ProtoOAGetAccountListByAccessTokenReq(access_token="t")
+    error = ServerError(code, description, request, ProtoOAErrorRes(error_code=code))
+    assert error.advice is NO_ACCESS
+    assert "authorise the application first" in str(error.advice)
+    assert "ProtoOAAccountAuthReq" not in str(error.advice)
+    other = ProtoOATraderReq(ctid_trader_account_id=1)
+    assert ServerError(code, description, other, error.reply).advice is not NO_ACCESS
 
 
 def test_an_error_carries_its_advice() -> None:
