@@ -39,10 +39,12 @@ def emit(schema: Schema, digest: str, *, compiled: bool) -> Writer:
 def emit_api() -> Writer:
     """`api.py`, for packages beside the committed one, whose client is written by hand."""
     out = Writer("The client of this package: it talks as ctrader_typed does, in this schema.")
-    out.use("ctrader_typed.client", "Client")
+    out.use("ctrader_typed.api", "TradingClient")
     out.use(".methods", "Methods")
-    with out.block("class Api(Client, Methods):"):
-        out.docstring("A client with one method for each request of this package's schema.")
+    with out.block("class Api(TradingClient, Methods):"):
+        out.docstring(
+            "A client with one method for each request of this package's schema, and with accounts."
+        )
     return out
 
 

@@ -94,6 +94,7 @@ CLASSES_TAKEN = frozenset(
         "SCHEMA",
         "Schema",
         "TYPE_CHECKING",
+        "TradingClient",
         "TypeVar",
     }
 )

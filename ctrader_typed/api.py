@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Client)
 
 
-class Api(Client, proto.Methods):
-    """The client of the release that this package ships: one typed method for each request."""
+class TradingClient(Client):
+    """A client of any release, with accounts: what a generated package's `Api` is made of."""
 
     async def account(self, account_id: int) -> Account:
         """An authorised account, in step with the server from here on, until the client is closed.
@@ -39,6 +39,10 @@ class Api(Client, proto.Methods):
         from .account import Account  # noqa: PLC0415  # half of our import, for who trades by messages
 
         return await Account.open(self, account_id)
+
+
+class Api(TradingClient, proto.Methods):
+    """The client of the release that this package ships: one typed method for each request."""
 
 
 @dataclass(frozen=True)

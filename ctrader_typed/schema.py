@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
+
+from typing_extensions import TypeIs
 
 from .codec import attach, defer
 from .codec.choice import CodecInfo, load, may_be_compiled
+from .errors import LocalProtocolError
 from .message import Message, Request
+
+M = TypeVar("M", bound=Message)
 
 ReadEnvelope: TypeAlias = Callable[[bytes, int, int], Any]
 """From bytes, where an envelope begins and where it ends to the message and its id."""
@@ -46,6 +51,30 @@ class Schema:
         defer(self.codec_info, self.messages if may_be_compiled(self.compiled) else self.hot)
         object.__setattr__(self, "payload_types", {c: n for n, c in self.by_payload_type.items()})
         object.__setattr__(self, "by_name", {c.__name__: c for c in self.messages})
+
+    # --- messages of another release ---
+
+    def find(self, cls: type[M]) -> type[M] | None:
+        """The message of this release that is called as `cls`, typed as that; None without one."""
+        return cast("type[M] | None", self.by_name.get(cls.__name__))
+
+    def message(self, cls: type[M]) -> type[M]:
+        """`find`, or LocalProtocolError with the names of the message and of this release."""
+        found = self.find(cls)
+        if found is None:
+            raise LocalProtocolError(f"release {self.release} has no {cls.__name__}")
+        return found
+
+    def is_a(self, message: object, cls: type[M]) -> TypeIs[M]:
+        """Whether a message of this release is the one that is called as `cls`."""
+        return type(message) is self.by_name.get(cls.__name__)
+
+    def has(self, cls: type[Message], field: str) -> bool:
+        """Whether the message of this release that is called as `cls` has a field of this name."""
+        found = self.find(cls)
+        return found is not None and any(f.name == field for f in found.message_fields)
+
+    # --- its codec ---
 
     def codec_info(self) -> CodecInfo:
         """Which codec runs, `compiled` or `python`, and why that one.

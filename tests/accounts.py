@@ -10,6 +10,7 @@ from typing import Any
 import trio
 import trio.testing
 
+import ctrader_typed
 from ctrader_typed import (
     JSON_WEBSOCKET,
     PROTOBUF_TCP,
@@ -39,9 +40,12 @@ from mockserver.broker.broker import Broker
 from mockserver.broker.prices import TickList
 from mockserver.server import mock_server
 from tests.broker.trading.harness import QUOTES
+from tests.releases import as_ours
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
+PACKAGE: Any = ctrader_typed
+"""The package of bindings whose client is at work."""
 WIRES = {"tcp": PROTOBUF_TCP, "json-ws": JSON_WEBSOCKET}
 
 
@@ -59,7 +63,8 @@ async def at_work(
             links.append(server.memory_client(door))
             return links[-1]
 
-        async with connect_over(dial, wire=WIRES[door], **settings) as api:
+        settings = {"schema": PACKAGE, "wire": WIRES[door]} | settings
+        async with connect_over(dial, **settings) as api:
             await api.auth(**KEYS, account_id=account_id)
             yield api, await api.account(account_id), server
 
@@ -109,8 +114,8 @@ async def same_as_server(api: Api, account: Account) -> None:
         again = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
     assert trader is not None
     assert account.in_step
-    assert {n: p.message for n, p in account.positions.items()} == {
-        position.position_id: position for position in standing.position
+    assert {n: as_ours(p.message) for n, p in account.positions.items()} == {
+        position.position_id: as_ours(position) for position in standing.position
     }
     assert dict(account.pending) == {order.order_id: order for order in standing.order}
     ours, theirs = without_bonus(account.trader), without_bonus(trader.trader)
@@ -128,7 +133,7 @@ def agrees(account: Account, server: Any) -> None:
     theirs = server.broker.account(account.account_id)
     desk = server.broker._desk  # the books themselves are the oracle
     assert account.balance == Decimal(theirs.balance) / 100
-    assert {p.position_id: p.message for p in account.positions.values()} == {
+    assert {p.position_id: as_ours(p.message) for p in account.positions.values()} == {
         number: position.message() for number, position in theirs.positions.items()
     }
     assert account.used_margin == Decimal(margin.used_margin(theirs)) / 100

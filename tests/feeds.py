@@ -11,6 +11,7 @@ import trio
 from ctrader_typed import Api, ConnectFailed, Reconnect, connect_over
 from ctrader_typed.market import MarketStream, SpotFeed
 from ctrader_typed.net.subscriptions import EventStream, Subscriptions
+from ctrader_typed.proto import SCHEMA
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.broker.account import Terms
 from mockserver.broker.broker import Broker
@@ -101,6 +102,7 @@ class Still:
     def __init__(self) -> None:
         self.home = Subscriptions()
         self.trio_run = self.home.run
+        self.schema = SCHEMA
         self.beside: list[Any] = []
 
     def events(self, *kinds: Any, buffer: int, **_: Any) -> EventStream[Any]:

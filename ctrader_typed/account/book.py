@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from ..message import Message
 from ..proto import (
@@ -42,6 +42,8 @@ from .changes import (
 )
 from .position import Position
 
+M = TypeVar("M", bound=Message)
+
 _PENDING = (ProtoOAOrderType.LIMIT, ProtoOAOrderType.STOP, ProtoOAOrderType.STOP_LIMIT)
 _OPEN = ProtoOAPositionStatus.POSITION_STATUS_OPEN
 _CLOSED = ProtoOAPositionStatus.POSITION_STATUS_CLOSED
@@ -70,11 +72,12 @@ class Book:
         self.in_step = False
         """Whether it was reconciled and has missed nothing since."""
         self._since: list[Message] | None = None
-        self._apply: dict[type[Message], Callable[[Any], tuple[Change, ...]]] = {
-            ProtoOAExecutionEvent: self._execution,
-            ProtoOATrailingSLChangedEvent: self._trailed,
-            ProtoOATraderUpdatedEvent: self._updated,
-            ProtoOAMarginChangedEvent: self._margin,
+        # By their names, which are the same in every release.
+        self._apply: dict[str, Callable[[Any], tuple[Change, ...]]] = {
+            "ProtoOAExecutionEvent": self._execution,
+            "ProtoOATrailingSLChangedEvent": self._trailed,
+            "ProtoOATraderUpdatedEvent": self._updated,
+            "ProtoOAMarginChangedEvent": self._margin,
         }
 
     @property
@@ -115,7 +118,7 @@ class Book:
         self.positions = {p.position_id: Position(p) for p in standing.position if _is_open(p)}
         self.orders = {o.order_id: o for o in standing.order if o.order_type in _PENDING}
         for event in since or ():
-            self._apply[type(event)](event)
+            self._apply[type(event).__name__](event)
         changes = self._differences(*before)
         if since is not None and not self.in_step:
             self.in_step = True
@@ -145,7 +148,7 @@ class Book:
         """One of EVENTS, in the order in which they came; what has changed with it."""
         if self._since is not None:
             self._since.append(event)
-        return self._apply[type(event)](event)
+        return self._apply[type(event).__name__](event)
 
     def _execution(self, event: ProtoOAExecutionEvent) -> tuple[Change, ...]:
         changes: list[Change] = []
@@ -208,7 +211,7 @@ class Book:
         known = self.positions.get(position_id)
         if known is None:
             return ()
-        return self._put(known.message.__replace__(**fields), None)
+        return self._put(_replaced(known.message, **fields), None)
 
     # --- money ---
 
@@ -221,9 +224,7 @@ class Book:
         """The account as the server shows it; its balance only if it is not an older one."""
         known = self.trader
         if known is not None and _is_older(trader.balance_version, known.balance_version):
-            trader = trader.__replace__(
-                balance=known.balance, balance_version=known.balance_version
-            )
+            trader = _replaced(trader, balance=known.balance, balance_version=known.balance_version)
         self.trader = trader
         return _money(known, trader, event)
 
@@ -233,7 +234,7 @@ class Book:
             return []
         bonus, flow = event.bonus_deposit_withdraw, event.deposit_withdraw
         if bonus is not None:
-            now = known.__replace__(manager_bonus=bonus.manager_bonus, ib_bonus=bonus.ib_bonus)
+            now = _replaced(known, manager_bonus=bonus.manager_bonus, ib_bonus=bonus.ib_bonus)
             return self._take_trader(now, event)
         booked = event.deal.close_position_detail if event.deal is not None else flow
         if booked is None:
@@ -243,8 +244,14 @@ class Book:
             return []
         if version is None:
             version = known.balance_version
-        now = known.__replace__(balance=booked.balance, balance_version=version)
+        now = _replaced(known, balance=booked.balance, balance_version=version)
         return self._take_trader(now, event)
+
+
+def _replaced(message: M, **fields: Any) -> M:
+    """The message with other values in these fields, as far as its release has them."""
+    known = {f.name for f in type(message).message_fields}
+    return message.__replace__(**{n: value for n, value in fields.items() if n in known})
 
 
 def _is_older(version: int | None, known: int | None) -> bool:

@@ -50,14 +50,17 @@ class Upkeep:
     def __init__(self, client: Client, account_id: int) -> None:
         self._client = client
         self._account_id = account_id
+        self._is_a = client.schema.is_a
         self.book = Book()
         self.catalogue = Catalogue(account_id)
         self.feed = SpotFeed.of(client, account_id)
         self.valuation = Valuation(self.book, self.catalogue, self.feed.quote)
         self._held = Counter[int]()
         self._coming = set[int]()  # traded since: a fill finds its prices there
+        kinds: tuple[type[Message], ...] = (*EVENTS, ProtoOASymbolChangedEvent)
+        known = [kind for kind in kinds if client.schema.find(kind) is not None]
         self._events: EventStream[Message | GivenUp] = client.events(
-            *EVENTS, ProtoOASymbolChangedEvent, GivenUp, account=account_id
+            *known, GivenUp, account=account_id
         )
         self._quotes = EventStream[Quote | NotHeard](
             self.feed.hub, (Quote, NotHeard), 1, "drop_oldest"
@@ -151,10 +154,10 @@ class Upkeep:
                 self._lose(str(event.error))
                 self._fail(event.error)
                 self._listeners.end(event.error)
-        elif isinstance(event, ProtoOASymbolChangedEvent):
+        elif self._is_a(event, ProtoOASymbolChangedEvent):
             self.catalogue.changed(event.symbol_id)
         else:
-            if isinstance(event, ProtoOAExecutionEvent) and event.order is not None:
+            if self._is_a(event, ProtoOAExecutionEvent) and event.order is not None:
                 self._coming.add(event.order.trade_data.symbol_id)
                 self._coming -= self._price_errors.keys()
             self._listeners.tell(self.book.apply(event))

@@ -23,6 +23,7 @@ from ..tokens import TokenKeeper, TokenStore
 from ..wire.filters import filtering, numbers
 from ..wire.limits import Limits
 from ..wire.overflow import Overflow
+from ..wire.releases import class_heard, translate
 from ..wire.roles import Roles
 from ..wire.statistics import Statistics
 from ..wire.verdict import ALREADY_AUTHORISED
@@ -40,6 +41,10 @@ log = logging.getLogger(__name__)
 
 class Client:
     """A connection to the API, for any release of the schema. Made by `connect()`.
+
+    Requests and types of events may be given in the messages of this package, whatever the release:
+    they stand for that release's own of the same name. What it lacks is refused by name with
+    LocalProtocolError: a message, or a field that was given a value.
 
     When the connection is lost, another one follows, with the same session: what was authorised and
     subscribed is so again. Any number of tasks may use it at the same time.
@@ -91,7 +96,7 @@ class Client:
         it may still be carried out: its answer is discarded, but an order's execution events are
         still events. There is no timeout: `with trio.fail_after(5): await api.request(...)`.
         """
-        return await self._supervisor.request(request)
+        return await self._supervisor.request(translate(request, self._schema))
 
     async def columns(self, request: Request[R]) -> Columns[R]:
         """`request()` for an answer that is a list of rows, bars or ticks: they come as columns.
@@ -103,7 +108,7 @@ class Client:
 
         Raises what `request` does; LocalProtocolError if the answer has no such rows.
         """
-        return await self._supervisor.columns(request)
+        return await self._supervisor.columns(translate(request, self._schema))
 
     async def place(self, request: Request[Any]) -> Order:
         """Send a trading request and follow what becomes of it, over reconnects too.
@@ -120,7 +125,7 @@ class Client:
         Cancelled before the request was written, not one byte of it leaves. Cancelled after that,
         the order goes its way, and `orders` has it.
         """
-        return await self._orders.place(request)
+        return await self._orders.place(translate(request, self._schema))
 
     @property
     def orders(self) -> Orders:
@@ -307,4 +312,5 @@ class Client:
         accounts = None if account is None else numbers(account)
         symbols = None if symbol is None else numbers(symbol)
         passes = None if account is None and symbol is None else filtering(accounts, symbols)
-        return EventStream(self._subscriptions, types, buffer, overflow, passes, accounts)
+        heard = tuple(class_heard(each, self._schema) for each in types)
+        return EventStream(self._subscriptions, heard, buffer, overflow, passes, accounts)

@@ -30,6 +30,7 @@ from ..wire.exchange import Answered, Event
 from ..wire.limits import RateLimits
 from ..wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
 from ..wire.reconnect import NO_RECONNECT, Reconnect
+from ..wire.releases import read_as_ours
 from ..wire.roles import Roles
 from ..wire.session import Session
 from ..wire.statistics import Tally
@@ -127,6 +128,7 @@ async def _client(
     dial: Dial, patience: float, package: Package[C], chosen: _Chosen
 ) -> AsyncGenerator[C, None]:
     run, schema = TrioRun(), package.SCHEMA
+    read_as_ours(schema)
     failure: BaseException | None = None
     with nullcontext() if chosen.journal is None else Journal(chosen.journal, schema) as kept:
         roles = Roles(schema)

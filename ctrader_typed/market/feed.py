@@ -46,6 +46,8 @@ class NotHeard:
     error: CTraderError
 
 
+_EVENTS = ProtoOASpotEvent, ProtoOADepthEvent
+
 _Event: TypeAlias = ProtoOASpotEvent | ProtoOADepthEvent | GivenUp
 
 News: TypeAlias = Quote | BarEvent | Book | NotHeard
@@ -77,6 +79,8 @@ class SpotFeed:
         self._quotes: dict[int, Quote] = {}
         self._bars: dict[int, BarsInTheMaking] = {}
         self._books: dict[int, Book] = {}
+        known = [kind for kind in _EVENTS if client.schema.find(kind) is not None]
+        self._kinds: tuple[type[_Event], ...] = (*known, GivenUp)
         self._source: EventStream[_Event] | None = None
         self._refusal: CTraderError | None = None
         self.hub = Subscriptions((BarClosed, NotHeard), run=client.trio_run)
@@ -236,9 +240,7 @@ class SpotFeed:
             raise again(self._refusal)
         if self._source is None:
             self._source = self._client.events(
-                ProtoOASpotEvent,
-                ProtoOADepthEvent,
-                GivenUp,
+                *self._kinds,
                 account=self._account_id,
                 buffer=sys.maxsize,  # it is emptied whenever something has come
             )
@@ -265,10 +267,11 @@ class SpotFeed:
 
     def _absorb(self, events: Iterable[_Event | Gap]) -> None:
         news: list[News] = []
+        is_a = self._client.schema.is_a
         for event in events:
-            if isinstance(event, ProtoOASpotEvent):
+            if is_a(event, ProtoOASpotEvent):
                 news += self._spot(event)
-            elif isinstance(event, ProtoOADepthEvent):
+            elif is_a(event, ProtoOADepthEvent):
                 news += self._depth(event)
             else:
                 self.hub.publish(news)

@@ -123,7 +123,7 @@ def bar_pages(
             period=native,
             from_timestamp=window.start,
             to_timestamp=window.end,
-            count=BARS,
+            count=BARS if client.schema.has(ProtoOAGetTrendbarsReq, "count") else None,
         )
         try:
             answer = await read(client, client.columns, request)

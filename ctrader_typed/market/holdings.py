@@ -85,6 +85,8 @@ class Holdings:
         self._begins = begins
         self._ended = ended
         self._holdings: dict[Part, _Holding] = {}
+        timestamps = client.schema.has(ProtoOASubscribeSpotsReq, "subscribe_to_spot_timestamp")
+        self._timestamps = True if timestamps else None
 
     async def acquire(self, parts: Iterable[Part]) -> None:
         """Hold these; spots are asked for before the others, which need them.
@@ -250,7 +252,10 @@ class Holdings:
         one of them: then each is asked for by itself.
         """
         try:
-            await self._client.request(requests[parts[0].kind](parts))
+            request = requests[parts[0].kind](parts)
+            if isinstance(request, ProtoOASubscribeSpotsReq):
+                request.subscribe_to_spot_timestamp = self._timestamps
+            await self._client.request(request)
         except CTraderError as error:
             if len(parts) == 1 or not isinstance(error, ServerError):
                 return dict.fromkeys(parts, error)
@@ -309,11 +314,9 @@ def _groups(parts: Sequence[Part]) -> list[list[Part]]:
 _Requests = dict[Kind, Callable[[Sequence[Part]], Request[Any]]]
 
 
-def _by_symbols(
-    kind: Callable[..., Request[Any]], parts: Sequence[Part], **more: bool
-) -> Request[Any]:
+def _by_symbols(kind: Callable[..., Request[Any]], parts: Sequence[Part]) -> Request[Any]:
     symbols = [part.symbol for part in parts]
-    return kind(ctid_trader_account_id=parts[0].account, symbol_id=symbols, **more)
+    return kind(ctid_trader_account_id=parts[0].account, symbol_id=symbols)
 
 
 def _by_series(kind: Callable[..., Request[Any]], parts: Sequence[Part]) -> Request[Any]:
@@ -326,7 +329,7 @@ def _by_series(kind: Callable[..., Request[Any]], parts: Sequence[Part]) -> Requ
 
 
 _SUBSCRIBE: _Requests = {
-    Kind.SPOTS: partial(_by_symbols, ProtoOASubscribeSpotsReq, subscribe_to_spot_timestamp=True),
+    Kind.SPOTS: partial(_by_symbols, ProtoOASubscribeSpotsReq),
     Kind.TRENDBARS: partial(_by_series, ProtoOASubscribeLiveTrendbarReq),
     Kind.DEPTH: partial(_by_symbols, ProtoOASubscribeDepthQuotesReq),
 }

@@ -83,7 +83,7 @@ class Period(Enum):
         """
         if isinstance(value, Period):
             return value
-        name = value.name if isinstance(value, ProtoOATrendbarPeriod) else value
+        name = value if isinstance(value, str) else value.name  # that of any release
         try:
             return cls[name.upper()]
         except KeyError:

@@ -5,7 +5,7 @@ Loads them, and again what has changed; knows no prices, and not who tells it of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -176,18 +176,18 @@ class Catalogue:
 
     async def _load(self, client: Client, everything: bool, stale: Collection[int]) -> None:
         account = self._account_id
+        archived = client.schema.has(ProtoOASymbolsListReq, "include_archived_symbols")
         listing = await client.request(
-            ProtoOASymbolsListReq(ctid_trader_account_id=account, include_archived_symbols=True)
+            ProtoOASymbolsListReq(
+                ctid_trader_account_id=account, include_archived_symbols=archived or None
+            )
         )
         if everything or not self._places(listing.symbol):
             assets = await client.request(ProtoOAAssetListReq(ctid_trader_account_id=account))
-            classes = await client.request(ProtoOAAssetClassListReq(ctid_trader_account_id=account))
-            categories = await client.request(
-                ProtoOASymbolCategoryListReq(ctid_trader_account_id=account)
-            )
+            classes, categories = await self._groups(client)
             self._assets = {each.asset_id: each for each in assets.asset}
-            self._classes = {each.id: each for each in classes.asset_class if each.id is not None}
-            self._categories = {each.id: each for each in categories.symbol_category}
+            self._classes = {each.id: each for each in classes if each.id is not None}
+            self._categories = {each.id: each for each in categories}
         described = await self._describe(
             client,
             [
@@ -197,6 +197,21 @@ class Catalogue:
             ],
         )
         self._take(listing, described)
+
+    async def _groups(
+        self, client: Client
+    ) -> tuple[Sequence[ProtoOAAssetClass], Sequence[ProtoOASymbolCategory]]:
+        """The asset classes and the categories; none where the release has no such lists."""
+        account, schema = self._account_id, client.schema
+        classes: Sequence[ProtoOAAssetClass] = ()
+        categories: Sequence[ProtoOASymbolCategory] = ()
+        if schema.find(ProtoOAAssetClassListReq) is not None:
+            request = ProtoOAAssetClassListReq(ctid_trader_account_id=account)
+            classes = (await client.request(request)).asset_class
+        if schema.find(ProtoOASymbolCategoryListReq) is not None:
+            wanted = ProtoOASymbolCategoryListReq(ctid_trader_account_id=account)
+            categories = (await client.request(wanted)).symbol_category
+        return classes, categories
 
     def _lists(self, symbol_id: int) -> bool:
         known = self._symbols.get(symbol_id)

@@ -72,8 +72,11 @@ class Book:
         """A new request, of which nothing is written yet; its `request` is what is to be sent.
 
         `placed_at` is our clock, in ms. Raises LocalProtocolError if it is no trading request, or
-        if its client_order_id is invalid or that of an order that is still followed.
+        if its client_order_id is invalid or that of an order that is still followed, or if the
+        release lacks what following an order takes.
         """
+        if self.roles.missing is not None:
+            raise LocalProtocolError(self.roles.missing)
         kind = self._kinds.get(type(request))
         if kind is None:
             raise LocalProtocolError(f"{type(request).__name__} is no trading request")

@@ -52,9 +52,8 @@ def check(book: Book, account: int, now: int) -> Generator[Question, Answer, boo
     less to go.
     """
     unsettled = book.unsettled(account)  # before asking: the answer may be older than their end
-    answer = yield book.roles.reconcile(
-        ctid_trader_account_id=account, return_protection_orders=True
-    )
+    everything = {"return_protection_orders": True} if book.roles.asks_for_protection else {}
+    answer = yield book.roles.reconcile(ctid_trader_account_id=account, **everything)
     if answer is None:
         return False
     _note(book, account, answer)

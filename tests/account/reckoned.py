@@ -20,6 +20,7 @@ from ctrader_typed.account.valuation import Valuation
 from ctrader_typed.market import Quote
 from ctrader_typed.market.quote import merge
 from ctrader_typed.net.trio_run import TrioRun
+from ctrader_typed.proto import SCHEMA
 from ctrader_typed.symbols import Symbol, load_catalogue
 from mockserver.broker.account import Terms
 from tests.broker.trading.harness import QUOTES, Session
@@ -31,6 +32,7 @@ class _Client:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.trio_run = TrioRun()
+        self.schema = SCHEMA
 
     async def request(self, request: Message) -> Message:
         return self._session.ask(request)

@@ -578,6 +578,8 @@ async def test_the_example_runs(capsys: pytest.CaptureFixture[str], autojump_clo
 class Played:
     """A client whose server gives these answers, each type's in turn, the last for ever."""
 
+    schema = SCHEMA
+
     def __init__(self, *answers: Message) -> None:
         self.answers = list(answers)
         self.asked: list[Any] = []

@@ -129,13 +129,24 @@ async def test_this_package_is_a_package_like_any_other(play, autojump_clock) ->
         assert type(api) is Api
 
 
-async def test_a_request_of_another_package_is_refused(play, autojump_clock) -> None:
+async def test_a_request_of_another_package_is_sent_as_ours(play, autojump_clock) -> None:
     class ProtoOAVersionReq(ctrader_typed.ProtoOAVersionReq):
         """Another package's."""
 
+    async with play() as (api, peer), trio.open_nursery() as nursery:
+        nursery.start_soon(serve, peer, ProtoOAVersionRes(version="7"))
+        assert (await api.request(ProtoOAVersionReq())).version == "7"
+
+
+async def test_a_request_that_the_release_lacks_is_refused_by_name(play, autojump_clock) -> None:
+    class ProtoOATimeReq(ctrader_typed.ProtoOAVersionReq):
+        """No request of ours."""
+
     async with play() as (api, _):
-        with pytest.raises(LocalProtocolError, match="ProtoOAVersionReq is no request of release"):
-            await api.request(ProtoOAVersionReq())
+        with pytest.raises(LocalProtocolError, match=r"^release 91 has no ProtoOATimeReq$"):
+            await api.request(ProtoOATimeReq())
+        with pytest.raises(LocalProtocolError, match=r"^release 91 has no ProtoOATimeReq$"):
+            api.events(ProtoOATimeReq)
 
 
 async def test_a_lost_link_ends_auth(play, autojump_clock) -> None:

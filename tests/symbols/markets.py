@@ -33,6 +33,7 @@ from ctrader_typed import (
     connect_over,
 )
 from ctrader_typed.net.trio_run import TrioRun
+from ctrader_typed.proto import SCHEMA
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.server import mock_server
 
@@ -67,6 +68,7 @@ class Shop:
 
     def __init__(self, symbols: int = 3) -> None:
         self.trio_run = TrioRun()
+        self.schema = SCHEMA
         self.assets = [
             ProtoOAAsset(asset_id=number, name=name)
             for number, name in enumerate(("EUR", "USD", "JPY"), start=1)
