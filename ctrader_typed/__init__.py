@@ -17,6 +17,7 @@ from .errors import (
     ConnectionLost,
     CTraderError,
     DecodeError,
+    DuplicateOrder,
     EncodeError,
     InvalidOrder,
     InvalidValue,
@@ -43,7 +44,7 @@ from .errors import (
     UnexpectedReply,
     UnknownName,
 )
-from .journal import Journal, OpenOrder
+from .journal import Journal, OpenOrder, UsedId
 from .message import Message, Request
 from .net.order import Order
 from .net.orders import Orders
@@ -112,6 +113,7 @@ __all__ = [
     "ConnectFailed",
     "ConnectionLost",
     "DecodeError",
+    "DuplicateOrder",
     "EncodeError",
     "EventStream",
     "ExpectedMargin",
@@ -169,6 +171,7 @@ __all__ = [
     "UnexpectedReply",
     "UnknownName",
     "UnknownPayload",
+    "UsedId",
     "Wire",
     "codec_info",
     "conflate",

@@ -103,7 +103,9 @@ def connect(
     `limits` says how many requests a second the server takes; the default is what it documents.
 
     `journal` is a file that has each trading request before the wire has it, so that the next
-    process finds out about what this one leaves: `orders` has it from the start.
+    process finds out about what this one leaves: `orders` has it from the start. With it a
+    client_order_id is good for one order (DuplicateOrder); without it nothing keeps two from having
+    the same.
 
     Raises ConnectFailed (CertificateRefused is one) with what to do about it, for each endpoint
     that was tried: the first connection is tried once. ValueError for an endpoint elsewhere with

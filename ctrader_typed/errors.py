@@ -44,6 +44,33 @@ class OutsideTrio(LocalProtocolError, RuntimeError):
     """
 
 
+class DuplicateOrder(LocalProtocolError):
+    """A new order has the client_order_id of another one of the account; nothing was sent.
+
+    `status` names how that one stands, `order_id` and `position_id` are the server's where they are
+    known, and `order` is its handle if this client has it.
+    """
+
+    order: Order | None = None
+
+    def __init__(
+        self, client_order_id: str, status: str, order_id: int | None, position_id: int | None
+    ) -> None:
+        super().__init__(client_order_id, status, order_id, position_id)
+        self.client_order_id = client_order_id
+        self.status = status
+        self.order_id = order_id
+        self.position_id = position_id
+
+    def __str__(self) -> str:
+        order = "an order without a known id" if self.order_id is None else f"order {self.order_id}"
+        position = "" if self.position_id is None else f", position {self.position_id}"
+        return (
+            f"the client_order_id {self.client_order_id!r} belongs to {order} ({self.status}"
+            f"{position}), and nothing was sent: give another order another id, or none"
+        )
+
+
 class InvalidValue(CTraderError, ValueError):
     """A number, a time or a name that cannot be meant; the text says what would do."""
 

@@ -5,11 +5,12 @@ next one knows what may have happened. Knows no server and no loop: `opened` blo
 the disk takes (call it in a thread), the others for some microseconds.
 
 The file is JSON Lines, and appended to while it is open: `opened` (with the request), `known` (the
-ids that the server gave) and `ended`. A line that is torn, by a kill or a full disk, counts as not
-written: of an `opened` that means that the request was not sent. Requests hold no secrets. Who
-opens the file puts one in its place that holds no more than what is open (not on Windows, where an
-open file cannot be replaced). When `open_orders()` is empty and no process has the file open, it
-may be deleted.
+ids that the server gave) and `ended`; `used` stands for a new order that is over and had a
+client_order_id of its program's own: the last 10,000 of these are kept. A line that is torn, by a
+kill or a full disk, counts as not written: of an `opened` that means that the request was not sent.
+Requests hold no secrets. Who opens the file puts one in its place that holds no more than what is
+open or used (not on Windows, where an open file cannot be replaced). When `open_orders()` is empty
+and no process has the file open, it may be deleted, and with it the ids that are refused.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ from .schema import Schema
 log = logging.getLogger(__name__)
 
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
+KEPT = 10_000
+"""Ids of orders that are over, and are refused when they are given again."""
+
+_NOT_SENT = "NOT_SENT"
 _HEADER = b'{"journal":"ctrader_typed orders","version":1}\n'
 
 
@@ -51,6 +56,16 @@ class OpenOrder:
     position_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UsedId:
+    """A client_order_id that a program gave to an order which is over."""
+
+    status: str
+    """How it ended, the name of an OrderStatus; UNKNOWN if nobody follows it any more."""
+    order_id: int | None
+    position_id: int | None
+
+
 class Journal:
     """An open journal, held by this process alone. Made anew if there is none at `path`.
 
@@ -62,6 +77,7 @@ class Journal:
         self._path = Path(path)
         self._schema = schema
         self._open: dict[str, OpenOrder] = {}
+        self._used: dict[tuple[int, str], UsedId] = {}
         self._writing = threading.Lock()
         self._file = _open_alone(self._path)
         try:
@@ -90,6 +106,10 @@ class Journal:
     def open_orders(self) -> list[OpenOrder]:
         """What is not known to be over, the oldest first."""
         return list(self._open.values())
+
+    def used(self, account_id: int, client_order_id: str) -> UsedId | None:
+        """What became of the order that had this id, if one had it that is over and was sent."""
+        return self._used.get((account_id, client_order_id))
 
     # --- writing ---
 
@@ -121,10 +141,24 @@ class Journal:
         """It is over: `status` says how. Should that be lost, it is asked about once more."""
         if key in self._open:
             self._append({"ended": key, "status": status})
-            del self._open[key]
+            self._over(key, status)
+
+    def _over(self, key: str, status: str) -> None:
+        order = self._open.pop(key)
+        fields: Any = order.request
+        given: str | None = getattr(fields, "client_order_id", None)
+        if given is not None and given != key and status != _NOT_SENT:
+            used = UsedId(status, order.order_id, order.position_id)
+            self._use(fields.ctid_trader_account_id, given, used)
+
+    def _use(self, account_id: int, client_order_id: str, used: UsedId) -> None:
+        self._used.pop((account_id, client_order_id), None)  # it goes to the end
+        self._used[account_id, client_order_id] = used
+        if len(self._used) > KEPT:
+            del self._used[next(iter(self._used))]
 
     def _append(self, record: Mapping[str, object]) -> None:
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        line = _line(record)
         with self._writing:  # a line in one piece, also where one thread opens and another ends
             self._write(line if self._whole else b"\n" + line)
 
@@ -165,7 +199,12 @@ class Journal:
 
     def _compacted(self, data: bytes, lines_of: Mapping[str, list[bytes]]) -> bool:
         """Leave out what is over, if anything is, and if the disk lets us."""
-        kept = [_HEADER, *(line + b"\n" for key in self._open for line in lines_of[key])]
+        used = (
+            _line(_used_record(account, given, each))
+            for (account, given), each in self._used.items()
+        )
+        open_ = (line + b"\n" for key in self._open for line in lines_of[key])
+        kept = [_HEADER, *used, *open_]
         fresh = b"".join(kept)
         if len(fresh) >= len(data) or sys.platform == "win32":
             return False
@@ -191,9 +230,27 @@ class Journal:
             ids = {"order_id": record["order"], "position_id": record["position"]}
             self._open[order.key] = replace(order, **ids)
             return order.key
+        if "used" in record:
+            used = UsedId(record["status"], record["order"], record["position"])
+            self._use(record["account"], record["used"], used)
+            return ""  # the line of no open order
         ended: str = record["ended"]
-        del self._open[ended]
+        self._over(ended, record["status"])
         return ended
+
+
+def _line(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def _used_record(account_id: int, client_order_id: str, used: UsedId) -> dict[str, object]:
+    return {
+        "used": client_order_id,
+        "account": account_id,
+        "status": used.status,
+        "order": used.order_id,
+        "position": used.position_id,
+    }
 
 
 def _open_alone(path: Path) -> int:

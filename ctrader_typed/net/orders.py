@@ -26,7 +26,13 @@ from typing import Any
 
 import trio
 
-from ..errors import ConnectionLost, CTraderError, LocalProtocolError, NotSent
+from ..errors import (
+    ConnectionLost,
+    CTraderError,
+    DuplicateOrder,
+    LocalProtocolError,
+    NotSent,
+)
 from ..journal import Journal, OpenOrder
 from ..message import Message, Request
 from ..schema import Schema
@@ -60,7 +66,7 @@ class Orders:
     """All orders of a client, over all its connections.
 
     What the `journal` has open, an earlier process left: it is taken over, and `list(orders)` has
-    it.
+    it, for a while also when it is settled.
     """
 
     def __init__(
@@ -82,8 +88,11 @@ class Orders:
             self._adopt(left)
 
     def __iter__(self) -> Iterator[Order]:
-        """The orders of which something is still to come, the oldest first."""
-        return iter(tuple(self._handles.values()))
+        """The orders of which something is still to come, the oldest first; before them those of
+        an earlier process that were settled lately.
+        """
+        left = (order for order in self._settled.values() if order.fate.left_behind)
+        return iter((*left, *self._handles.values()))
 
     def find(self, key: str) -> Order | None:
         """The order of this key or client_order_id, if it is not settled or was so lately."""
@@ -113,13 +122,15 @@ class Orders:
         """Send a trading request; returns once the server has answered it and not refused.
 
         With a journal, it is on the disk before a byte of it is on the wire. Raises what
-        `Order.accepted` does; also EncodeError or LocalProtocolError if it cannot be sent at all.
+        `Order.accepted` does; also EncodeError or LocalProtocolError if it cannot be sent at all,
+        DuplicateOrder if its client_order_id is that of an order that is followed or was in the
+        journal.
         Cancelled before it was written, not one byte of it leaves. Cancelled after that, it goes
         its way, and can be found here. OutsideTrio if the client does not live here.
         """
         self._run.check()
         await trio.lowlevel.checkpoint_if_cancelled()
-        fate = self._book.open(request, _now())
+        fate = self._opened(request)
         order = self._handles[fate] = Order(self._connections, fate)
         if self._submit is not _nowhere:  # else `_send` says so, and the journal need not know
             await self._write_down(fate)
@@ -127,6 +138,22 @@ class Orders:
             await self._send(fate)
         await self._accepted(order)
         return order
+
+    def _opened(self, request: Request[Any]) -> Fate:
+        """It is followed from here on, unless its client_order_id is known."""
+        fields: Any = request
+        given: str | None = getattr(request, "client_order_id", None)
+        try:
+            if self._journal is not None and given is not None:
+                used = self._journal.used(fields.ctid_trader_account_id, given)
+                if used is not None:
+                    raise DuplicateOrder(given, used.status, used.order_id, used.position_id)
+            return self._book.open(request, _now())
+        except DuplicateOrder as error:
+            known = self.find(error.client_order_id)
+            if known is not None and known.fate.account_id == fields.ctid_trader_account_id:
+                error.order = known
+            raise
 
     async def _write_down(self, fate: Fate) -> None:
         if self._journal is None:

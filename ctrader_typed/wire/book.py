@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..advice import UNHEARD_OF, Happened
-from ..errors import CTraderError, LocalProtocolError, OrderError, ServerError
+from ..errors import CTraderError, DuplicateOrder, LocalProtocolError, OrderError, ServerError
 from ..message import Message, Request
 from ..proto import ProtoOAExecutionEvent, ProtoOAOrder
 from ..schema import Schema
@@ -72,8 +72,8 @@ class Book:
         """A new request, of which nothing is written yet; its `request` is what is to be sent.
 
         `placed_at` is our clock, in ms. Raises LocalProtocolError if it is no trading request, or
-        if its client_order_id is invalid or that of an order that is still followed, or if the
-        release lacks what following an order takes.
+        if its client_order_id is invalid, or if the release lacks what following an order takes;
+        DuplicateOrder if its client_order_id is that of an order that is still followed.
         """
         if self.roles.missing is not None:
             raise LocalProtocolError(self.roles.missing)
@@ -151,11 +151,10 @@ class Book:
     def _add(self, fate: Fate) -> None:
         if fate.kind is Kind.OPEN and fate.client_order_id is not None:
             name = (fate.account_id, fate.client_order_id)
-            if name in self._by_client_order:
-                raise LocalProtocolError(
-                    f"the client_order_id {fate.client_order_id!r} belongs to an order that is "
-                    "still followed"
-                )
+            other = self._by_client_order.get(name)
+            if other is not None:
+                status, place = other.status.name, (other.order_id, other.position_id)
+                raise DuplicateOrder(fate.client_order_id, status, *place)
             self._by_client_order[name] = fate
         self._fates[fate.key] = fate
 
@@ -327,7 +326,8 @@ class Book:
 
     def note_time(self, account: int, times: Iterable[int]) -> None:
         """The server's clock has shown these times, in ms."""
-        self.server_time[account] = max(self.server_time.get(account, 0), *times, 0)
+        for time in times:
+            self.server_time[account] = max(self.server_time.get(account, 0), time)
 
     # --- what is asked, and found out ---
 

@@ -90,6 +90,10 @@ class Fate:
         """Something was said of the order that only asking can explain."""
         self.checks = 0
         """How often the server was asked in vain since the outcome became unknown."""
+        self.left_behind = False
+        """It was sent, or was to be, by an earlier process."""
+        self.nowhere = False
+        """In the last check all that the server has was looked through for it, in vain."""
         self._deals: dict[int, ProtoOADeal] = {}
         self._stock_taken = False
 
@@ -277,7 +281,8 @@ class Fate:
         self.checks, self.suspect = CHECKS, False
 
     def reopen(self, order_id: int | None, position_id: int | None) -> None:
-        """It was sent by an earlier process, of which this is left."""
+        """It was written down by an earlier process, of which this is left."""
+        self.left_behind = True
         self.status, self.reason = OrderStatus.UNKNOWN, "an earlier process left it"
         self.order_id = self.order_id if order_id is None else order_id
         self.position_id = self.position_id if position_id is None else position_id
@@ -320,11 +325,17 @@ class Fate:
             self._record(None, new)
 
     def checked(self) -> None:
-        """The server was asked, and its answers did not help."""
+        """The server was asked, and its answers did not help.
+
+        What an earlier process wrote down, and the server does not have after all these checks, was
+        never sent.
+        """
         self.checks += 1
         if self.checks >= CHECKS:
             self.suspect = False
             self.reason = f"the server was asked {CHECKS} times and does not show it"
+            if self.left_behind and self.nowhere:  # nothing of it can be on its way any more
+                self._step(Happening.MISS, "an earlier process ended before it was sent")
 
     def doubt(self) -> None:
         """Something was said of its order that does not say enough: the server is to be asked."""

@@ -113,6 +113,7 @@ def _unnamed(book: Book, account: int, now: int) -> Asking:
     def sought() -> list[Fate]:
         return [f for f in book.in_doubt(account) if f.kind is Kind.OPEN and f.order_id is None]
 
+    whole, names = True, set[str | None]()
     for start, end in _windows(sought(), now, book.server_time.get(account)):
         upto = end
         while sought():
@@ -120,13 +121,18 @@ def _unnamed(book: Book, account: int, now: int) -> Asking:
                 ctid_trader_account_id=account, from_timestamp=start, to_timestamp=upto
             )
             if answer is None:
+                whole = whole and (start, end) == ALL_TIMES  # which the others cover
                 break
             found: list[ProtoOAOrder] = answer.order
+            names.update(order.client_order_id for order in found)
             _matched(book, account, found)
             further = _further(answer, upto)
+            whole = whole and (further is not None or not answer.has_more)
             if further is None or (start, end) == ALL_TIMES:
                 break  # of all times only the newest: what is older is in the other windows
             upto = further
+    for fate in sought():
+        fate.nowhere = whole and fate.client_order_id not in names
 
 
 def _matched(book: Book, account: int, orders: Iterable[ProtoOAOrder]) -> None:
@@ -184,25 +190,30 @@ def _closes(book: Book, account: int) -> Asking:
     unnamed = [f for f in book.in_doubt(account) if f.kind is Kind.CLOSE and f.order_id is None]
     for position_id, group in groupby(sorted(unnamed, key=place), key=place):
         history: list[ProtoOAOrder] = []
-        yield from _history(book, account, position_id, history)
-        _pair(book, account, list(group), history)
+        whole = yield from _history(book, account, position_id, history)
+        _pair(book, account, list(group), history, whole=whole)
 
 
-def _history(book: Book, account: int, position_id: int, history: list[ProtoOAOrder]) -> Asking:
+def _history(
+    book: Book, account: int, position_id: int, history: list[ProtoOAOrder]
+) -> Generator[Question, Answer, bool]:
+    """All orders of a position; False if a part of them is refused."""
     upto: int | None = None  # no window at first: that is the way that is known to work
     while True:
         answer = yield book.roles.orders_of_position(
             ctid_trader_account_id=account, position_id=position_id, to_timestamp=upto
         )
         if answer is None:
-            return
+            return False
         history += answer.order
         upto = _further(answer, ALL_TIMES[1] if upto is None else upto)
         if upto is None:
-            return
+            return not answer.has_more
 
 
-def _pair(book: Book, account: int, fates: list[Fate], history: list[ProtoOAOrder]) -> None:
+def _pair(
+    book: Book, account: int, fates: list[Fate], history: list[ProtoOAOrder], *, whole: bool
+) -> None:
     volumes = {_volume(fate) for fate in fates}
     closes = {
         order.order_id: order
@@ -220,6 +231,8 @@ def _pair(book: Book, account: int, fates: list[Fate], history: list[ProtoOAOrde
             and not book.taken(account, order)
             and not any(_older(book, fate, order) for fate in asked)
         ]
+        for fate in asked:
+            fate.nowhere = whole and all(o.trade_data.volume != volume for o in closes.values())
         fits.sort(key=lambda order: (order.trade_data.open_timestamp or 0, order.order_id))
         if len(fits) == len(asked):
             for fate, order in zip(asked, fits, strict=True):

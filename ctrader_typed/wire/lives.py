@@ -51,6 +51,8 @@ class Happening(Enum):
     """The link was lost after it was written, or the reply cannot be read or believed."""
     DISCARD = auto()
     """It was taken back, or the link was lost, before it was written."""
+    MISS = auto()
+    """The server never got it, as asking has shown, and cannot get it any more."""
 
 
 _S, _H = OrderStatus, Happening
@@ -77,6 +79,7 @@ _ORDER: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
         _H.ACCEPT: _S.ACCEPTED,
         _H.REPLACE: _S.ACCEPTED,
         _H.FILL_PART: _S.PARTIALLY_FILLED,
+        _H.MISS: _S.NOT_SENT,
         **_ENDS,
     },
 }

@@ -51,6 +51,13 @@ def test_pieces_print_what_is_shown(
     assert capsys.readouterr().out.split(CUT) == [*(shown for _, shown in pieces), ""]
 
 
+@pytest.mark.parametrize("page", ["orders.md"])
+def test_programs_print_what_is_shown(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for code, shown in blocks(page):
+        exec(compile(code, page, "exec"), {"__name__": "docs"})  # noqa: S102 - the point of the test
+        assert capsys.readouterr().out == shown
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")

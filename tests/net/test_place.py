@@ -280,7 +280,7 @@ async def test_the_next_process_finds_out(broker: Broker, tmp_path, autojump_clo
                 statuses = [await o.resolved() for o in left]
             assert statuses == [OrderStatus.ACCEPTED] * 2  # at that moment; then it goes on
             assert (await left[1].filled()).average_price == 1.0846
-            assert list(api.orders) == [left[0]]
+            assert set(api.orders) == set(left)  # the settled one too, for a while
     assert len(broker.account(HEDGED).orders) == 2
 
 

@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from ctrader_typed import LocalProtocolError, ProtoOASymbolsListReq
+from ctrader_typed import DuplicateOrder, LocalProtocolError, ProtoOASymbolsListReq
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.book import Book
 from ctrader_typed.wire.orders import CLIENT_ORDER_ID_MAX, Kind, Minter
@@ -52,7 +52,7 @@ def test_an_id_that_the_server_would_not_take_is_refused(wrong: str) -> None:
 def test_an_id_of_an_order_that_lives_is_refused() -> None:
     book = Book(SCHEMA, Minter("p"))
     first = book.open(new_order(client_order_id="mine"), NOW)
-    with pytest.raises(LocalProtocolError, match="'mine' belongs to an order that is still"):
+    with pytest.raises(DuplicateOrder, match=r"'mine' belongs to .*WRITING.* nothing was sent"):
         book.open(new_order(client_order_id="mine"), NOW)
     book.open(new_order(client_order_id="mine", ctid_trader_account_id=2), NOW)
     book.discard(first, "it was taken back")
