@@ -47,8 +47,16 @@ class Changes(trio.abc.ReceiveChannel[Change]):
                 raise
         raise again(self._why)
 
-    async def aclose(self) -> None:
+    def statistics(self) -> trio.MemoryChannelStatistics:
+        """How many changes wait to be fetched: `current_buffer_used`."""
+        return self._channel.statistics()
+
+    def close(self) -> None:
         """Hear of no more changes."""
+        self._channel.close()
+
+    async def aclose(self) -> None:
+        """The same, and a checkpoint."""
         await self._channel.aclose()
 
     def end(self, why: CTraderError | None) -> None:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, SlowSubscriber, again
+from ..errors import ConnectionLost, CTraderError, InvalidValue, SlowSubscriber, again
 from ..market import Quote, SpotFeed
 from ..market.feed import NotHeard
 from ..message import Message
@@ -254,6 +254,9 @@ class Upkeep:
         for symbol_id in self._wanting(again=again):
             try:
                 await self.watch(symbol_id)
+                if self.valuation.conversion(symbol_id) is None:
+                    name = self.catalogue[symbol_id].name  # or it says why it is not there
+                    raise InvalidValue(f"{name} has no quote asset: its profit has no currency")
             except ConnectionLost:
                 raise
             except CTraderError as error:  # which keeps none of the others from their prices
@@ -298,9 +301,9 @@ class Upkeep:
     def _is_watched(self, symbol_id: int) -> bool:
         ways = self.valuation.conversion(symbol_id)
         chain = None if ways is None else self.catalogue.known_chain(*ways)
-        if ways is not None and chain is None:
+        if chain is None:
             return False
-        return all(map(self._is_held, (symbol_id, *(chain.symbol_ids if chain else ()))))
+        return all(map(self._is_held, (symbol_id, *chain.symbol_ids)))
 
     def _is_held(self, symbol_id: int) -> bool:
         """Whether it is subscribed to here, and the server has not taken that away."""

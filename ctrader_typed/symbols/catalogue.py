@@ -5,15 +5,19 @@ Loads them, and again what has changed; knows no prices, and not who tells it of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from types import MappingProxyType
+from typing import TypeVar
 
 import trio
 
+from ..advice import Category
 from ..client import Client
-from ..errors import InvalidValue, UnexpectedReply, UnknownName
+from ..errors import AuthError, InvalidValue, ServerError, UnexpectedReply, UnknownName
+from ..message import Message, Request
 from ..proto import (
     ProtoOAAsset,
     ProtoOAAssetClass,
@@ -34,6 +38,15 @@ from .symbol import ArchivedSymbol, Symbol
 BATCH = 100
 """Symbols described by one request; 50 to 200 were seen to work."""
 
+MOST_REFUSED = 10
+"""Symbols that the server may refuse to describe; with one more it is taken to refuse them all."""
+
+_FOR_NOW = frozenset((Category.UNAVAILABLE, Category.RATE_LIMIT))
+
+R = TypeVar("R", bound=Message)
+
+log = logging.getLogger(__name__)
+
 
 async def load_catalogue(client: Client, account_id: int) -> Catalogue:
     """The symbols of an authorised account as they are now.
@@ -49,13 +62,17 @@ async def load_catalogue(client: Client, account_id: int) -> Catalogue:
 class Catalogue:
     """The symbols of an account: `catalogue["EURUSD"]`, `catalogue[1]`, `for symbol in catalogue`.
 
-    Symbols are values: after a `refresh` that brought changes it has others in their places.
+    Symbols are values: after a `refresh` that brought changes it has others in their places. What
+    the server refuses costs only itself: a symbol whose details it does not give is not there, and
+    `refused` says why; without assets, asset classes or categories symbols have none.
     """
 
     def __init__(self, account_id: int) -> None:
         self._account_id = account_id
         self._symbols: dict[int, Symbol] = {}
         self._archived: dict[int, ArchivedSymbol] = {}
+        self._refused: dict[int, ServerError] = {}
+        self._refused_names: dict[str, int] = {}
         self._names: dict[str, int] = {}
         self._assets: dict[int, ProtoOAAsset] = {}
         self._classes: dict[int, ProtoOAAssetClass] = {}
@@ -82,6 +99,9 @@ class Catalogue:
         gone = [each for each in self._archived.values() if key in (each.id, each.name)]
         if gone:
             raise UnknownName(f"symbol {gone[0].name} ({gone[0].id}) is archived: traded no more")
+        number = self._refused_names.get(key) if isinstance(key, str) else key
+        if number in self._refused:
+            raise UnknownName(f"symbol {key} has no details: {self._refused[number]}")
         raise UnknownName(_unknown("symbol", key, self._names))
 
     def get(self, key: str | int) -> Symbol | None:
@@ -107,6 +127,13 @@ class Catalogue:
     def archived(self) -> Mapping[int, ArchivedSymbol]:
         """What is traded no more, by its ids."""
         return MappingProxyType(self._archived)
+
+    @property
+    def refused(self) -> Mapping[int, ServerError]:
+        """By their ids, the symbols that are listed, but not here or not up to date: the server did
+        not give their details the last time, and said this.
+        """
+        return MappingProxyType(self._refused)
 
     @property
     def assets(self) -> Mapping[int, ProtoOAAsset]:
@@ -183,11 +210,8 @@ class Catalogue:
             )
         )
         if everything or not self._places(listing.symbol):
-            assets = await client.request(ProtoOAAssetListReq(ctid_trader_account_id=account))
-            classes, categories = await self._groups(client)
-            self._assets = {each.asset_id: each for each in assets.asset}
-            self._classes = {each.id: each for each in classes if each.id is not None}
-            self._categories = {each.id: each for each in categories}
+            await self._load_kinds(client)
+        refused: dict[int, ServerError] = {}
         described = await self._describe(
             client,
             [
@@ -195,23 +219,35 @@ class Catalogue:
                 for light in listing.symbol
                 if everything or light.symbol_id in stale or not self._lists(light.symbol_id)
             ],
+            refused,
         )
         self._take(listing, described)
+        self._refused = {
+            each.symbol_id: error
+            for each in listing.symbol
+            if (error := refused.get(each.symbol_id, self._refused.get(each.symbol_id))) is not None
+            and each.symbol_id not in described
+        }
+        self._refused_names = {
+            each.symbol_name or "": each.symbol_id
+            for each in listing.symbol
+            if each.symbol_id in self._refused
+        }
 
-    async def _groups(
-        self, client: Client
-    ) -> tuple[Sequence[ProtoOAAssetClass], Sequence[ProtoOASymbolCategory]]:
-        """The asset classes and the categories; none where the release has no such lists."""
-        account, schema = self._account_id, client.schema
-        classes: Sequence[ProtoOAAssetClass] = ()
-        categories: Sequence[ProtoOASymbolCategory] = ()
-        if schema.find(ProtoOAAssetClassListReq) is not None:
-            request = ProtoOAAssetClassListReq(ctid_trader_account_id=account)
-            classes = (await client.request(request)).asset_class
-        if schema.find(ProtoOASymbolCategoryListReq) is not None:
-            wanted = ProtoOASymbolCategoryListReq(ctid_trader_account_id=account)
-            categories = (await client.request(wanted)).symbol_category
-        return classes, categories
+    async def _load_kinds(self, client: Client) -> None:
+        """What symbols are about, and how they are sorted. They can be traded without."""
+        account = self._account_id
+        assets = await _optional(client, ProtoOAAssetListReq(ctid_trader_account_id=account))
+        classes = await _optional(client, ProtoOAAssetClassListReq(ctid_trader_account_id=account))
+        categories = await _optional(
+            client, ProtoOASymbolCategoryListReq(ctid_trader_account_id=account)
+        )
+        if assets is not None:
+            self._assets = {each.asset_id: each for each in assets.asset}
+        if classes is not None:
+            self._classes = {each.id: each for each in classes.asset_class if each.id is not None}
+        if categories is not None:
+            self._categories = {each.id: each for each in categories.symbol_category}
 
     def _lists(self, symbol_id: int) -> bool:
         known = self._symbols.get(symbol_id)
@@ -225,16 +261,32 @@ class Catalogue:
             categories - {None} <= self._categories.keys()
         )
 
-    async def _describe(self, client: Client, symbol_ids: list[int]) -> dict[int, ProtoOASymbol]:
+    async def _describe(
+        self,
+        client: Client,
+        symbol_ids: list[int],
+        refused: dict[int, ServerError],
+        batch: int = BATCH,
+    ) -> dict[int, ProtoOASymbol]:
+        """A refusal of several may be about one of them: then they are asked for by halves."""
         described: dict[int, ProtoOASymbol] = {}
-        for start in range(0, len(symbol_ids), BATCH):
-            answer = await client.request(
-                ProtoOASymbolByIdReq(
-                    ctid_trader_account_id=self._account_id,
-                    symbol_id=symbol_ids[start : start + BATCH],
+        for start in range(0, len(symbol_ids), batch):
+            some = symbol_ids[start : start + batch]
+            try:
+                answer = await client.request(
+                    ProtoOASymbolByIdReq(ctid_trader_account_id=self._account_id, symbol_id=some)
                 )
-            )
-            described.update((details.symbol_id, details) for details in answer.symbol)
+            except ServerError as error:
+                if _is_about_all(error) or len(refused) == MOST_REFUSED:
+                    raise
+                if len(some) == 1:
+                    log.warning("symbol %d of account %d: %s", some[0], self._account_id, error)
+                    refused[some[0]] = error
+                    continue
+                half = (len(some) + 1) // 2
+                described.update(await self._describe(client, some, refused, half))
+            else:
+                described.update((details.symbol_id, details) for details in answer.symbol)
         return described
 
     def _take(self, listing: ProtoOASymbolsListRes, described: Mapping[int, ProtoOASymbol]) -> None:
@@ -302,6 +354,24 @@ class Catalogue:
             raise UnexpectedReply(request, answer, expected) from error
         self._chains[ends[0], ends[1]] = chain
         return chain
+
+
+async def _optional(client: Client, request: Request[R]) -> R | None:
+    """None if the server refuses it for itself, or the release has no such list."""
+    if client.schema.find(type(request)) is None:
+        return None
+    try:
+        return await client.request(request)
+    except ServerError as error:
+        if _is_about_all(error):
+            raise
+        log.warning("%s", error)
+        return None
+
+
+def _is_about_all(error: ServerError) -> bool:
+    """Whether it is no use to ask for other things: the session is at fault, or the server."""
+    return isinstance(error, AuthError) or error.advice.category in _FOR_NOW
 
 
 def _unknown(what: str, key: str | int, names: Iterable[str]) -> str:

@@ -18,8 +18,10 @@ from ctrader_typed import (
     Message,
     ProtoOAErrorRes,
     ProtoOASubscribeSpotsReq,
+    ProtoOASymbolByIdReq,
     ProtoOASymbolsForConversionReq,
     ServerError,
+    UnknownName,
     connect_over,
 )
 from mockserver.box import HEDGED
@@ -119,6 +121,23 @@ async def test_a_refused_conversion_chain_costs_only_what_is_converted(autojump_
         position = next(p for p in account.positions.values() if p.symbol_id == USDJPY)
         await (await account.close(position)).filled()
         assert position.position_id not in account.positions
+
+
+async def test_a_position_in_a_symbol_without_details_is_told_and_can_be_closed(
+    autojump_clock: Any,
+) -> None:
+    def details(message: Message) -> bool:
+        return isinstance(message, ProtoOASymbolByIdReq) and GBPUSD in message.symbol_id
+
+    async with opened(details) as (account, _, server):
+        assert list(account.price_errors) == [str(GBPUSD)]
+        assert isinstance(account.price_errors[str(GBPUSD)], UnknownName)
+        with trio.fail_after(5), pytest.raises(UnknownName, match="no details"):
+            await account.settled()
+        for closing in await account.close_all():
+            await closing.filled()
+        await account.settled()
+        agrees(account, server)
 
 
 async def test_an_amendment_is_not_refused_for_the_prices_of_another_symbol(
