@@ -6,6 +6,7 @@ All can be pickled, and their texts show nothing that a message's own repr would
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from .advice import Advice, advise
@@ -372,6 +373,14 @@ class StoreInUse(CTraderError, OSError):
 
 class StoreDamaged(CTraderError):
     """A file of a store is not one that a store has written; the text names it."""
+
+
+def raise_first(errors: Sequence[CTraderError]) -> None:
+    """Raise the first of these, if there are any; the texts of the others are its notes."""
+    for error in errors[:1]:
+        for other in errors[1:]:
+            error.add_note(f"and: {other}")
+        raise error
 
 
 E = TypeVar("E", bound=CTraderError)

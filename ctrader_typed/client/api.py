@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from ..codec.columns import Columns
-from ..errors import ServerError
+from ..errors import ServerError, raise_first
 from ..message import Message, Request
 from ..net.order import Order
 from ..net.orders import Orders
@@ -190,8 +190,9 @@ class Client:
         """Authorise the application, then one account or several, in this order.
 
         `account_id` is the ctidTraderAccountId, not the login. What is authorised already counts as
-        success. Raises AuthError or another ServerError at the first refusal, and what `request`
-        raises; what was authorised before that stays so, also when cancelled.
+        success. An account that is refused keeps no other one from being authorised: then AuthError
+        or another ServerError is raised, the first of them, and its notes have the others. Raises
+        what `request` raises, too; what is authorised by then stays so, also when cancelled.
 
         With `tokens`, a store (or a TokenKeeper, for other settings than its own), the access token
         comes from there, and is kept fresh for as long as the client lives: refreshed a day before
@@ -215,11 +216,16 @@ class Client:
             self._supervisor.authorise_with(accounts, keeper.access_token)
             self._background.start(partial(keep, watch, self._supervisor))
             return
+        refused: list[ServerError] = []
         for account in accounts:
-            await self._authorise(
-                roles.account_auth(ctid_trader_account_id=account, access_token=access_token)
-            )
-            log.info("account %d authorised", account)
+            try:
+                await self._authorise(
+                    roles.account_auth(ctid_trader_account_id=account, access_token=access_token)
+                )
+                log.info("account %d authorised", account)
+            except ServerError as error:
+                refused.append(error)
+        raise_first(refused)
 
     async def _authorise(self, request: Request[Any]) -> None:
         try:

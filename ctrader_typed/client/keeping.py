@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 async def keep(watch: Watch, supervisor: Supervisor) -> None:
     """Until cancelled, or until the client has ended, for this reason or another one."""
     try:
-        await watch.run()
+        await watch.run(supervisor.account_refused)
     except ConnectionLost as error:
         log.debug("tokens are not kept any more: %s", error)
     except CTraderError as error:

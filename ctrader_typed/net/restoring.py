@@ -57,6 +57,12 @@ class Restorer:
         """A reconnect authorises these accounts with the token that `current` gives by then."""
         self._tokens.append((frozenset(accounts), current))
 
+    def account_refused(self, account: int, error: CTraderError) -> None:
+        """Nobody can authorise this account any more: who waits for something of it is told."""
+        log.warning("account %d is given up: %s", account, error)
+        self._subscriptions.publish([GivenUp(Part(Kind.ACCOUNT, account), error)])
+        self._subscriptions.account_refused(account, error, for_good=True)
+
     def observe(self, answered: Sequence[Answered], events: Sequence[Event]) -> None:
         """Answers and events came in, in this order. Never waits."""
         before = dict(self._session.taken)

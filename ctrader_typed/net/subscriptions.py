@@ -244,8 +244,7 @@ class Subscriptions:
         self.ended: ConnectionLost | None = None
         """Why no more events can come; None while they can."""
         self.refused: dict[int, CTraderError | None] = {}
-        """Accounts that the server has refused, and that nobody has authorised since: why nothing
-        more comes; None while somebody may authorise them."""
+        """Accounts that the server has refused since, and why; None if somebody may mend it."""
 
     def add(self, stream: EventStream[Any]) -> None:
         """From now on the stream gets what it wants."""
@@ -378,10 +377,8 @@ class Subscriptions:
         self._end_or_not(*self._streams)
 
     def account_refused(self, account: int, why: CTraderError, *, for_good: bool) -> None:
-        """Its session does not come back by itself: if it is `for_good`, streams that are about
-        such accounts alone give what they have and then say why.
-        """
-        self.refused[account] = why if for_good else None
+        """Streams that are about accounts refused `for_good` alone say so after what they have."""
+        self.refused[account] = why if for_good else self.refused.get(account)
         self.session_lost(account, str(why))
         self._end_or_not(*self._streams)
 

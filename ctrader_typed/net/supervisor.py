@@ -109,6 +109,10 @@ class Supervisor:
         """A reconnect authorises these accounts with the token that `current` gives by then."""
         self._restorer.authorise_with(accounts, current)
 
+    def account_refused(self, account: int, error: CTraderError) -> None:
+        """Nobody can authorise this account any more: who waits for something of it is told."""
+        self._restorer.account_refused(account, error)
+
     def abandon(self, reason: str, cause: CTraderError) -> None:
         """No connection helps any more: the one of the moment ends, and no other one follows."""
         self._abandoned = ReconnectAbandoned(reason)

@@ -23,6 +23,7 @@ from ..errors import (
     ServerError,
     TokenRefused,
     TokenStoreError,
+    raise_first,
 )
 from ..message import Request
 from ..schema import Schema
@@ -49,6 +50,9 @@ _FOR_NOW = frozenset((Category.RATE_LIMIT, Category.UNAVAILABLE))
 
 Refresh = Callable[[Tokens], Awaitable[Tokens]]
 """Turns a pair of tokens into the next one, at the server."""
+
+GiveUp = Callable[[int, ServerError], None]
+"""Told of an account that the server refuses for good, and why."""
 
 log = logging.getLogger(__name__)
 
@@ -249,16 +253,18 @@ class Watch:
         self._stream = stream
         self._wake_at = wake_at
 
-    async def run(self) -> NoReturn:
-        """The second half of `TokenKeeper.run`."""
+    async def run(self, give_up: GiveUp | None = None) -> NoReturn:
+        """The second half of `TokenKeeper.run`. With `give_up` an account that is refused for good
+        is left to it while there are others.
+        """
         async with self._stream:
             while True:
                 with trio.move_on_at(self._wake_at):
                     self._observe(await anext(self._events))
                 try:
-                    self._wake_at = await self._sessions.restore()
+                    self._wake_at = await self._sessions.restore(give_up)
                 except (ServerError, ConnectionLost) as error:
-                    if isinstance(error, ServerError) and error.advice.category not in _FOR_NOW:
+                    if isinstance(error, ServerError) and not _for_now(error):
                         raise
                     log.warning("accounts are not authorised for now: %s", error)
                     self._wake_at = trio.current_time() + AGAIN
@@ -281,7 +287,7 @@ class _Sessions:
         self._account_auth = Roles(api.schema).account_auth
         self._accounts = accounts
         self._missing = set(accounts)
-        self._access_token: str | None = None
+        self._tokens: Tokens | None = None
         self._unrest_ends = 0.0
 
     def invalidated(self, accounts: Iterable[int]) -> None:
@@ -301,28 +307,49 @@ class _Sessions:
         if isinstance(request, self._account_auth):
             self._missing |= self._accounts & {request.ctid_trader_account_id}
 
-    async def restore(self) -> float:
-        """Authorise what is missing, all if the token is another; returns when to come back."""
-        tokens = await self._keeper.current()
-        self._use(tokens)
-        while self._missing:
-            account = min(self._missing)
+    async def restore(self, give_up: GiveUp | None = None) -> float:
+        """Authorise what is missing, all if the token is another; returns when to come back.
+
+        A refused account keeps no other one waiting: its refusal is raised when all were tried.
+        """
+        tokens = self._use(await self._keeper.current())
+        refused: dict[int, ServerError] = {}
+        while missing := self._missing - refused.keys():
+            account = min(missing)
             try:
-                await self._authorise(account, tokens)
-            except AuthError as error:
-                if error.code not in _TOKEN_CODES:
+                tokens = await self._authorise_or_renew(account, tokens)
+            except ServerError as error:
+                if error.code in _TOKEN_CODES:
                     raise
-                renewed = await self._keeper.renewed(tokens)
-                self._use(renewed)
-                await self._authorise(account, tokens := renewed)
-            self._missing.discard(account)
+                refused[account] = error
+            else:
+                self._missing.discard(account)
+        for_good = {each for each, error in refused.items() if not _for_now(error)}
+        if give_up is not None and for_good < self._accounts:
+            self._accounts -= for_good
+            self._missing -= for_good
+            for account in for_good:
+                give_up(account, refused.pop(account))
+        raise_first(sorted(refused.values(), key=_for_now))
         return trio.current_time() + self._keeper.next_look(tokens)
 
-    def _use(self, tokens: Tokens) -> None:
-        if tokens.access_token != self._access_token:
-            self._access_token = tokens.access_token
+    async def _authorise_or_renew(self, account: int, tokens: Tokens) -> Tokens:
+        """With these tokens, or with newer ones; returns those that were accepted."""
+        try:
+            await self._authorise(account, tokens)
+        except AuthError as error:
+            if error.code not in _TOKEN_CODES:
+                raise
+            tokens = self._use(await self._keeper.renewed(tokens))
+            await self._authorise(account, tokens)
+        return tokens
+
+    def _use(self, tokens: Tokens) -> Tokens:
+        if self._tokens is None or tokens.access_token != self._tokens.access_token:
             self._missing |= self._accounts
             self._unrest_ends = trio.current_time() + AGAIN
+        self._tokens = tokens
+        return tokens
 
     async def _authorise(self, account: int, tokens: Tokens) -> None:
         request = self._account_auth(
@@ -334,6 +361,10 @@ class _Sessions:
             if error.code not in ALREADY_AUTHORISED:
                 raise
         log.info("account %d authorised", account)
+
+
+def _for_now(error: ServerError) -> bool:
+    return error.advice.category in _FOR_NOW
 
 
 def _cannot_have_happened(error: Exception) -> bool:
