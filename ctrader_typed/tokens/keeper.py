@@ -330,7 +330,8 @@ class _Sessions:
             self._missing -= for_good
             for account in for_good:
                 give_up(account, refused.pop(account))
-        raise_first(sorted(refused.values(), key=_for_now))
+        first = [refused[each] for each in refused if each in for_good]
+        raise_first(first or list(refused.values()))
         return trio.current_time() + self._keeper.next_look(tokens)
 
     async def _authorise_or_renew(self, account: int, tokens: Tokens) -> Tokens:
