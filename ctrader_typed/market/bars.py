@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from itertools import repeat
+from itertools import chain, compress, repeat
+from operator import ne
 from typing import Any, ClassVar, NamedTuple, Self
 
 from ..codec.columns import Columns
 from ..units import PRICE_DIGITS, price, utc
-from .columns import Column, added, times
+from .columns import Column, added, highest, times
 from .periods import Period
 from .shown import shown_price, shown_time
 from .table import Table
@@ -66,6 +67,9 @@ def _no_numbers() -> array[int]:
     return array("q")
 
 
+_UNCHECKED: array[int] = array("q")
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Bars(Table[Bar]):
     """The bars of a symbol and period, oldest first, each of them once.
@@ -74,6 +78,9 @@ class Bars(Table[Bar]):
     symbol's digits; `volume` counts ticks. All are `array('q')` of the same length. Without columns
     it is empty. Raises InvalidValue for columns that do not fit together; their order is not
     checked. Of tables that are joined the later one's bar counts, where both have it.
+
+    Servers send bars whose high is below their open or close. Here it is the highest of the three,
+    which is the least that it can have been; `repaired` counts such bars.
     """
 
     _later_wins: ClassVar[bool] = True
@@ -88,9 +95,26 @@ class Bars(Table[Bar]):
     low: array[int] = field(default_factory=_no_numbers)
     close: array[int] = field(default_factory=_no_numbers)
     volume: array[int] = field(default_factory=_no_numbers)
+    repaired_times: array[int] = field(default_factory=lambda: _UNCHECKED)
+    """When the bars begin whose high was raised. If it is given, no other bar is looked at."""
 
     def __post_init__(self) -> None:
         self._check()
+        if self.repaired_times is _UNCHECKED:
+            self._repair()
+
+    def _repair(self) -> None:
+        high = highest([self.high, self.open, self.close])
+        raised = high != self.high
+        which = compress(self.time, map(ne, high, self.high)) if raised else ()
+        object.__setattr__(self, "repaired_times", array("q", which))
+        if raised:
+            object.__setattr__(self, "high", high)
+
+    @property
+    def repaired(self) -> int:
+        """Of how many bars the high was raised: the server's was below the open or the close."""
+        return len(self.repaired_times)
 
     @classmethod
     def from_wire(
@@ -138,12 +162,37 @@ class Bars(Table[Bar]):
         return Bar._make([*(values[at] for values in self.arrays), self.digits])
 
     def _like(self, columns: Sequence[array[int]]) -> Self:
-        return type(self)(self.symbol_id, self.period, self.digits, *columns)
+        time, opened, high, low, close, volume = columns
+        checked = high, low, close, volume, _no_numbers()
+        return type(self)(self.symbol_id, self.period, self.digits, time, opened, *checked)
+
+    # A dataclass with slots is not the class that `super()` without arguments would find.
+
+    def _sliced(self, rows: slice) -> Self:
+        return Table._sliced(self, rows).marked(self.repaired_times)
+
+    def _appended(self, tables: Sequence[Self]) -> Self:
+        times = chain.from_iterable(table.repaired_times for table in tables)
+        return Table._appended(self, tables).marked(times)
+
+    def _overlaid(self, other: Self) -> Self:
+        replaced = set(other.time) if self.repaired else ()
+        kept = [time for time in self.repaired_times if time not in replaced]
+        return Table._overlaid(self, other).marked([*kept, *other.repaired_times])
+
+    def marked(self, times: Iterable[int]) -> Self:
+        """The same bars, of which those that begin at these times count as repaired too."""
+        wanted = set(times)
+        if not wanted:
+            return self
+        wanted.update(self.repaired_times)
+        return replace(self, repaired_times=array("q", filter(wanted.__contains__, self.time)))
 
     @property
     def title(self) -> str:
         """What it is of, on one line."""
-        return f"Bars: {len(self):,} of {self.period}, symbol {self.symbol_id}, bid, UTC"
+        repaired = f", {self.repaired:,} repaired" if self.repaired else ""
+        return f"Bars: {len(self):,} of {self.period}, symbol {self.symbol_id}, bid, UTC{repaired}"
 
     @property
     def _head(self) -> Sequence[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from operator import add
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
@@ -37,6 +37,15 @@ def added(some: array[int], others: array[int], what: str) -> array[int]:
     if a is None or b is None or _largest(a) + _largest(b) >> 63:
         return _column(map(add, some, others), what)
     return array("q", (a + b).tobytes())
+
+
+def highest(columns: Sequence[array[int]]) -> array[int]:
+    """The largest number of each row."""
+    vectors = [_vector(each) for each in columns]
+    if any(each is None for each in vectors):
+        return array("q", map(max, *columns))
+    numpy: Any = sys.modules["numpy"]
+    return array("q", numpy.maximum.reduce(vectors).tobytes())
 
 
 def times(some: array[int], factor: int, what: str) -> array[int]:

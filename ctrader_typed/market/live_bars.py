@@ -2,7 +2,8 @@
 
 Bars are of bid prices, in 1/100000; their volume counts changes of bid and ask together. What the
 server leaves out is added here: the close, which is the event's bid; that a bar is over, which a
-later one tells; and the asks that came after its last bid (all recorded).
+later one tells; and the asks that came after its last bid (all recorded). A high below the open or
+the close, which servers send, is raised to the higher of them.
 """
 
 from __future__ import annotations
@@ -109,11 +110,12 @@ class BarsInTheMaking:
         minute, low = trendbar.utc_timestamp_in_minutes, trendbar.low
         if minute is None or low is None:
             return None
+        opened = low + (trendbar.delta_open or 0)
         return Bar(
             minute * _MINUTE,
-            open=low if trendbar.delta_open is None else low + trendbar.delta_open,
-            high=low if trendbar.delta_high is None else low + trendbar.delta_high,
-            low=low,
+            open=opened,
+            high=max(low + (trendbar.delta_high or 0), opened, bid),
+            low=min(low, bid),
             close=bid,
             volume=trendbar.volume,
             digits=self.digits,

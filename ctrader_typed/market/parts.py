@@ -56,6 +56,8 @@ def write(path: Path, series: Series, content: Content) -> None:
         "digits": content.digits,
         "covered": content.covered,
     }
+    if isinstance(bars := content.tables.get("bars"), Bars) and bars.repaired:
+        said["repaired"] = list(bars.repaired_times)
     table = table.replace_schema_metadata({_KEY: json.dumps(said)})
     parquet.write(table, str(path), dictionaries=["spread", "repeated"])
 
@@ -67,7 +69,9 @@ def read(path: Path, series: Series) -> Content:
         content, table = _said(file, series), file.read()
         if series.period is not None:
             columns = [_integers(table[name]) for name in table.column_names]
-            content.tables["bars"] = Bars(series.symbol_id, series.period, content.digits, *columns)
+            bars = Bars(series.symbol_id, series.period, content.digits, *columns)
+            said = json.loads(file.schema_arrow.metadata[_KEY])
+            content.tables["bars"] = bars.marked(said.get("repaired", ()))
         else:
             for side, (time, price) in _sides(table).items():
                 content.tables[side] = Ticks(series.symbol_id, content.digits, side, time, price)

@@ -27,7 +27,8 @@ def resample(
     with `start` and `end` that the bars are all there are in `[start, end)`: then only bars that
     lie wholly in it are made.
 
-    Raises InvalidValue if bars of the one period do not fit into the other, as H4 into H6.
+    A bar that is made of repaired ones counts as repaired. Raises InvalidValue if
+    bars of the one period do not fit into the other, as H4 into H6.
 
     >>> from array import array
     >>> hours = [array("q", [each]) for each in (7_200_000, 110_000, 110_020, 109_990, 110_010, 7)]
@@ -44,7 +45,8 @@ def resample(
     for row in _made(bars, wanted, since, until):
         for column, value in zip(columns, row, strict=True):
             column.append(value)
-    return Bars(bars.symbol_id, wanted, bars.digits, *columns)
+    made = Bars(bars.symbol_id, wanted, bars.digits, *columns)
+    return made.marked(map(wanted.start_of, bars.repaired_times))
 
 
 def _made(

@@ -115,7 +115,7 @@ def test_what_is_no_bar_is_passed_over() -> None:
     assert growing.apply(spot(7, 9, 0, nameless)) == []
     (told,) = growing.apply(spot(7, 9, 0, [ProtoOATrendbar(
         volume=1, low=5, utc_timestamp_in_minutes=1)]))  # fmt: skip
-    assert told.bar == Bar(MINUTE, 5, 5, 5, 7, 1)
+    assert told.bar == Bar(MINUTE, 5, 7, 5, 7, 1)  # a high below the close is raised to it
 
 
 def test_recorded_bars(recordings: Path) -> None:

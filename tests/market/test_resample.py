@@ -133,6 +133,12 @@ def begins(period: Period, time: int) -> int:
     return start + min((time - start) // length, DAY // length - 1) * length
 
 
+def a_bar(chance: Random) -> tuple[int, int, int, int]:
+    """Open, high, low and close."""
+    prices = chance.sample(range(1_000), 4)
+    return prices[0], max(prices), min(prices), prices[1]
+
+
 @pytest.mark.parametrize("period", Period)
 @pytest.mark.parametrize("middle", [SUMMER, WINTER])
 def test_made_as_by_hand_over_weekends_and_changes_of_the_clock(
@@ -140,7 +146,7 @@ def test_made_as_by_hand_over_weekends_and_changes_of_the_clock(
 ) -> None:
     chance = Random(middle)
     times = sorted(chance.sample(range(middle - 9 * DAY, middle + 9 * DAY, 60_000), 3_000))
-    rows = [(time, *chance.sample(range(1_000), 4), chance.randrange(1, 99)) for time in times]
+    rows = [(time, *a_bar(chance), chance.randrange(1, 99)) for time in times]
     minutes = Bars(1, Period.M1, 5, *map(array, "qqqqqq", zip(*rows, strict=True)))
     expected = []
     for start, group in groupby(rows, key=lambda row: begins(period, row[0])):
