@@ -21,12 +21,12 @@ from ctrader_typed.proto import SCHEMA
 
 PROTOS = Path(__file__).parents[1] / "protos"
 
-ADDED = {
-    "message ProtoOAPosition {": "  optional string note = 95;",
-    "message ProtoOATrader {": "  repeated ProtoOANote notes = 96;",
-    "message ProtoOASymbol {": "  optional int64 weight = 97;",
-}
-"""Fields that our release does not have."""
+ADDED = (
+    ("ProtoOAPosition", "  optional string note = 95;"),
+    ("ProtoOATrader", "  repeated ProtoOANote notes = 96;"),
+    ("ProtoOASubscribeSpotsReq", "  optional int32 pace = 97;"),
+)
+"""Fields that our release does not have; the last is of the other file."""
 GONE = ("ProtoOAPosition", "moneyDigits")
 """A field that accounts read."""
 NOTE = "message ProtoOANote {\n  optional string text = 1;\n}\n"
@@ -37,8 +37,11 @@ def another_release() -> ModuleType:
     """The package, generated once a run."""
     folder = Path(mkdtemp(prefix="another_release"))
     protos = shutil.copytree(PROTOS, folder / "protos")
-    path = protos / "OpenApiModelMessages.proto"
-    path.write_text(_edited(path.read_text(encoding="utf-8")), encoding="utf-8")
+    model, messages = (protos / f"OpenApi{name}Messages.proto" for name in ("Model", ""))
+    changed = without_field(model.read_text(encoding="utf-8"), *GONE) + NOTE
+    model.write_text(_with_fields(changed, *ADDED[:2]), encoding="utf-8")
+    changed = _with_fields(messages.read_text(encoding="utf-8"), *ADDED[2:])
+    messages.write_text(changed, encoding="utf-8")
     (protos / "RELEASE").write_text("92")
     return generated(protos, folder, "another_release_92")
 
@@ -54,11 +57,13 @@ def generated(protos: Path, out: Path, name: str, *more: str) -> ModuleType:
         sys.path.remove(str(out))
 
 
-def _edited(text: str) -> str:
-    for opening, line in ADDED.items():
+def _with_fields(text: str, *fields: tuple[str, str]) -> str:
+    """A .proto file with more fields."""
+    for message, line in fields:
+        opening = f"message {message} {{"
         assert text.count(opening) == 1, opening
         text = text.replace(opening, f"{opening}\n{line}")
-    return without_field(text, *GONE) + NOTE
+    return text
 
 
 def without_field(text: str, message: str, key: str) -> str:
@@ -83,3 +88,58 @@ def as_ours(message: Any) -> Any:
         return message
     cls = SCHEMA.by_name[type(message).__name__]
     return message if type(message) is cls else cls.FromString(bytes(message))
+
+
+@cache
+def old_release() -> ModuleType:
+    """A package like those of the first releases, which cannot follow an order. Generated once."""
+    folder = Path(mkdtemp(prefix="old_release"))
+    protos = shutil.copytree(PROTOS, folder / "protos")
+    for path in protos.glob("OpenApi*.proto"):
+        text = path.read_text(encoding="utf-8")
+        for message, key in OLD_LACKS_FIELDS:
+            if f"message {message} {{" in text:
+                text = without_field(text, message, key)
+        for message in OLD_LACKS:
+            if f"message {message} {{" in text:
+                text = without_message(text, message)
+        path.write_text(text, encoding="utf-8")
+    (protos / "RELEASE").write_text("7.4")
+    return generated(protos, folder, "old_release_74")
+
+
+OLD_LACKS = tuple(
+    f"ProtoOA{name}"
+    for name in (
+        *("AccountDisconnectEvent", "OrderDetailsReq", "OrderDetailsRes", "OrderListReq"),
+        *("OrderListRes", "OrderListByPositionIdReq", "OrderListByPositionIdRes"),
+        *("DealListByPositionIdReq", "DealListByPositionIdRes", "DealOffsetListReq"),
+        *("DealOffsetListRes", "GetDynamicLeverageByIDReq", "GetDynamicLeverageByIDRes"),
+        *("GetPositionUnrealizedPnLReq", "GetPositionUnrealizedPnLRes", "RefreshTokenReq"),
+        *("RefreshTokenRes", "SubscribeLiveTrendbarReq", "SubscribeLiveTrendbarRes"),
+        *("UnsubscribeLiveTrendbarReq", "UnsubscribeLiveTrendbarRes"),
+        *("AssetClassListReq", "AssetClassListRes", "MarginChangedEvent"),
+        *("SubscribeDepthQuotesReq", "SubscribeDepthQuotesRes", "DepthEvent"),
+        *("UnsubscribeDepthQuotesReq", "UnsubscribeDepthQuotesRes"),
+    )
+)
+"""What a release of 2019 did not have yet, or might not have had."""
+
+OLD_LACKS_FIELDS = tuple(
+    (f"ProtoOA{message}", key)
+    for message, keys in {
+        "SymbolsListReq": ("includeArchivedSymbols",),
+        "SymbolsListRes": ("archivedSymbol",),
+        "SubscribeSpotsReq": ("subscribeToSpotTimestamp",),
+        "SpotEvent": ("timestamp", "sessionClose"),
+        "ReconcileReq": ("returnProtectionOrders",),
+        "GetTrendbarsReq": ("count",),
+        "GetTrendbarsRes": ("hasMore",),
+        "Symbol": ("holiday", "leverageId", "lotSize", "pnlConversionFeeRate"),
+        "Trader": ("moneyDigits",),
+        "Position": ("moneyDigits", "trailingStopLoss"),
+        "TradeData": ("comment", "closeTimestamp"),
+        "ExpectedMarginRes": ("moneyDigits",),
+    }.items()
+    for key in keys
+)

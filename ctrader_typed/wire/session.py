@@ -191,9 +191,7 @@ class Session:
         """Those of these accounts that are wanted are asked for with this token from now on."""
         for part in [each for each in self._wanted if each.kind is Kind.ACCOUNT]:
             if part.account in accounts:
-                self._wanted[part] = type(self._wanted[part])(
-                    ctid_trader_account_id=part.account, access_token=access_token
-                )
+                self._wanted[part] = self._wanted[part].__replace__(access_token=access_token)
                 self._refused.discard(part)
 
     # --- losing ---
@@ -268,21 +266,14 @@ class Session:
             return [self._wanted[part] for part in parts]
         batches: defaultdict[Any, list[Part]] = defaultdict(list)
         for part in parts:
-            flag = getattr(self._wanted[part], "subscribe_to_spot_timestamp", None)
+            # What else a request says, in whatever release, is said again.
+            rest = bytes(self._wanted[part].__replace__(symbol_id=[]))
             alone = part.symbol if part in self._apart else None
-            batches[part.account, flag, alone].append(part)
-        return [self._batch(batch) for batch in batches.values()]
-
-    def _batch(self, parts: list[Part]) -> Any:
-        first = self._wanted[parts[0]]
-        settings = {}
-        if parts[0].kind is Kind.SPOTS:
-            settings["subscribe_to_spot_timestamp"] = first.subscribe_to_spot_timestamp
-        return type(first)(
-            ctid_trader_account_id=parts[0].account,
-            symbol_id=[part.symbol for part in parts],
-            **settings,
-        )
+            batches[rest, alone].append(part)
+        return [
+            self._wanted[batch[0]].__replace__(symbol_id=[part.symbol for part in batch])
+            for batch in batches.values()
+        ]
 
     def give_up_taken(self) -> list[tuple[Part, str]]:
         """What has ended while the connection stands is not to come back: each account, once, and

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ctrader_typed import ProtoOADealListReq, ProtoOAExecutionEvent, ProtoOATradeSide
-from tests.accounts import at_work
+import trio
+
+from ctrader_typed import (
+    ProtoOADealListReq,
+    ProtoOAExecutionEvent,
+    ProtoOASubscribeSpotsReq,
+    ProtoOATradeSide,
+    Reconnect,
+)
+from tests.accounts import at_work, cut
 from tests.releases import another_release
 from tests.trading import BUY
 
@@ -64,3 +72,16 @@ async def test_a_question_in_our_messages_has_the_answer_of_the_package(autojump
         theirs = await api.request(package.ProtoOADealListReq(**fields, max_rows=1))
         assert type(ours) is type(theirs) is package.ProtoOADealListRes
         assert ours == theirs
+
+
+async def test_a_field_that_we_do_not_know_is_asked_for_again(autojump_clock) -> None:
+    package: Any = another_release()
+    again = Reconnect(first=0.1, ceiling=0.2)
+    async with at_work(schema=package, reconnect=again) as (api, account, server):
+        fields: dict[str, Any] = {"ctid_trader_account_id": account.account_id, "symbol_id": [2]}
+        await api.request(package.ProtoOASubscribeSpotsReq(**fields, pace=7))
+        await cut(server)
+        await trio.sleep(1)
+        await account.settled()
+        asked = [bytes(each) for each in server.received(ProtoOASubscribeSpotsReq)]
+        assert asked == [bytes(package.ProtoOASubscribeSpotsReq(**fields, pace=7))] * 2
