@@ -83,11 +83,12 @@ def connect(
 ) -> AbstractAsyncContextManager[Any]:
     """Connect over TLS, and be connected while the `async with` block runs.
 
-    `endpoint` is "demo", "live", a host name, or a host with its port; several of them, in a list,
-    are tried in turn, each but the last for at most ten seconds. Without `ssl_context` the server's
-    certificate is verified against this machine's authorities; `tls=False` speaks plainly, to this
-    machine only. `wire` is PROTOBUF_TCP, PROTOBUF_WEBSOCKET or JSON_WEBSOCKET, and decides which
-    port is the usual one: 5035, and 5036 for JSON.
+    `endpoint` is "demo", "live", a host name, or a host with its port ("host:5035"); several of
+    them, in a list, are tried in turn, each but the last for at most ten seconds. Without
+    `ssl_context` the server's certificate is verified against this machine's authorities;
+    `tls=False` speaks plainly, to this machine only. `wire` is "protobuf", "websocket" (protobuf in
+    a WebSocket) or "json", or the constant of one, and decides which port is the usual one: 5035,
+    and 5036 for JSON.
 
     `schema` is a package that `python -m codegen` made from another release, and the client is then
     that package's `Api`.

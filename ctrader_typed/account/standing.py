@@ -13,6 +13,7 @@ from types import MappingProxyType
 from ..client import Client
 from ..errors import CTraderError, again
 from ..market import SpotFeed
+from ..net.only_async import AsyncBlock
 from ..proto import ProtoOADynamicLeverageTier, ProtoOAOrder, ProtoOATrader
 from ..symbols import Catalogue, Symbol
 from ..units import decimal_of
@@ -190,4 +191,4 @@ class Standing:
         refusal where it does not authorise the account any more; once somebody has authorised it,
         `changes()` can be called again.
         """
-        return self._upkeep.changes()
+        return AsyncBlock(self._upkeep.changes(), "`async with account.changes() as changes:`")

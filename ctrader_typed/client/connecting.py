@@ -15,9 +15,11 @@ from typing import Protocol, TypedDict, TypeVar, Unpack
 
 import trio
 
+from ..errors import InvalidValue
 from ..journal import Journal
 from ..net.endpoints import PATIENCE, Place, open_transport, over_stream, route
 from ..net.link import Link
+from ..net.only_async import AsyncBlock
 from ..net.orders import Orders
 from ..net.restoring import Restorer
 from ..net.subscriptions import Subscriptions
@@ -25,7 +27,8 @@ from ..net.supervisor import Dial, Supervisor
 from ..net.transport import Transport
 from ..net.trio_run import TrioRun
 from ..schema import Schema
-from ..wire.connection import PROTOBUF_TCP, Wire
+from ..units import checks
+from ..wire.connection import PROTOBUF_TCP, Wire, WireName, wire_of
 from ..wire.exchange import Answered, Event
 from ..wire.limits import RateLimits
 from ..wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
@@ -64,7 +67,7 @@ class Package(Protocol[C_co]):
 class Settings(TypedDict, total=False):
     """What can be chosen of a client, however it is connected; `connect` says what each means."""
 
-    wire: Wire
+    wire: Wire | WireName
     heartbeat_interval: float
     silence_limit: float
     limits: RateLimits
@@ -76,12 +79,21 @@ class Settings(TypedDict, total=False):
 class _Chosen:
     """The settings with their defaults."""
 
-    wire: Wire = PROTOBUF_TCP
+    wire: Wire | WireName = PROTOBUF_TCP
     heartbeat_interval: float = HEARTBEAT_INTERVAL
     silence_limit: float = SILENCE_LIMIT
     limits: RateLimits = RATE_LIMITS
     journal: str | os.PathLike[str] | None = None
     reconnect: Reconnect = RECONNECT
+
+    def __post_init__(self) -> None:
+        wire_of(self.wire)
+        checks.seconds(self.heartbeat_interval, "heartbeat_interval")
+        checks.seconds(self.silence_limit, "silence_limit")
+        checks.instance(self.limits, "limits", RateLimits, "RateLimits, or NO_LIMITS")
+        checks.instance(self.reconnect, "reconnect", Reconnect, "a Reconnect, or NO_RECONNECT")
+        if self.journal is not None:
+            checks.instance(self.journal, "journal", (str, os.PathLike), "the path of a file")
 
 
 def connect(
@@ -95,12 +107,13 @@ def connect(
 ) -> AbstractAsyncContextManager[C]:
     """A client of the release `schema`; the public `connect` says all the rest."""
     chosen = _Chosen(**settings)
-    way = route(endpoint, port, chosen.wire, tls=tls, ssl_context=ssl_context)
+    way = route(endpoint, port, wire_of(chosen.wire), tls=tls, ssl_context=ssl_context)
 
     async def dial(nursery: trio.Nursery) -> Transport:
         return await open_transport(nursery, way)
 
-    return _client(dial, PATIENCE * len(way.places), schema, chosen)
+    client = _client(dial, PATIENCE * len(way.places), schema, chosen)
+    return AsyncBlock(client, "`async with connect(...) as api:`")
 
 
 def connect_over(
@@ -114,13 +127,14 @@ def connect_over(
     if "reconnect" not in settings:
         chosen = replace(chosen, reconnect=NO_RECONNECT)
     if not callable(stream) and chosen.reconnect != NO_RECONNECT:
-        raise ValueError("a stream can be used once: reconnect needs a function that opens one")
+        raise InvalidValue("a stream can be used once: reconnect needs a function that opens one")
 
     async def dial(nursery: trio.Nursery) -> Transport:
         opened = await stream() if callable(stream) else stream
-        return await over_stream(nursery, opened, chosen.wire, "localhost")
+        return await over_stream(nursery, opened, wire_of(chosen.wire), "localhost")
 
-    return _client(dial, PATIENCE, schema, chosen)
+    client = _client(dial, PATIENCE, schema, chosen)
+    return AsyncBlock(client, "`async with connect_over(...) as api:`")
 
 
 @asynccontextmanager
@@ -178,7 +192,7 @@ def _supervisor(
             schema,
             subscriptions,
             orders,
-            wire=chosen.wire,
+            wire=wire_of(chosen.wire),
             heartbeat_interval=chosen.heartbeat_interval,
             silence_limit=chosen.silence_limit,
             limits=chosen.limits,

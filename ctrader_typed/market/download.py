@@ -14,6 +14,7 @@ from typing import Generic, Self, TypeVar
 from ..client import Client
 from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned
 from ..message import Message, Request
+from ..net.only_async import OnlyAsyncStream
 from ..units import Time, milliseconds, utc
 from .pages import LATEST, Pager, Window
 
@@ -60,12 +61,14 @@ class Page(Generic[T_co]):
     end: int
 
 
-class Pages(Generic[T_co]):
+class Pages(OnlyAsyncStream, Generic[T_co]):
     """Pages as they come, a request for each: `async for page in pages`. Use it in one task.
 
     Nothing has to be closed. When a step is cancelled or raises, the next one asks again for what
     that one asked for.
     """
+
+    usage = "`async for page in pages:`"
 
     def __init__(
         self, pager: Pager, fetch: Callable[[Window], Awaitable[Page[T_co] | None]]

@@ -16,6 +16,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 import trio
 
 from ..errors import again
+from ..net.only_async import OnlyAsyncStream
 from ..net.subscriptions import BUFFER, EventStream
 from ..wire.filters import Filter
 from ..wire.notices import Gap
@@ -45,7 +46,7 @@ class Subject:
     depth: bool = False
 
 
-class MarketStream(Generic[T_co]):
+class MarketStream(OnlyAsyncStream, Generic[T_co]):
     """What a feed hears of some symbols: `async for …`, in `async with` or without.
 
     It subscribes at the first step, or when the block is entered, and then raises what
@@ -62,6 +63,8 @@ class MarketStream(Generic[T_co]):
     will be no more events, what is left is still given, then ConnectionLost is raised. Waiting can
     be cancelled, and loses nothing. A step is a checkpoint only when nothing is there.
     """
+
+    usage = "`async for item in stream:`, in `async with stream:` or without"
 
     def __init__(
         self, feed: SpotFeed, subject: Subject, *, every: bool, gaps: bool, buffer: int

@@ -5,7 +5,11 @@ Knows nothing of what is sent over it.
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import ssl
+from collections.abc import Iterator, Sequence
 
 import trio
 
@@ -32,13 +36,25 @@ _ADVICE = {
 }
 """What to do about a refused certificate, by OpenSSL's X509_V_ERR number."""
 
+_NO_TLS = (
+    "it does not speak TLS on this port; the API does, on 5035 and 5036; a server without TLS on "
+    "this machine takes tls=False"
+)
 _HANDSHAKE = {
     "UNSUPPORTED_PROTOCOL": "it speaks only TLS below 1.2, which is not accepted",
     "TLSV1_ALERT_PROTOCOL_VERSION": "it speaks only TLS below 1.2, which is not accepted",
-    "WRONG_VERSION_NUMBER": "it does not speak TLS on this port",
-    "UNEXPECTED_EOF_WHILE_READING": "it hung up during the handshake",
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "UNEXPECTED_EOF_WHILE_READING": (
+        "it hung up during the handshake, as servers do on a port without TLS; such a one on this "
+        "machine takes tls=False"
+    ),
 }
 """What a failed handshake means, by OpenSSL's reason."""
+
+_UNREACHABLE = {
+    errno.ECONNREFUSED: "it was refused, so nothing listens on this port",
+    errno.ETIMEDOUT: "nobody answered",
+}
 
 
 async def open_tcp(host: str, port: int) -> TcpStream:
@@ -46,7 +62,26 @@ async def open_tcp(host: str, port: int) -> TcpStream:
     try:
         return TcpStream(await trio.open_tcp_stream(host, port))
     except OSError as error:
-        raise ConnectFailed(f"cannot reach {host}:{port}: {error}") from error
+        said = dict.fromkeys(map(_why, _causes(error)))  # an address of its own may fail alike
+        raise ConnectFailed(f"cannot reach {host}:{port}: {'; '.join(said)}") from error
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """What trio's exception is made of: one error for each address of the host."""
+    inner: Sequence[BaseException | None] = getattr(error, "exceptions", (error.__cause__,))
+    for each in inner:
+        if each is None:
+            yield error
+        else:
+            yield from _causes(each)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"no host of this name is known ({error.strerror}); look at its spelling"
+    if isinstance(error, OSError) and error.errno is not None:
+        return _UNREACHABLE.get(error.errno, os.strerror(error.errno))
+    return str(error)
 
 
 async def open_tls(host: str, port: int, context: ssl.SSLContext | None) -> TlsStream:

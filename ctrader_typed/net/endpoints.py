@@ -8,14 +8,15 @@ from __future__ import annotations
 import logging
 import math
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import trio
 
-from ..errors import ConnectFailed
+from ..errors import ConnectFailed, InvalidValue
+from ..units import checks
 from ..wire.connection import Carrier, Wire
 from .dial import open_tcp, open_tls
 from .transport import StreamTransport, Transport
@@ -27,7 +28,13 @@ PATIENCE = 10.0
 """Seconds that a place gets while there is another one to try; the last one has no limit."""
 
 Place: TypeAlias = str | tuple[str, int]
-"""A host, by its name, address or short name ("demo", "live"); with a port if not the usual one."""
+"""A host, by its name, address or short name ("demo", "live"); with its port, "host:5035" or
+("host", 5035), if that is not the usual one. IPv6: "::1", and "[::1]:5035".
+"""
+
+_EXPECTED = '"demo", "live", a host, "host:port" or (host, port)'
+
+_LAST_PORT = 65_535
 
 SHORT: dict[str, Place] = {"demo": "demo.ctraderapi.com", "live": "live.ctraderapi.com"}
 """The real endpoints by their short names. An account lives on one of them only."""
@@ -53,35 +60,71 @@ def route(
 ) -> Route:
     """The route to these places; `port` is for those that have none.
 
-    Raises ValueError if it makes no sense, or would send secrets plainly over a network.
+    Raises InvalidValue if it makes no sense, or would send secrets plainly over a network.
     """
-    usual = wire.port if port is None else port
+    checks.flag(tls, "tls")
+    if ssl_context is not None:
+        checks.instance(ssl_context, "ssl_context", ssl.SSLContext, "an ssl.SSLContext")
+    usual = wire.port if port is None else checks.whole(port, "port", 1, _LAST_PORT)
     places = tuple(_place(each, usual) for each in _each(endpoint))
     if not places:
-        raise ValueError("connect() needs at least one endpoint")
+        raise InvalidValue("connect() needs at least one endpoint")
     if not tls:
         if ssl_context is not None:
-            raise ValueError("an ssl_context and tls=False exclude each other")
+            raise InvalidValue("an ssl_context and tls=False exclude each other")
         for host, _ in places:
             if not _is_here(host):
-                raise ValueError(
+                raise InvalidValue(
                     f"tls=False is for this machine only, and {host} is not a loopback address: "
                     "without TLS everybody on the way could read the tokens and trade with them"
                 )
     return Route(places, wire, ssl_context, not tls)
 
 
-def _each(endpoint: Place | Iterable[Place]) -> Iterable[Place]:
-    if isinstance(endpoint, str):
+def _each(endpoint: Any) -> Iterable[Any]:
+    if isinstance(endpoint, str) or (_is_pair(endpoint) and isinstance(endpoint[1], int)):
         return (endpoint,)
-    if isinstance(endpoint, tuple) and len(endpoint) == 2 and isinstance(endpoint[1], int):
-        return ((str(endpoint[0]), endpoint[1]),)
-    return cast("Iterable[Place]", endpoint)
+    if not _is_iterable(endpoint):
+        checks.refuse(endpoint, "endpoint", _EXPECTED + ", or several of them in a list")
+    return cast("Iterable[Any]", endpoint)
 
 
-def _place(given: Place, usual: int) -> tuple[str, int]:
-    full = SHORT.get(given, given) if isinstance(given, str) else given
-    return (full, usual) if isinstance(full, str) else full
+def _is_iterable(given: object) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, (bytes, Mapping))
+
+
+def _is_pair(given: object) -> bool:
+    return isinstance(given, tuple) and len(given) == 2  # pyright: ignore[reportUnknownArgumentType]  # of anything
+
+
+def _place(given: Any, usual: int) -> tuple[str, int]:
+    if isinstance(given, str):
+        host, port = _split(given)
+    elif _is_pair(given):
+        host, port = given
+    else:
+        checks.refuse(given, "endpoint", _EXPECTED)
+    host = checks.text(host, "host", "demo.ctraderapi.com")
+    if port is not None:
+        checks.whole(port, f"the port of {host}", 1, _LAST_PORT)
+    full = SHORT.get(host, host)
+    if isinstance(full, str):
+        return full, usual if port is None else port
+    return full[0], full[1] if port is None else port
+
+
+def _split(given: str) -> tuple[str, int | None]:
+    """ "host", "host:port", "::1" and "[::1]:port" in their parts."""
+    if "/" in given or given.isdecimal() or given != given.strip():
+        checks.refuse(given, "endpoint", f"{_EXPECTED}; `wire` says what is spoken there")
+    host, colon, port = given.rpartition(":")
+    if not colon or host.endswith(":") or (":" in host and not host.startswith("[")):
+        return given.strip("[]"), None
+    if given.endswith("]"):
+        return given[1:-1], None
+    if not port.isdecimal() or not host:
+        checks.refuse(given, "endpoint", f"{_EXPECTED}, the port as a number")
+    return host.strip("[]"), int(port)
 
 
 def _is_here(host: str) -> bool:

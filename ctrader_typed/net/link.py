@@ -47,6 +47,12 @@ TOGETHER = 4_096
 took most of the time. A WebSocket's messages are always written one by one.
 """
 
+HUNG_UP = "the server closed the connection"
+HUNG_UP_AT_ONCE = (
+    f"{HUNG_UP} before it sent anything; if that is always so, the port takes something else: look "
+    "at `wire` and `tls`"
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -192,6 +198,7 @@ class Link:
 
     async def _read(self) -> None:
         connection = self._connection
+        hung_up = HUNG_UP_AT_ONCE
         while connection.broken is None:
             data = await self._transport.receive()
             self._heard_at = trio.current_time()
@@ -201,7 +208,8 @@ class Link:
             received = connection.receive_data(data)
             self._dispatch(received, connection.skipped - before)
             if data == b"":
-                raise ConnectionLost("the server closed the connection")
+                raise ConnectionLost(hung_up)
+            hung_up = HUNG_UP
         raise connection.broken
 
     def _leave_unread(self) -> None:

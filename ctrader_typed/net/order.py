@@ -17,6 +17,7 @@ from ..message import Request
 from ..proto import ProtoOADeal, ProtoOAOrder, ProtoOAPosition
 from ..wire.fate import CHECKS, Fate, Fill, OrderEvent
 from ..wire.lives import OrderStatus
+from .only_async import OnlyAsyncStream
 from .trio_run import TrioRun
 
 
@@ -238,7 +239,7 @@ class Order:
         return events[number]
 
 
-class OrderEvents:
+class OrderEvents(OnlyAsyncStream):
     """The events of an order, in order: `async for event in order.events`.
 
     Ends when the order is settled: it has ended, and what the server does after a fill (the
@@ -246,6 +247,8 @@ class OrderEvents:
     is an event like any other, with status UNKNOWN. Raises OutcomeUnknown if the client is closed
     before the order has ended. Cancelling a wait loses nothing.
     """
+
+    usage = "`async for event in order.events:`"
 
     def __init__(self, order: Order) -> None:
         self._order = order

@@ -20,6 +20,7 @@ from ..wire.filters import Filter, accounts_of
 from ..wire.notices import Gap, GivenUp, NotRestored
 from ..wire.overflow import Dropped, Overflow, Rolling, queue
 from ..wire.statistics import StreamStatistics
+from .only_async import OnlyAsyncStream
 from .trio_run import TrioRun
 
 T_co = TypeVar("T_co", covariant=True)
@@ -34,7 +35,7 @@ and so on."""
 log = logging.getLogger(__name__)
 
 
-class EventStream(Generic[T_co]):
+class EventStream(OnlyAsyncStream, Generic[T_co]):
     """Events of some types, in the order in which they came, over reconnects too.
 
     Open it with `async with`: what comes in from then on is kept for `async for`. Where a lost
@@ -53,6 +54,8 @@ class EventStream(Generic[T_co]):
     Waiting for an event can be cancelled, and loses none. A step is a checkpoint only when no event
     is there.
     """
+
+    usage = "`async with api.events(...) as stream:`, and in it `async for event in stream:`"
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ from trio_websocket import (
 
 from ..errors import ConnectFailed, ConnectionLost, CTraderError, RemoteProtocolError
 from ..wire.connection import Carrier
-from ..wire.framing import MAX_FRAME
+from ..wire.framing import HEADER, MAX_FRAME, foreign
 from .tcp import CHUNK
 from .transport import CLOSING_TIME, broken
 
@@ -109,11 +109,11 @@ def _wrong_kind(message: str | bytes) -> RemoteProtocolError:
     if isinstance(message, str):
         return RemoteProtocolError(
             f"expected binary messages, got a text of {len(message)} characters: "
-            "this port speaks JSON, for which there is wire=JSON_WEBSOCKET"
+            'this port speaks JSON, for which there is wire="json"'
         )
     return RemoteProtocolError(
         f"expected text messages, got a binary one of {len(message)} bytes: "
-        "this port speaks protobuf, for which there is wire=PROTOBUF_WEBSOCKET"
+        'this port speaks protobuf, for which there is wire="websocket"'
     )
 
 
@@ -146,11 +146,11 @@ async def _read(
                 nursery.cancel_scope.shield = True
                 task_status.started(connection)
             if not stands:
-                failure = ConnectFailed(f"{failed}: {source.end}")
+                failure = ConnectFailed(f"{failed}: {source.end}{source.hint}")
     except* ConnectionRejected as rejected:
         failure = ConnectFailed(f"{failed}: it answered with HTTP status {_status(rejected)}")
     except* Exception:  # noqa: BLE001 - it lets through whatever the libraries below it raise
-        failure = ConnectFailed(f"{failed}: it does not speak WebSocket on this port")
+        failure = ConnectFailed(f"{failed}: it does not speak WebSocket on this port{source.hint}")
         await trio.aclose_forcefully(source)
     if failure is not None and not stands:
         raise failure
@@ -167,11 +167,22 @@ class _Source(trio.abc.Stream):
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
+        self._first = b""
         self.end: CTraderError | None = None
         self.at_end: Callable[[], object] = _nothing
         """Called when it ends."""
         self.stop: Callable[[], object] = _nothing
         """Ends what reads from it."""
+
+    @property
+    def hint(self) -> str:
+        """What is spoken there instead, as far as its first bytes tell."""
+        if not self._first:
+            return '; a port for wire="protobuf" (usually 5035) does so, and one for TLS'
+        if self._first.startswith(b"\0"):
+            return ': it speaks protobuf over TCP, for which there is wire="protobuf"'
+        other = foreign(self._first)
+        return "" if other is None else f": it speaks {other}"
 
     def _note(self, end: CTraderError) -> None:
         if self.end is None:
@@ -186,6 +197,7 @@ class _Source(trio.abc.Stream):
             raise
         if not data:
             self._note(ConnectionLost("the server hung up without a farewell"))
+        self._first = self._first or bytes(data[:HEADER])
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
-from ..errors import LocalProtocolError, RemoteProtocolError
+from ..errors import InvalidValue, LocalProtocolError, RemoteProtocolError
 from ..message import Message
 from ..schema import Schema
 from . import columnar, json, protobuf
@@ -102,6 +102,28 @@ JSON_WEBSOCKET = Wire(
 
 WIRES = (PROTOBUF_TCP, PROTOBUF_WEBSOCKET, JSON_WEBSOCKET)
 """All of them. The API speaks JSON over bare TCP too, but its framing is not documented."""
+
+WireName: TypeAlias = Literal["protobuf", "websocket", "json"]
+"""What `connect(wire=…)` takes instead of a constant."""
+
+WIRES_BY_NAME: Mapping[str, Wire] = {
+    "protobuf": PROTOBUF_TCP,
+    "websocket": PROTOBUF_WEBSOCKET,
+    "json": JSON_WEBSOCKET,
+}
+
+
+def wire_of(wire: object) -> Wire:
+    """The wire that is meant; InvalidValue, with the choices, if there is none."""
+    if isinstance(wire, Wire):
+        return wire
+    found = WIRES_BY_NAME.get(wire) if isinstance(wire, str) else None
+    if found is None:
+        choices = ", ".join(
+            f'"{name}" ({each.name}, port {each.port})' for name, each in WIRES_BY_NAME.items()
+        )
+        raise InvalidValue(f"wire = {wire!r}: expected one of {choices}")
+    return found
 
 
 class Connection:

@@ -137,7 +137,37 @@ class Messages:
         """The end: there are no halves of messages here."""
 
 
+_ANSWER_IN_HTTP = (
+    'an answer in HTTP: this port takes WebSockets, for which there are wire="json" (usually port '
+    '5036) and wire="websocket"; wire="protobuf" usually has port 5035'
+)
+_REQUEST_IN_HTTP = (
+    "a request in HTTP: this port takes protobuf over TCP, and another one WebSockets (in "
+    'ctrader_typed wire="json" and wire="websocket")'
+)
+_TLS = "TLS: this port takes it, so leave tls=False out (or the other end leaves TLS out)"
+_JSON = 'JSON, which is no protobuf over TCP: there is wire="json" for JSON in a WebSocket'
+
+_FOREIGN = {
+    b"HTTP": _ANSWER_IN_HTTP,
+    b"GET ": _REQUEST_IN_HTTP,
+    b"POST": _REQUEST_IN_HTTP,
+    b"\x15\x03": _TLS,
+    b"\x16\x03": _TLS,
+    b'{"': _JSON,
+}
+"""How other protocols begin; as the length of a frame all of these are impossible."""
+
+
+def foreign(data: bytes) -> str | None:
+    """Which other protocol the first bytes of a stream are, and what to do; None if unknown."""
+    return next((said for start, said in _FOREIGN.items() if data.startswith(start)), None)
+
+
 def _impossible(size: int, max_frame: int) -> RemoteProtocolError:
+    other = foreign(size.to_bytes(HEADER, "big"))
+    if other is not None:
+        return RemoteProtocolError(f"expected a frame of 1 to {max_frame} bytes, got {other}")
     if size >= 1 << 31:
         size -= 1 << 32  # some senders write a signed length
     return RemoteProtocolError(

@@ -181,7 +181,7 @@ async def test_a_text_on_the_binary_wire(autojump_clock) -> None:
         await hand.emit(TextMessage(data='{"payloadType":51}'))
         said = await end_of(api)
     assert said.startswith("expected binary messages, got a text of 18 characters: this port speak")
-    assert said.endswith("wire=JSON_WEBSOCKET")
+    assert said.endswith('wire="json"')
 
 
 async def test_a_binary_message_on_the_text_wire(autojump_clock) -> None:
@@ -189,7 +189,7 @@ async def test_a_binary_message_on_the_text_wire(autojump_clock) -> None:
         await hand.emit(BytesMessage(data=Connection(SCHEMA, PROTOBUF_WEBSOCKET).send(SPOT)))
         said = await end_of(api)
     assert said.startswith("expected text messages, got a binary one of ")
-    assert said.endswith("wire=PROTOBUF_WEBSOCKET")
+    assert said.endswith('wire="websocket"')
 
 
 @WEBSOCKETS
@@ -411,7 +411,10 @@ async def test_a_server_that_hangs_up_in_the_handshake(autojump_clock) -> None:
         await stream.aclose()
 
     said = await refused(hang_up)
-    assert said == "no WebSocket to localhost: the server hung up without a farewell"
+    assert said == (
+        "no WebSocket to localhost: the server hung up without a farewell; a port for "
+        'wire="protobuf" (usually 5035) does so, and one for TLS'
+    )
 
 
 async def test_cancelled_in_the_handshake_nothing_stays_open(autojump_clock) -> None:

@@ -1,0 +1,80 @@
+"""What arguments must be: InvalidValue says which one, what was expected, and what came. Pure.
+
+For what type checkers see too, but untyped callers get wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from ..errors import InvalidValue
+from .numbers import integer
+
+T = TypeVar("T")
+
+
+def refuse(value: object, what: str, expected: str) -> NoReturn:
+    """The error that all raise."""
+    raise InvalidValue(f"{what} = {value!r} ({type(value).__name__}): expected {expected}")
+
+
+def instance(value: T, what: str, kinds: type | tuple[type, ...], expected: str) -> T:
+    """An object of one of these types."""
+    if not isinstance(value, kinds):
+        refuse(value, what, expected)
+    return value
+
+
+def text(value: object, what: str, such_as: str) -> str:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value:
+        refuse(value, what, f"a text, such as {such_as!r}")
+    return value
+
+
+def flag(value: object, what: str) -> bool:
+    """True or False, and nothing that is taken for one of them."""
+    if not isinstance(value, bool):
+        refuse(value, what, "True or False")
+    return value
+
+
+def choice(value: T, what: str, choices: Sequence[T]) -> T:
+    """One of these."""
+    if value not in choices:
+        refuse(value, what, f"one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def whole(value: Any, what: str, least: int, most: int | None = None) -> int:
+    """A whole number within bounds."""
+    number = integer(value, what)
+    if number < least or (most is not None and number > most):
+        upper = "more" if most is None else most
+        joined = f"{least} or {upper}" if most is None else f"{least} to {upper}"
+        refuse(value, what, f"a whole number, {joined}")
+    return number
+
+
+def seconds(value: object, what: str, *, zero: bool = False) -> float:
+    """A duration in seconds: positive, and perhaps infinite."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or math.isnan(value)
+        or value < 0
+        or (value == 0 and not zero)
+    ):
+        least = "0 or more" if zero else "more than 0"
+        refuse(value, what, f"seconds as a number, {least}")
+    return value
+
+
+def ids(value: int | Iterable[int], what: str) -> tuple[int, ...]:
+    """One id, or several."""
+    several: Any = value if isinstance(value, Iterable) else (value,)
+    if isinstance(several, (str, bytes)):
+        refuse(value, what, "an id, or several in a list")
+    return tuple(whole(each, what, 0) for each in several)
