@@ -7,6 +7,7 @@ import trio
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 
 from ctrader_typed import (
+    InvalidValue,
     OrderError,
     ProtoOACancelOrderReq,
     ProtoOAErrorRes,
@@ -19,6 +20,7 @@ from ctrader_typed import (
     ServerError,
     connect_over,
 )
+from ctrader_typed.client import connecting
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
 
@@ -241,9 +243,21 @@ async def test_cancelling_around_the_block_ends_it(play, autojump_clock) -> None
     assert scope.cancelled_caught
 
 
-async def test_a_nonsensical_setting_closes_the_stream(autojump_clock) -> None:
+async def test_a_nonsensical_setting_is_refused_before_the_stream_is_touched() -> None:
     ours, theirs = memory_stream_pair()
-    with pytest.raises(ValueError, match="seconds above 0"):
-        async with connect_over(ours, heartbeat_interval=0):
+    with pytest.raises(InvalidValue, match=r"heartbeat_interval = 0 .* more than 0"):
+        connect_over(ours, heartbeat_interval=0)
+    await ours.send_all(b"x")
+    assert await theirs.receive_some() == b"x"
+
+
+async def test_a_link_that_cannot_be_made_closes_the_stream(monkeypatch, autojump_clock) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise Boom
+
+    monkeypatch.setattr(connecting, "Link", fail)
+    ours, theirs = memory_stream_pair()
+    with pytest.raises(Boom):
+        async with connect_over(ours):
             pass
     assert await theirs.receive_some() == b""
