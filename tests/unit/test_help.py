@@ -41,7 +41,9 @@ def test_help_of_a_module_shows_its_names(name: str) -> None:
 def test_help_of_each_public_name_is_a_page(package: str) -> None:
     module = import_module(package)
     for name in module.__all__:
-        assert len(documented(getattr(module, name))) > 40, name
+        thing = getattr(module, name)
+        if not isinstance(thing, str):  # of a text, pydoc shows what has that name
+            assert len(documented(thing)) > 40, name
 
 
 def test_help_of_a_message_shows_its_constructor_and_its_fields() -> None:
