@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, Self, TypeVar
 
+import trio
+
+from ..advice import Retry
 from ..client import Client
-from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned
+from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned, ServerError
 from ..message import Message, Request
 from ..net.only_async import OnlyAsyncStream
 from ..units import Time, milliseconds, utc
@@ -23,6 +26,9 @@ A = TypeVar("A")
 T_co = TypeVar("T_co", covariant=True)
 
 log = logging.getLogger(__name__)
+
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before a page that the server cannot give at present is asked for again."""
 
 SETTLED = 60_000
 """So many ms after a bar's end it is in history for sure: it took up to a second (seen live), and
@@ -129,10 +135,19 @@ def now() -> int:
 
 
 async def read(client: Client, ask: Callable[[Request[R]], Awaitable[A]], request: Request[R]) -> A:
-    """Ask, again on the next connection if one is lost: a read changes nothing."""
+    """Ask, again on the next connection if one is lost: a read changes nothing. What the server
+    cannot do at present is asked again after `PAUSES`, and its last refusal raised.
+    """
+    pauses = iter(PAUSES)
     while True:
         try:
             return await ask(request)
+        except ServerError as error:
+            pause = next(pauses, None) if error.advice.retry is Retry.LATER else None
+            if pause is None:
+                raise
+            log.warning("%s will be asked again in %g s: %s", type(request).__name__, pause, error)
+            await trio.sleep(pause)
         except ReconnectAbandoned:
             raise
         except ConnectionLost as lost:

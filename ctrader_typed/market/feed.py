@@ -166,6 +166,21 @@ class SpotFeed:
         await self._listen()
         await self._holdings.acquire(parts)
 
+    async def acquire_each(
+        self, symbols: Symbols, *, bars: Iterable[PeriodLike] = (), depth: bool = False
+    ) -> dict[int, CTraderError]:
+        """`acquire` of what the server grants: returns the refusals, by the ids of the symbols of
+        which nothing is held then. Raises ConnectionLost as `acquire`.
+        """
+        parts = self._parts(symbols, bars, depth=depth)
+        await self._listen()
+        errors = await self._holdings.acquire_each(parts)
+        refused = {part.symbol: error for part, error in errors.items()}
+        self._holdings.release(
+            part for part in parts if part.symbol in refused and part not in errors
+        )
+        return refused
+
     def release(
         self, symbols: Symbols, *, bars: Iterable[PeriodLike] = (), depth: bool = False
     ) -> None:

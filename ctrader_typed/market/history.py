@@ -66,7 +66,8 @@ async def bars(
     there. With a symbol's id alone prices are shown with five decimals.
 
     Up to 5,000 bars a request, five requests a second; a block is waited out. When the connection
-    is lost the read is asked again as soon as there is another one.
+    is lost the read is asked again as soon as there is another one, and four times after some
+    seconds what the server cannot do at present.
 
     Raises InvalidValue for a span or a period that cannot be meant, PagingError for a server that
     does not get on, ServerError and what else `client.request` raises; ConnectionLost only if no

@@ -89,21 +89,37 @@ class Holdings:
         self._timestamps = True if timestamps else None
 
     async def acquire(self, parts: Iterable[Part]) -> None:
-        """Hold these; spots are asked for before the others, which need them.
+        """Hold all of these. Raises what `request` does; then, or cancelled, none of them is held
+        that was not before.
+        """
+        wanted = list(dict.fromkeys(parts))
+        refused = await self.acquire_each(wanted)
+        if refused:
+            self.release([part for part in wanted if part not in refused])
+            raise next(refused[part] for part in wanted if part in refused)
 
-        What somebody else is asking for is waited for, and its refusal raised here too. Raises what
-        `request` does; then, or cancelled, none of them is held.
+    async def acquire_each(self, parts: Iterable[Part]) -> dict[Part, CTraderError]:
+        """Hold those of them that the server grants; returns why the others are not held.
+
+        Spots are asked for before the others, which need them. What somebody else is asking for is
+        waited for, and its refusal counts here too. Raises ConnectionLost; then, or cancelled, none
+        of them is held that was not before.
         """
         wanted = list(dict.fromkeys(parts))
         for part in wanted:
             self._holdings.setdefault(part, _Holding()).holders += 1
         try:
             await trio.lowlevel.checkpoint()
-            await self._ensure([part for part in wanted if part.kind is Kind.SPOTS])
-            await self._ensure([part for part in wanted if part.kind is not Kind.SPOTS])
+            refused = await self._ensure([part for part in wanted if part.kind is Kind.SPOTS])
+            without = {part.symbol: error for part, error in refused.items()}
+            rest = [part for part in wanted if part.kind is not Kind.SPOTS]
+            refused |= {part: without[part.symbol] for part in rest if part.symbol in without}
+            refused |= await self._ensure([part for part in rest if part not in refused])
         except BaseException:
             self.release(wanted)
             raise
+        self.release(refused)
+        return refused
 
     def release(self, parts: Iterable[Part]) -> None:
         """Let go of them. What nobody holds any more ends by itself, beside the client: nothing is
@@ -130,19 +146,28 @@ class Holdings:
 
     # --- beginning ---
 
-    async def _ensure(self, parts: Sequence[Part]) -> None:
-        while missing := [part for part in parts if self._holdings[part].state not in _THERE]:
+    async def _ensure(self, parts: Sequence[Part]) -> dict[Part, CTraderError]:
+        refused: dict[Part, CTraderError] = {}
+        while missing := [
+            part
+            for part in parts
+            if part not in refused and self._holdings[part].state not in _THERE
+        ]:
             free = [part for part in missing if self._holdings[part].turn is None]
             if free:
-                await self._begin(free)
+                refused |= await self._begin(free)
                 continue
             turn = self._holdings[missing[0]].turn
             assert turn is not None, "it is not free"
             await turn.over.wait()
             if turn.error is not None:
-                raise again(turn.error)
+                refused[missing[0]] = again(turn.error)
+        for error in refused.values():
+            if isinstance(error, ConnectionLost):
+                raise error
+        return refused
 
-    async def _begin(self, parts: Sequence[Part]) -> None:
+    async def _begin(self, parts: Sequence[Part]) -> dict[Part, CTraderError]:
         turns = self._take_turns(parts)
         before = {part: self._holdings[part].state for part in parts}
 
@@ -162,9 +187,7 @@ class Holdings:
                     nursery.start_soon(begin, together)
         finally:
             self._end_turns(turns)
-        for turn in turns.values():
-            if turn.error is not None:
-                raise turn.error
+        return {part: turn.error for part, turn in turns.items() if turn.error is not None}
 
     async def _outcome(
         self, part: Part, before: _State, error: CTraderError | None

@@ -16,7 +16,14 @@ from typing import Literal, Protocol, cast, overload
 import trio
 
 from ..client import Client
-from ..errors import InvalidValue
+from ..errors import (
+    AuthError,
+    CTraderError,
+    InvalidValue,
+    PagingError,
+    ServerError,
+    raise_first,
+)
 from ..proto import ProtoOATrendbarPeriod
 from ..units import Time, milliseconds, utc
 from . import history
@@ -166,12 +173,14 @@ class Store:
         complete nobody can know (a bar comes up to a second after it has ended), so from the last
         row on the next call asks again, and for a bar that has ended within a minute.
 
-        Raises InvalidValue, StoreInUse, StoreDamaged, OSError, and what `history.bars` does.
+        Raises InvalidValue, StoreInUse, StoreDamaged, OSError, and what `history.bars` does. What
+        the server refuses of one stretch, or of one side of ticks, keeps no other from being
+        downloaded: the first refusal is raised at the end, and its notes have the others.
         """
         client, account_id = _who(account)
         shelf, (first, last) = self._shelf(symbol, what), span(since, until)
         course = Course(progress, first, last, parts=len(shelf.series.parts))
-        rows = 0
+        rows, refused = 0, list[CTraderError]()
         with shelf.held():
             known = await trio.to_thread.run_sync(shelf.known)
             for spans in known.values():
@@ -179,7 +188,13 @@ class Store:
             for part, spans in known.items():
                 for start, end in reversed(missing(spans, first, last)):
                     pages = _pages(client, account_id, symbol, part, shelf.series, start, end)
-                    rows += await _keep(shelf, pages, course, is_newest=end == last)
+                    try:
+                        rows += await _keep(shelf, pages, course, is_newest=end == last)
+                    except AuthError:
+                        raise
+                    except (ServerError, PagingError) as error:
+                        refused.append(error)
+        raise_first(refused)
         return rows
 
     def add(self, page: Page[Bars | Ticks]) -> int:

@@ -6,16 +6,17 @@ events are put together is said elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
 import trio
 
-from ..errors import again
+from ..errors import CTraderError, again
 from ..net.only_async import OnlyAsyncStream
 from ..net.subscriptions import BUFFER, EventStream
 from ..wire.filters import Filter
@@ -29,6 +30,8 @@ from .periods import Period
 from .quote import Quote
 
 T_co = TypeVar("T_co", covariant=True)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,11 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
     more symbols or bars wait than that. With `gaps=True` it gives each `Gap`, which
     is never dropped; what comes after one has nothing of what was before, with or without it.
 
-    A symbol that the server refuses to bring back after a gap raises that ServerError. When there
-    will be no more events, what is left is still given, then ConnectionLost is raised. Waiting can
-    be cancelled, and loses nothing. A step is a checkpoint only when nothing is there.
+    A symbol that the server refuses, at first or to bring back after a gap, costs only itself:
+    `refused` says which and why. If it refuses all symbols of the stream, that ServerError is
+    raised. When there will be no more events, what is left is still given, then ConnectionLost is
+    raised. Waiting can be cancelled, and loses nothing. A step is a checkpoint only when nothing is
+    there.
     """
 
     usage = "`async for item in stream:`, in `async with stream:` or without"
@@ -75,6 +80,7 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
         self._gaps = gaps
         self._buffer = buffer
         self._stream: EventStream[Any] | None = None
+        self._refused: dict[int, CTraderError] = {}
         self._leave: Callable[[], None] | None = None
         self._token: trio.lowlevel.TrioToken | None = None
 
@@ -105,6 +111,11 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
             await self._stream.__aexit__(None, None, None)
             leave()
 
+    @property
+    def refused(self) -> Mapping[int, CTraderError]:
+        """The symbols of which nothing comes, by their ids, and what the server said."""
+        return MappingProxyType(self._refused)
+
     def _is_open(self) -> bool:
         """Others may close it while one waits."""
         return self._leave is not None
@@ -124,9 +135,20 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
             self._feed.drain()
             item = await anext(stream)
             if isinstance(item, NotHeard):
-                raise again(item.error)
+                self._refuse({item.symbol_id: item.error})
+                continue
+            if self._refused and not isinstance(item, Gap):
+                self._refused.pop(item.symbol_id, None)  # somebody has subscribed to it again
             if self._gaps or not isinstance(item, Gap):
                 return cast("T_co", item)  # by `gaps`
+
+    def _refuse(self, errors: Mapping[int, CTraderError]) -> None:
+        """Remember it; raise it if there is no other symbol."""
+        for symbol, error in errors.items():
+            log.warning("nothing comes of symbol %d: %s", symbol, error)
+            self._refused[symbol] = error
+            if len(self._refused) == len(self._subject.symbols):
+                raise again(error)
 
     def _make(self) -> EventStream[Any]:
         subject = self._subject
@@ -146,19 +168,22 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
         feed.join(stream)
         try:
             await stream.__aenter__()
-            await feed.acquire(subject.symbols, **wanted)
+            self._refused = {}
+            refused = await feed.acquire_each(subject.symbols, **wanted)
+            self._refuse(refused)
         except BaseException:
             if self._is_open():
                 await self._let_go()
                 self._stream = None
             raise
+        held = [symbol for symbol in subject.symbols if symbol not in refused]
         if not self._is_open():
-            feed.release(subject.symbols, **wanted)
+            feed.release(held, **wanted)
             return stream
 
         def leave_all() -> None:
             leave()
-            feed.release(subject.symbols, **wanted)
+            feed.release(held, **wanted)
 
         self._leave = leave_all
         return stream
