@@ -45,6 +45,7 @@ from .errors import (
     UnknownName,
 )
 from .journal import Journal, OpenOrder, UsedId
+from .keywords import suggest_all
 from .message import Message, Request
 from .net.order import Order
 from .net.orders import Orders
@@ -179,7 +180,8 @@ __all__ = [
     "connect",
     "connect_over",
 ]
-__all__ += proto.__all__
+suggest_all(globals())
+__all__ += proto.__all__  # its messages and methods name the nearest keyword by themselves
 
 codec_info = SCHEMA.codec_info
 

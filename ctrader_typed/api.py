@@ -5,21 +5,26 @@ Knows how none of it is done.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import trio
 
 from . import client, proto
-from .client import Client, Package, Settings
+from .client import RATE_LIMITS, RECONNECT, Client, Package, Settings
 from .codec import columns
 from .errors import InvalidValue
 from .net.endpoints import Place
 from .schema import Schema
+from .wire.connection import PROTOBUF_TCP, Wire, WireName
+from .wire.limits import RateLimits
+from .wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
+from .wire.reconnect import NO_RECONNECT, Reconnect
 
 if TYPE_CHECKING:
     from .account import Account
@@ -60,7 +65,12 @@ def connect(
     *,
     tls: bool = ...,
     ssl_context: ssl.SSLContext | None = ...,
-    **settings: Unpack[Settings],
+    wire: Wire | WireName = ...,
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+    reconnect: Reconnect = ...,
+    limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect(
@@ -70,7 +80,12 @@ def connect(
     schema: Package[C],
     tls: bool = ...,
     ssl_context: ssl.SSLContext | None = ...,
-    **settings: Unpack[Settings],
+    wire: Wire | WireName = ...,
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+    reconnect: Reconnect = ...,
+    limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 def connect(
     endpoint: Place | Iterable[Place],
@@ -79,7 +94,12 @@ def connect(
     schema: Package[Any] | None = None,
     tls: bool = True,
     ssl_context: ssl.SSLContext | None = None,
-    **settings: Unpack[Settings],
+    wire: Wire | WireName = PROTOBUF_TCP,
+    heartbeat_interval: float = HEARTBEAT_INTERVAL,
+    silence_limit: float = SILENCE_LIMIT,
+    reconnect: Reconnect = RECONNECT,
+    limits: RateLimits = RATE_LIMITS,
+    journal: str | os.PathLike[str] | None = None,
 ) -> AbstractAsyncContextManager[Any]:
     """Connect over TLS, and be connected while the `async with` block runs.
 
@@ -117,28 +137,43 @@ def connect(
     """
     _prepare()
     release = _Release() if schema is None else schema
-    return client.connect(
-        endpoint, port, schema=release, tls=tls, ssl_context=ssl_context, **settings
-    )
+    settings = Settings(wire, heartbeat_interval, silence_limit, limits, journal, reconnect)
+    return client.connect(endpoint, port, release, settings, tls=tls, ssl_context=ssl_context)
 
 
 @overload
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
-    **settings: Unpack[Settings],
+    *,
+    wire: Wire | WireName = ...,
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+    reconnect: Reconnect = ...,
+    limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
     *,
     schema: Package[C],
-    **settings: Unpack[Settings],
+    wire: Wire | WireName = ...,
+    heartbeat_interval: float = ...,
+    silence_limit: float = ...,
+    reconnect: Reconnect = ...,
+    limits: RateLimits = ...,
+    journal: str | os.PathLike[str] | None = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
     *,
     schema: Package[Any] | None = None,
-    **settings: Unpack[Settings],
+    wire: Wire | WireName = PROTOBUF_TCP,
+    heartbeat_interval: float = HEARTBEAT_INTERVAL,
+    silence_limit: float = SILENCE_LIMIT,
+    reconnect: Reconnect = NO_RECONNECT,
+    limits: RateLimits = RATE_LIMITS,
+    journal: str | os.PathLike[str] | None = None,
 ) -> AbstractAsyncContextManager[Any]:
     """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
 
@@ -148,7 +183,8 @@ def connect_over(
     """
     _prepare()
     release = _Release() if schema is None else schema
-    return client.connect_over(stream, schema=release, **settings)
+    settings = Settings(wire, heartbeat_interval, silence_limit, limits, journal, reconnect)
+    return client.connect_over(stream, release, settings)
 
 
 def _prepare() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from .errors import TokenRefused
+from .keywords import suggest_all
 from .tokens import Tokens
 
 CONSENT_PAGE = "https://id.ctrader.com/my/settings/openapi/grantingaccess/"
@@ -130,3 +131,6 @@ def _object(reply: str | bytes) -> Mapping[str, Any]:
 def _first(fields: Mapping[str, Any], *names: str) -> Any:
     """The first of these that is there and not null: the server writes both spellings."""
     return next((fields[name] for name in names if fields.get(name) is not None), None)
+
+
+suggest_all(globals())

@@ -5,6 +5,7 @@ Puts the parts together and gives them names that are easy to remember; decides 
 
 from __future__ import annotations
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.proto import ProtoOAAccountType, ProtoOAClientPermissionScope
 
 from .broker.account import Terms
@@ -26,6 +27,7 @@ HEDGED, NETTED, SPREAD_BETTING, LIVE = 1_000_001, 1_000_002, 1_000_003, 2_000_00
 """The accounts: three demo accounts of the three kinds, and a hedged one that is live."""
 
 
+@suggest
 class Box(Gate):
     """Give it to `mock_server`. Accounts hold 10,000 USD each (GBP where stakes are bet).
 
@@ -50,6 +52,7 @@ class Box(Gate):
         super().__init__(self.broker, credentials, etiquette)
 
 
+@suggest
 def standard_broker(seed: int = 0, tick_seconds: float | None = None) -> Broker:
     """A broker with the four accounts. The same seed gives the same prices."""
     catalogue = Catalogue.standard()
@@ -70,6 +73,7 @@ def standard_broker(seed: int = 0, tick_seconds: float | None = None) -> Broker:
     return broker
 
 
+@suggest
 def standard_credentials(broker: Broker) -> Credentials:
     """One application, with two grants for all accounts of the broker."""
     credentials = Credentials()

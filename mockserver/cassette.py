@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.schema import Schema
 
 from .bare import bare
@@ -26,6 +28,11 @@ from .passage import Passage, Reachable
 from .recording import Order, Session, header, load_session, nth_file, whole_lines
 from .script import Replay, Script
 from .server import MockServer, mock_server
+
+if TYPE_CHECKING:
+    from .certificates import Certificates
+    from .faults.plan import Plan
+    from .line import Limits
 
 _PATIENCE = 1.0  # seconds in which what clients sent last is passed on after they have gone
 
@@ -47,6 +54,7 @@ class NoUpstream(MockServerError):
     """There is something to record, and nobody to record; the text names the file."""
 
 
+@suggest
 class Cassette(Replay):
     """Plays and records the file at `path`: give it to `mock_server`, inside `passing_on`.
 
@@ -191,6 +199,7 @@ def _append(path: Path, text: str) -> None:
         os.close(descriptor)
 
 
+@suggest
 @asynccontextmanager
 async def mock_session(
     path: str | Path,
@@ -200,7 +209,15 @@ async def mock_session(
     order: Order | str | None = None,
     pace: float = 0.0,
     schema: Schema | None = None,
-    **options: Any,
+    host: str = "127.0.0.1",
+    port: int | None = 0,
+    tls: bool = True,
+    wires: Iterable[str] | None = None,
+    limits: Limits | None = None,
+    certificates: Certificates | None = None,
+    listening: socket.socket | Mapping[str, socket.socket] | None = None,
+    faults: Plan | None = None,
+    journal: Callable[[str], object] | None = None,
 ) -> AsyncGenerator[MockServer, None]:
     """A server that plays the session file while the block runs, and records what the mode says.
 
@@ -214,6 +231,19 @@ async def mock_session(
 
         schema = SCHEMA
     cassette = Cassette(path, schema, record_mode, upstream=upstream, order=order, pace=pace)
-    async with passing_on(cassette), mock_server(cassette, schema=schema, **options) as server:
+    served = mock_server(
+        cassette,
+        schema=schema,
+        host=host,
+        port=port,
+        tls=tls,
+        wires=wires,
+        limits=limits,
+        certificates=certificates,
+        listening=listening,
+        faults=faults,
+        journal=journal,
+    )
+    async with passing_on(cassette), served as server:
         yield server
     cassette.check()

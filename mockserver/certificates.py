@@ -9,12 +9,15 @@ import ssl
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from ctrader_typed.keywords import suggest
+
 from .behaviour import Entrance
 from .errors import MissingExtra
 
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
 
 
+@suggest
 class Certificates:
     """A certificate authority of its own, and what it issued for `names` and the local host.
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.proto import ProtoOAClientPermissionScope
 
 LIFETIME = 2_628_000.0
@@ -43,6 +44,7 @@ class Grant:
         return now >= self.expires_at
 
 
+@suggest
 class Credentials:
     """All applications and grants of a server."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 from ctrader_typed.proto import (
     ProtoOAAccountDisconnectEvent,
@@ -54,6 +55,7 @@ class House(Core, Protocol):
         ...
 
 
+@suggest
 @dataclass(frozen=True, slots=True)
 class Etiquette:
     """How the server treats its connections. Times are in seconds; None switches a rule off.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import trio
 
 from ctrader_typed.errors import RemoteProtocolError
+from ctrader_typed.keywords import suggest
 from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import Carrier, Connection, Wire
 
@@ -39,6 +40,7 @@ SOON = 1e-6
 """Seconds that are no time: sums of times are not exact, and what is due must not be waited for."""
 
 
+@suggest
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a client may cost. None of it is a rule of the API: those are kept by behaviours."""

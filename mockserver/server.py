@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import Carrier
 
@@ -43,6 +44,7 @@ __all__ = ["Ended", "Limits", "MockServer", "mock_server"]
 _REMEMBERED = 1000
 
 
+@suggest
 @asynccontextmanager
 async def mock_server(
     behaviours: BehaviourFactory,
@@ -103,6 +105,7 @@ class Ended:
     reason: str
 
 
+@suggest
 class MockServer(Witness):
     """A running server, as `mock_server` gives it. It can be asked what clients have sent."""
 

@@ -6,15 +6,17 @@ What is asked of it is done in its loop, one thing at a time. Knows no test fram
 from __future__ import annotations
 
 import queue
+import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import trio
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 
 from .behaviour import BehaviourFactory
@@ -23,12 +25,18 @@ from .invariants import Violation
 from .server import MockServer, mock_server
 
 if TYPE_CHECKING:
+    from ctrader_typed.schema import Schema
+
     from .broker.broker import Broker
+    from .certificates import Certificates
+    from .faults.plan import Plan
+    from .line import Limits
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
+@suggest
 class ThreadedServer:
     """`with ThreadedServer(Box()) as server:`; the arguments are those of `mock_server`.
 
@@ -38,9 +46,35 @@ class ThreadedServer:
     out there. Any thread may use it.
     """
 
-    def __init__(self, behaviours: BehaviourFactory, **options: Any) -> None:
+    def __init__(
+        self,
+        behaviours: BehaviourFactory,
+        *,
+        schema: Schema | None = None,
+        host: str = "127.0.0.1",
+        port: int | None = 0,
+        tls: bool = True,
+        wires: Iterable[str] | None = None,
+        limits: Limits | None = None,
+        certificates: Certificates | None = None,
+        listening: socket.socket | Mapping[str, socket.socket] | None = None,
+        faults: Plan | None = None,
+        journal: Callable[[str], object] | None = None,
+    ) -> None:
         self._behaviours = behaviours
-        self._options = options
+        self._serving = mock_server(
+            behaviours,
+            schema=schema,
+            host=host,
+            port=port,
+            tls=tls,
+            wires=wires,
+            limits=limits,
+            certificates=certificates,
+            listening=listening,
+            faults=faults,
+            journal=journal,
+        )
         self._started: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="mock server", daemon=True)
@@ -77,7 +111,7 @@ class ThreadedServer:
         self._stopping = trio.Event()
         async with (
             passing_on(self._behaviours),
-            mock_server(self._behaviours, **self._options) as server,
+            self._serving as server,
         ):
             self._server = server
             self._started.put(None)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import trio
 
+from ctrader_typed.keywords import suggest
+
 from .errors import MockServerError
 from .parting import drop
 
@@ -15,6 +17,7 @@ class UpstreamFailed(MockServerError):
     """The server that was to be recorded cannot be reached; the text says why."""
 
 
+@suggest
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """The server at the other end; `context` is for TLS, None for a plain connection."""

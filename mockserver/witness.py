@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import trio
 
+from ctrader_typed.keywords import unexpected
 from ctrader_typed.message import Message
 from ctrader_typed.schema import Schema
 from ctrader_typed.wire.envelope import Envelope
@@ -56,10 +57,10 @@ class Witness:
         Fields are attributes: `received(ProtoOANewOrderReq, symbol_id=1)`. TypeError for an
         attribute that the class does not have.
         """
-        known = {f.name for f in cls.message_fields}
-        unknown = [name for name in fields if name not in known]
-        if unknown:
-            raise TypeError(f"{cls.__name__} has no field {unknown[0]!r}")
+        known = [f.name for f in cls.message_fields]
+        for name in fields:
+            if name not in known:
+                raise unexpected(cls.__name__, name, known)
         return [
             each.message
             for each in self.heard

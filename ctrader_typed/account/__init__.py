@@ -1,5 +1,6 @@
 """An account as traders want it: what it has, what that is worth, and orders in their units."""
 
+from ..keywords import suggest_all
 from .account import Account
 from .amendments import KEEP
 from .changes import (
@@ -43,6 +44,8 @@ __all__ = [
     "Positions",
     "Profit",
 ]
+
+suggest_all(globals())
 
 
 def __dir__() -> list[str]:

@@ -5,6 +5,7 @@ Knows no connection and no account.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
 from fractions import Fraction
@@ -22,13 +23,12 @@ from ..proto import (
 from ..symbols import Symbol
 from ..units import PRICE_SCALE, Number, Time, from_double, milliseconds, number
 from .levels import (
-    FORMS,
-    LEGS,
     WITHIN_POINTS,
     Distances,
     Levels,
     Size,
     flags_of,
+    forms_of,
     leg_of,
     points_of,
     trigger_of,
@@ -49,15 +49,18 @@ KEEP: Final = Keep.KEEP
 Kept = Literal[Keep.KEEP]
 
 
-class Amendment(Size, Levels, total=False):
-    """What can be changed of a pending order: what is not named stays.
+@dataclass(frozen=True, kw_only=True)
+class Amendment(Size, Levels):
+    """What is changed of a pending order: what is not given stays.
 
-    An expiry can be moved, not taken away.
+    None takes away the levels that have KEEP; of all else it is not given.
     """
 
-    price: Number
-    expires: Time
-    slippage_points: int
+    stop_loss: Number | Kept | None = KEEP
+    take_profit: Number | Kept | None = KEEP
+    price: Number | None = None
+    expires: Time | None = None
+    slippage_points: int | None = None
 
 
 def amend_order(
@@ -72,23 +75,22 @@ def amend_order(
     server clears levels that are left out.
     """
     kind, side = order.order_type, order.trade_data.trade_side
-    sized = any(changes.get(name) is not None for name in Size.__annotations__)
-    volume = volume_of(symbol, changes) if sized else order.trade_data.volume
+    volume = volume_of(symbol, changes) if changes.given else order.trade_data.volume
     priced = "limit_price" if order.stop_price is None else "stop_price"
-    price, expires = changes.get("price"), changes.get("expires")
+    price, expires = changes.price, changes.expires
     at: float | None = getattr(order, priced) if price is None else float(symbol.price(price))
     base = None if at is None else from_double(at)
     prices = {"limit_price": order.limit_price, "stop_price": order.stop_price} | {priced: at}
     fields: dict[str, Any] = {}
-    for leg in LEGS:
-        if any(f"{leg}{form}" in changes for form in FORMS):
-            fields |= leg_of(symbol, side, kind, leg, changes, base, volume, quote_rate)
-        else:
+    for leg, level in (("stop_loss", changes.stop_loss), ("take_profit", changes.take_profit)):
+        given = forms_of(leg, changes, None if level is KEEP else level)
+        fields |= leg_of(symbol, side, kind, leg, given, base, volume, quote_rate)
+        if level is KEEP and not given:
             kept = {name: getattr(order, name) for name in (leg, f"relative_{leg}")}
             fields |= {name: level for name, level in kept.items() if level is not None}
     before = order.trailing_stop_loss, order.trade_data.guaranteed_stop_loss
     fields |= flags_of(symbol, changes, fields, before)
-    points = changes.get("slippage_points")
+    points = changes.slippage_points
     if points is not None and kind not in WITHIN_POINTS:
         raise InvalidOrder(f"a {kind.name} order has no slippage_points")
     return ProtoOAAmendOrderReq(
@@ -177,7 +179,8 @@ def _counted(
         position.price,
         position.side == ProtoOATradeSide.BUY,
     )
-    fields = leg_of(symbol, position.side, kind, leg, distances, price, position.volume, quote_rate)
+    given = forms_of(leg, distances, None)
+    fields = leg_of(symbol, position.side, kind, leg, given, price, position.volume, quote_rate)
     if not fields:
         return level
     if level is not KEEP:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import TypeVar, Unpack
+from typing import TypeVar
 
 from ..errors import InvalidOrder
 from ..proto import (
@@ -19,10 +19,10 @@ from ..proto import (
     ProtoOATradeSide,
 )
 from ..symbols import Symbol
-from ..units import decimal_of, money_of
+from ..units import Number, decimal_of, money_of
 from . import costs
 from .costs import Rates
-from .levels import Size
+from .sides import SideLike, side_of
 from .standing import Named, Standing
 
 T = TypeVar("T")
@@ -41,24 +41,39 @@ class ExpectedMargin:
 class Estimates(Standing):
     """What deals would bind and cost.
 
-    A symbol is a `Symbol`, its name or its id, a size one of lots, units, volume. All raise what
+    A symbol is a `Symbol`, its name or its id; a size is given in one of three ways, as `lots`,
+    `units` (of the base asset) or `volume` (0.01 of a unit). All raise what
     `request` does, and InvalidValue for a size that the symbol does not allow.
     """
 
-    async def expected_margin(self, symbol: Named, **size: Unpack[Size]) -> ExpectedMargin:
+    async def expected_margin(
+        self,
+        symbol: Named,
+        *,
+        lots: Number | None = None,
+        units: Number | None = None,
+        volume: int | None = None,
+    ) -> ExpectedMargin:
         """What the server says that a volume would bind (ProtoOAExpectedMarginReq)."""
         traded = self._named(symbol)
-        volume = traded.volume(**size)
+        size = traded.volume(lots=lots, units=units, volume=volume)
         answer = await self._client.request(
             ProtoOAExpectedMarginReq(
-                ctid_trader_account_id=self._account_id, symbol_id=traded.id, volume=[volume]
+                ctid_trader_account_id=self._account_id, symbol_id=traded.id, volume=[size]
             )
         )
         (row,) = answer.margin
         digits = self._book.money_digits if answer.money_digits is None else answer.money_digits
         return ExpectedMargin(money_of(row.buy_margin, digits), money_of(row.sell_margin, digits))
 
-    async def margin_for(self, symbol: Named, **size: Unpack[Size]) -> ExpectedMargin:
+    async def margin_for(
+        self,
+        symbol: Named,
+        *,
+        lots: Number | None = None,
+        units: Number | None = None,
+        volume: int | None = None,
+    ) -> ExpectedMargin:
         """The same reckoned here, to the last digit: nothing is asked once prices are there.
 
         units x marginRate / leverage: the rate of the base asset by the price of the side, and the
@@ -66,7 +81,7 @@ class Estimates(Standing):
         in US dollars), never more than the account's. Waits for the first prices.
         """
         traded = self._named(symbol)
-        volume = traded.volume(**size)
+        size = traded.volume(lots=lots, units=units, volume=volume)
         if not self.trader.leverage_in_cents:
             raise InvalidOrder("the server does not say which leverage the account has")
         await self._prepare(traded)
@@ -74,24 +89,30 @@ class Estimates(Standing):
 
         def reckon() -> tuple[int, int] | None:
             expect = self._valuation.expected_margin
-            buy, sell = (expect(traded, side, volume, tiers) for side in (BUY, SELL))
+            buy, sell = (expect(traded, side, size, tiers) for side in (BUY, SELL))
             return None if buy is None or sell is None else (buy, sell)
 
         both: tuple[int, int] = await self._known(reckon)
         return ExpectedMargin(*map(self._valuation.money, both))
 
     async def commission_for(
-        self, symbol: Named, side: ProtoOATradeSide, **size: Unpack[Size]
+        self,
+        symbol: Named,
+        side: SideLike,
+        *,
+        lots: Number | None = None,
+        units: Number | None = None,
+        volume: int | None = None,
     ) -> Decimal:
         """What one deal would be charged now, as a negative amount; closing it costs again.
 
         Waits for the first prices.
         """
-        traded = self._named(symbol)
-        volume = traded.volume(**size)
+        traded, which = self._named(symbol), side_of(side)
+        size = traded.volume(lots=lots, units=units, volume=volume)
         await self._prepare(traded)
-        rates: Rates = await self._known(lambda: self._valuation.rates(traded, side))
-        fee = costs.commission(traded.details, volume, rates, self._book.money_digits)
+        rates: Rates = await self._known(lambda: self._valuation.rates(traded, which))
+        fee = costs.commission(traded.details, size, rates, self._book.money_digits)
         if fee is None:
             raise InvalidOrder(f"no symbols lead from US dollars: {traded.name} is charged in them")
         return self._valuation.money(fee)

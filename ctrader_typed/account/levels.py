@@ -6,9 +6,12 @@ Knows no connection and no account.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
-from typing import Any, TypedDict
+from typing import Any, Final
 
 from ..errors import InvalidOrder
 from ..proto import ProtoOAOrderTriggerMethod, ProtoOAOrderType, ProtoOATradeSide
@@ -16,51 +19,74 @@ from ..symbols import Symbol
 from ..units import PRICE_SCALE, Number, grid, number
 
 
-class Size(TypedDict, total=False):
+class Whole(Enum):
+    """The type of WHOLE."""
+
+    WHOLE = "whole"
+
+
+WHOLE: Final = Whole.WHOLE
+"""As much as there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
     """How much: exactly one of them. `volume` is in 0.01 of a unit."""
 
-    lots: Number
-    units: Number
-    volume: int
+    lots: Number | None = None
+    units: Number | None = None
+    volume: int | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of them is."""
+        return (self.lots, self.units, self.volume) != (None, None, None)
 
 
-class Distances(TypedDict, total=False):
-    """Levels as they are counted from a price; None is none."""
+@dataclass(frozen=True, kw_only=True)
+class Distances:
+    """Levels as they are counted from a price; None is not given."""
 
-    stop_loss_pips: Number | None
-    stop_loss_money: Number | None
-    take_profit_pips: Number | None
-    take_profit_money: Number | None
+    stop_loss_pips: Number | None = None
+    stop_loss_money: Number | None = None
+    take_profit_pips: Number | None = None
+    take_profit_money: Number | None = None
+
+    @property
+    def in_money(self) -> bool:
+        """Whether any of them is counted in money."""
+        return (self.stop_loss_money, self.take_profit_money) != (None, None)
 
 
-class Levels(Distances, total=False):
-    """Stop loss and take profit of an order, each in one of three ways; None is none.
+@dataclass(frozen=True, kw_only=True)
+class Levels(Distances):
+    """What goes with the levels of an order, as prices or as distances; None is not given."""
 
-    As prices (not at the market: the server refuses that, and an amendment after the fill leaves
-    the position naked in between), as pips from the fill, or as money in the deposit currency: what
-    the volume of this order loses or wins there, before costs, at the rate of now. On the symbol's
-    grid no more than that is lost, and no less is won.
-    """
-
-    stop_loss: Number | None
-    take_profit: Number | None
-    trailing: bool
-    guaranteed: bool
-    trigger: ProtoOAOrderTriggerMethod
+    trailing: bool | None = None
+    guaranteed: bool | None = None
+    trigger: ProtoOAOrderTriggerMethod | None = None
     """What sets off a STOP or STOP_LIMIT order. Of a stop loss only `amend` can say that."""
 
 
 AT_ONCE = (ProtoOAOrderType.MARKET, ProtoOAOrderType.MARKET_RANGE)
 AT_A_STOP = (ProtoOAOrderType.STOP, ProtoOAOrderType.STOP_LIMIT)
 WITHIN_POINTS = (ProtoOAOrderType.STOP_LIMIT, ProtoOAOrderType.MARKET_RANGE)
-LEGS = ("stop_loss", "take_profit")
-FORMS = ("", "_pips", "_money")
 _INT32 = 2**31 - 1
 
 
 def volume_of(symbol: Symbol, size: Size) -> int:
     """A size as a protocol volume that the symbol allows."""
-    return symbol.volume(lots=size.get("lots"), units=size.get("units"), volume=size.get("volume"))
+    return symbol.volume(lots=size.lots, units=size.units, volume=size.volume)
+
+
+def forms_of(leg: str, levels: Distances, price: Number | None) -> dict[str, Number]:
+    """The ways in which one leg is given, by the ends of their names."""
+    forms: dict[str, Number | None] = {
+        "": price,
+        "_pips": getattr(levels, f"{leg}_pips"),
+        "_money": getattr(levels, f"{leg}_money"),
+    }
+    return {form: value for form, value in forms.items() if value is not None}
 
 
 def leg_of(
@@ -68,19 +94,16 @@ def leg_of(
     side: ProtoOATradeSide,
     kind: ProtoOAOrderType,
     leg: str,
-    levels: Distances,
+    given: Mapping[str, Number],
     base: Decimal | None,
     volume: int,
     quote_rate: Fraction | None,
 ) -> dict[str, Any]:
-    """The field of one leg, a stop loss or a take profit; none if it is not given.
+    """The field of one leg, a stop loss or a take profit, from its forms; none if it has none.
 
     `base` is the price of the order, None at the market; `quote_rate` what the quote asset is worth
     in the deposit currency.
     """
-    given: dict[str, Any] = {
-        form: levels.get(f"{leg}{form}") for form in FORMS if levels.get(f"{leg}{form}") is not None
-    }
     if not given:
         return {}
     if len(given) > 1:
@@ -130,9 +153,9 @@ def flags_of(
     before: tuple[bool | None, bool | None] = (None, None),
 ) -> dict[str, bool | None]:
     """Those of the stop loss among the fields: as given, else as before; none without one."""
-    if levels.get("guaranteed") and not symbol.details.guaranteed_stop_loss:
+    if levels.guaranteed and not symbol.details.guaranteed_stop_loss:
         raise InvalidOrder(f"{symbol.name} has no guaranteed stop loss")
-    given = {"trailing": levels.get("trailing"), "guaranteed": levels.get("guaranteed")}
+    given = {"trailing": levels.trailing, "guaranteed": levels.guaranteed}
     if "stop_loss" in fields or "relative_stop_loss" in fields:
         return {
             f"{name}_stop_loss": was if flag is None else flag
@@ -148,7 +171,7 @@ def trigger_of(
     kind: ProtoOAOrderType, levels: Levels, before: ProtoOAOrderTriggerMethod | None
 ) -> ProtoOAOrderTriggerMethod | None:
     """As given, else as before."""
-    given = levels.get("trigger")
+    given = levels.trigger
     if given is not None and kind not in AT_A_STOP:
         raise InvalidOrder(
             f"trigger is for STOP and STOP_LIMIT orders, not for {kind.name}: "

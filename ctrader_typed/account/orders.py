@@ -5,6 +5,7 @@ Knows no connection and no account.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -15,11 +16,11 @@ from ..symbols import Symbol
 from ..units import Number, Time, milliseconds
 from .levels import (
     AT_ONCE,
-    LEGS,
     WITHIN_POINTS,
     Levels,
     Size,
     flags_of,
+    forms_of,
     leg_of,
     points_of,
     trigger_of,
@@ -27,16 +28,15 @@ from .levels import (
 )
 
 
-class Terms(Size, Levels, total=False):
-    """What an order may carry. Texts have at most 100 (label), 512 (comment), 50 characters (id).
+@dataclass(frozen=True, kw_only=True)
+class Terms(Size, Levels):
+    """What a new order carries, as `Placing` says."""
 
-    A `client_order_id` that is empty, or that of an order still followed, is refused with
-    LocalProtocolError before anything is sent.
-    """
-
-    label: str
-    comment: str
-    client_order_id: str
+    stop_loss: Number | None = None
+    take_profit: Number | None = None
+    label: str | None = None
+    comment: str | None = None
+    client_order_id: str | None = None
 
 
 _LONGEST = {"label": 100, "comment": 512, "client_order_id": 50}
@@ -61,12 +61,12 @@ def new_order(
     """
     volume = volume_of(symbol, terms)
     base = None if price is None else symbol.price(price)
-    carried: dict[str, Any] = dict(terms)
     fields: dict[str, Any] = {
-        name: _text(name, carried[name]) for name in _LONGEST if carried.get(name) is not None
+        name: _text(name, text) for name in _LONGEST if (text := getattr(terms, name)) is not None
     }
-    for leg in LEGS:
-        fields |= leg_of(symbol, side, kind, leg, terms, base, volume, quote_rate)
+    for leg, level in (("stop_loss", terms.stop_loss), ("take_profit", terms.take_profit)):
+        given = forms_of(leg, terms, level)
+        fields |= leg_of(symbol, side, kind, leg, given, base, volume, quote_rate)
     fields |= {name: True for name, on in flags_of(symbol, terms, fields).items() if on}
     fields["stop_trigger_method"] = trigger_of(kind, terms, None)
     fields |= _priced(kind, base, slippage_points)

@@ -6,39 +6,29 @@ the rest.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from typing import Unpack
+from typing import Any
 from weakref import WeakValueDictionary
 
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, CTraderError, InvalidOrder, NotSent, OutcomeUnknown, again
+from ..errors import CTraderError, InvalidOrder, NotSent, OutcomeUnknown, again
 from ..net.order import Order
 from ..proto import (
     ProtoOACancelOrderReq,
     ProtoOAClosePositionReq,
     ProtoOAOrder,
     ProtoOAOrderTriggerMethod,
-    ProtoOAOrderType,
-    ProtoOATradeSide,
 )
-from ..symbols import Symbol
 from ..units import Number, Time
 from ..wire.fate import Fill
 from .amendments import KEEP, Amendment, Kept, amend_order, amend_position
-from .estimates import Estimates
-from .levels import Distances, Size
-from .orders import Terms, new_order
+from .levels import WHOLE, Distances, Whole
+from .placing import BUY, Placing, nothing_sent
 from .position import Position
 from .standing import Named
-
-BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
-_KIND = ProtoOAOrderType
 
 FOLLOW = 1.0
 """Seconds after which the levels of a fill will not follow any more (recorded: after 18 ms)."""
@@ -62,11 +52,10 @@ class Closing:
         return await self.order.filled()
 
 
-class Trading(Estimates):
+class Trading(Placing):
     """The orders of an account.
 
-    A symbol is a `Symbol`, its name or its id. Sizes and levels are Decimal, int or str, and
-    `Terms` says what there is. All return the handle of `client.place` once the server has taken
+    All return the handle of `client.place` once the server has taken
     the request.
 
     All raise InvalidValue (InvalidOrder is one), a ValueError, before anything is sent; OrderError
@@ -79,101 +68,6 @@ class Trading(Estimates):
         super().__init__(client, account_id)
         self._turns = WeakValueDictionary[tuple[str, int], trio.Lock]()
 
-    # --- new ---
-
-    async def buy(self, symbol: Named, **terms: Unpack[Terms]) -> Order:
-        """Buy at the market: `await account.buy("EURUSD", lots="0.10", stop_loss_pips=20)`."""
-        return await self._new(symbol, BUY, _KIND.MARKET, terms)
-
-    async def sell(self, symbol: Named, **terms: Unpack[Terms]) -> Order:
-        """Sell at the market."""
-        return await self._new(symbol, SELL, _KIND.MARKET, terms)
-
-    async def market_range(
-        self,
-        symbol: Named,
-        side: ProtoOATradeSide,
-        price: Number,
-        slippage_points: int,
-        **terms: Unpack[Terms],
-    ) -> Order:
-        """At the market, but no further than some points from a price."""
-        kind = _KIND.MARKET_RANGE
-        return await self._new(symbol, side, kind, terms, price, slippage_points=slippage_points)
-
-    async def limit(
-        self,
-        symbol: Named,
-        side: ProtoOATradeSide,
-        price: Number,
-        *,
-        expires: Time | None = None,
-        **terms: Unpack[Terms],
-    ) -> Order:
-        """Wait for a price at least as good as this one, until `expires` if that is given."""
-        return await self._new(symbol, side, _KIND.LIMIT, terms, price, expires=expires)
-
-    async def stop(
-        self,
-        symbol: Named,
-        side: ProtoOATradeSide,
-        price: Number,
-        *,
-        expires: Time | None = None,
-        **terms: Unpack[Terms],
-    ) -> Order:
-        """At the market once this price is reached."""
-        return await self._new(symbol, side, _KIND.STOP, terms, price, expires=expires)
-
-    async def stop_limit(
-        self,
-        symbol: Named,
-        side: ProtoOATradeSide,
-        price: Number,
-        slippage_points: int,
-        *,
-        expires: Time | None = None,
-        **terms: Unpack[Terms],
-    ) -> Order:
-        """Once this price is reached, no further than some points from it."""
-        kind = _KIND.STOP_LIMIT
-        return await self._new(
-            symbol, side, kind, terms, price, expires=expires, slippage_points=slippage_points
-        )
-
-    async def _new(
-        self,
-        symbol: Named,
-        side: ProtoOATradeSide,
-        kind: ProtoOAOrderType,
-        terms: Terms,
-        price: Number | None = None,
-        *,
-        expires: Time | None = None,
-        slippage_points: int | None = None,
-    ) -> Order:
-        traded = self._named(symbol)
-        request = new_order(
-            self._account_id,
-            traded,
-            side,
-            kind,
-            terms,
-            price=price,
-            expires=expires,
-            slippage_points=slippage_points,
-            quote_rate=await self._rate_for(traded, terms),
-        )
-        return await self._client.place(request)
-
-    async def _rate_for(self, symbol: Symbol, levels: Distances) -> Fraction | None:
-        """What levels in money are reckoned with; None if there are none."""
-        in_money = levels.get("stop_loss_money"), levels.get("take_profit_money")
-        if in_money == (None, None):
-            return None
-        with _nothing_sent():
-            return await self._quote_rate(symbol)
-
     # --- what is there ---
 
     async def amend(
@@ -185,13 +79,22 @@ class Trading(Estimates):
         trailing: bool | None = None,
         guaranteed: bool | None = None,
         trigger: ProtoOAOrderTriggerMethod | None = None,
-        **distances: Unpack[Distances],
+        stop_loss_pips: Number | None = None,
+        stop_loss_money: Number | None = None,
+        take_profit_pips: Number | None = None,
+        take_profit_money: Number | None = None,
     ) -> Order:
-        """Change levels of a position; those that are not named stay, None takes one away.
+        """Change levels of a position; those that are not named stay.
 
-        As prices; or as `stop_loss_pips` and `take_profit_pips` from the opening price; or as
-        `stop_loss_money` and `take_profit_money`, what the position loses or wins there, before
-        costs, at the rate of now. On the symbol's grid no more is lost, and no less is won.
+        Args:
+            position: The position, or its id.
+            stop_loss, take_profit: Prices; None takes one away.
+            stop_loss_pips, take_profit_pips: Distances from the opening price, in pips.
+            stop_loss_money, take_profit_money: What the position loses or wins there, in the
+                deposit currency, before costs, at the rate of now. On the symbol's grid no more is
+                lost, and no less is won.
+            trailing, guaranteed: Of the stop loss: it follows the price, it does not slip.
+            trigger: Which price sets off the stop loss.
 
         The server clears what is left out, so all of them are sent, as they are known. For that,
         the levels that an order of this client has just brought along are waited for (some ms after
@@ -203,9 +106,15 @@ class Trading(Estimates):
         """
         number = self._current(position).position_id
         symbol = self.symbol(self._current(position).symbol_id)
+        distances = Distances(
+            stop_loss_pips=stop_loss_pips,
+            stop_loss_money=stop_loss_money,
+            take_profit_pips=take_profit_pips,
+            take_profit_money=take_profit_money,
+        )
         rate = await self._rate_for(symbol, distances)
         async with self._turn("position", number):
-            with _nothing_sent(), trio.move_on_after(FOLLOW):
+            with nothing_sent(), trio.move_on_after(FOLLOW):
                 await self._upkeep.until(lambda: not (self.in_step and self._levels_due(number)))
             self._know_all()
             current = self._current(number)
@@ -246,14 +155,60 @@ class Trading(Estimates):
         return None if raw is None else self.symbol(position.symbol_id).from_raw(raw)
 
     async def amend_order(
-        self, order: Order | ProtoOAOrder | int, **changes: Unpack[Amendment]
+        self,
+        order: Order | ProtoOAOrder | int,
+        *,
+        price: Number | None = None,
+        lots: Number | None = None,
+        units: Number | None = None,
+        volume: int | None = None,
+        expires: Time | None = None,
+        slippage_points: int | None = None,
+        stop_loss: Number | Kept | None = KEEP,
+        take_profit: Number | Kept | None = KEEP,
+        stop_loss_pips: Number | None = None,
+        stop_loss_money: Number | None = None,
+        take_profit_pips: Number | None = None,
+        take_profit_money: Number | None = None,
+        trailing: bool | None = None,
+        guaranteed: bool | None = None,
+        trigger: ProtoOAOrderTriggerMethod | None = None,
     ) -> Order:
         """Change a pending order: its price, size, expiry, slippage, levels or their flags.
+
+        Args:
+            order: The handle, the message, or the orderId.
+            price: The limit or stop price.
+            lots, units, volume: The size, in one of three ways; `volume` counts 0.01 of a unit.
+            expires: A time, or ISO text. An expiry can be moved, not taken away.
+            slippage_points: How far from the price the fill may be, in points.
+            stop_loss, take_profit: Prices; None takes one away.
+            stop_loss_pips, take_profit_pips: Distances from the price of the order, in pips.
+            stop_loss_money, take_profit_money: Loss and gain there, in the deposit currency.
+            trailing, guaranteed: Of the stop loss: it follows the price, it does not slip.
+            trigger: Which price sets off a STOP or STOP_LIMIT order.
 
         What is not named stays, and is sent again as it is known: NotSent is raised while the
         account is not in step, and several at once go one after the other. Levels that the server
         keeps as distances go with the price. Raises OrderError if the order is filled meanwhile.
         """
+        changes = Amendment(
+            price=price,
+            lots=lots,
+            units=units,
+            volume=volume,
+            expires=expires,
+            slippage_points=slippage_points,
+            stop_loss=stop_loss,
+            take_profit=take_profit,
+            stop_loss_pips=stop_loss_pips,
+            stop_loss_money=stop_loss_money,
+            take_profit_pips=take_profit_pips,
+            take_profit_money=take_profit_money,
+            trailing=trailing,
+            guaranteed=guaranteed,
+            trigger=trigger,
+        )
         number = self._waiting(order).order_id
         symbol = self.symbol(self._waiting(order).trade_data.symbol_id)
         rate = await self._rate_for(symbol, changes)
@@ -272,19 +227,33 @@ class Trading(Estimates):
             )
         )
 
-    async def close(self, position: Position | int, **size: Unpack[Size]) -> Order:
+    async def close(
+        self,
+        position: Position | int,
+        *,
+        lots: Number | Whole = WHOLE,
+        units: Number | Whole = WHOLE,
+        volume: int | Whole = WHOLE,
+    ) -> Order:
         """Close a position, or so much of it; what is left of it can be closed whatever the least
         volume. The handle is that of the order that closes.
+
+        Args:
+            position: The position, or its id.
+            lots, units, volume: How much of it, in one of three ways (`volume` counts 0.01 of a
+                unit); all of it without. None is refused: it may be meant to be a part.
         """
         current = self._current(position)
-        volume = current.volume
-        if size:
-            volume = self.symbol(current.symbol_id).volume(**size, most=current.volume)
+        sizes: dict[str, Any] = {"lots": lots, "units": units, "volume": volume}
+        part = {name: size for name, size in sizes.items() if size is not WHOLE}
+        symbol, closed = self.symbol(current.symbol_id), current.volume
+        if part:
+            closed = symbol.volume(**part, most=current.volume)
         return await self._client.place(
             ProtoOAClosePositionReq(
                 ctid_trader_account_id=self._account_id,
                 position_id=current.position_id,
-                volume=volume,
+                volume=closed,
             )
         )
 
@@ -339,12 +308,3 @@ class Trading(Estimates):
         if current is None:
             raise InvalidOrder(f"order {number} is not pending")
         return current
-
-
-@contextmanager
-def _nothing_sent() -> Generator[None, None, None]:
-    """A link that is lost while something else is asked says nothing of an order."""
-    try:
-        yield
-    except ConnectionLost as error:
-        raise NotSent(error.reason) from error

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 
 from ..codec.columns import Columns
 from ..errors import ServerError, raise_first
+from ..keywords import suggest
 from ..message import Message, Request
 from ..net.order import Order
 from ..net.orders import Orders
@@ -49,6 +50,10 @@ class Client:
     When the connection is lost, another one follows, with the same session: what was authorised and
     subscribed is so again. Any number of tasks may use it at the same time.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        suggest(cls)  # generated methods, too
 
     def __init__(
         self,

@@ -10,8 +10,8 @@ import random
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Protocol, TypedDict, TypeVar, Unpack
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import trio
 
@@ -28,10 +28,9 @@ from ..net.transport import Transport
 from ..net.trio_run import TrioRun
 from ..schema import Schema
 from ..units import checks
-from ..wire.connection import PROTOBUF_TCP, Wire, WireName, wire_of
+from ..wire.connection import Wire, WireName, wire_of
 from ..wire.exchange import Answered, Event
 from ..wire.limits import RateLimits
-from ..wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
 from ..wire.reconnect import NO_RECONNECT, Reconnect
 from ..wire.releases import read_as_ours
 from ..wire.roles import Roles
@@ -64,7 +63,8 @@ class Package(Protocol[C_co]):
         ...
 
 
-class Settings(TypedDict, total=False):
+@dataclass(frozen=True, slots=True)
+class Settings:
     """What can be chosen of a client, however it is connected; `connect` says what each means."""
 
     wire: Wire | WireName
@@ -73,18 +73,6 @@ class Settings(TypedDict, total=False):
     limits: RateLimits
     journal: str | os.PathLike[str] | None
     reconnect: Reconnect
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The settings with their defaults."""
-
-    wire: Wire | WireName = PROTOBUF_TCP
-    heartbeat_interval: float = HEARTBEAT_INTERVAL
-    silence_limit: float = SILENCE_LIMIT
-    limits: RateLimits = RATE_LIMITS
-    journal: str | os.PathLike[str] | None = None
-    reconnect: Reconnect = RECONNECT
 
     def __post_init__(self) -> None:
         wire_of(self.wire)
@@ -98,48 +86,43 @@ class _Chosen:
 
 def connect(
     endpoint: Place | Iterable[Place],
-    port: int | None = None,
-    *,
+    port: int | None,
     schema: Package[C],
-    tls: bool = True,
-    ssl_context: ssl.SSLContext | None = None,
-    **settings: Unpack[Settings],
+    settings: Settings,
+    *,
+    tls: bool,
+    ssl_context: ssl.SSLContext | None,
 ) -> AbstractAsyncContextManager[C]:
     """A client of the release `schema`; the public `connect` says all the rest."""
-    chosen = _Chosen(**settings)
-    way = route(endpoint, port, wire_of(chosen.wire), tls=tls, ssl_context=ssl_context)
+    way = route(endpoint, port, wire_of(settings.wire), tls=tls, ssl_context=ssl_context)
 
     async def dial(nursery: trio.Nursery) -> Transport:
         return await open_transport(nursery, way)
 
-    client = _client(dial, PATIENCE * len(way.places), schema, chosen)
+    client = _client(dial, PATIENCE * len(way.places), schema, settings)
     return AsyncBlock(client, "`async with connect(...) as api:`")
 
 
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
-    *,
     schema: Package[C],
-    **settings: Unpack[Settings],
+    settings: Settings,
 ) -> AbstractAsyncContextManager[C]:
     """The same over a stream; the public `connect_over` says all the rest."""
-    chosen = _Chosen(**settings)
-    if "reconnect" not in settings:
-        chosen = replace(chosen, reconnect=NO_RECONNECT)
-    if not callable(stream) and chosen.reconnect != NO_RECONNECT:
+    if not callable(stream) and settings.reconnect != NO_RECONNECT:
         raise InvalidValue("a stream can be used once: reconnect needs a function that opens one")
 
     async def dial(nursery: trio.Nursery) -> Transport:
         opened = await stream() if callable(stream) else stream
-        return await over_stream(nursery, opened, wire_of(chosen.wire), "localhost")
+        return await over_stream(nursery, opened, wire_of(settings.wire), "localhost")
 
-    client = _client(dial, PATIENCE, schema, chosen)
+    client = _client(dial, PATIENCE, schema, settings)
     return AsyncBlock(client, "`async with connect_over(...) as api:`")
 
 
 @asynccontextmanager
 async def _client(
-    dial: Dial, patience: float, package: Package[C], chosen: _Chosen
+    dial: Dial, patience: float, package: Package[C], chosen: Settings
 ) -> AsyncGenerator[C, None]:
     run, schema = TrioRun(), package.SCHEMA
     read_as_ours(schema)
@@ -177,7 +160,7 @@ def _supervisor(
     schema: Schema,
     subscriptions: Subscriptions,
     orders: Orders,
-    chosen: _Chosen,
+    chosen: Settings,
 ) -> Supervisor:
     reconnect, chance, tally = chosen.reconnect, random.random, Tally()
     restorer = Restorer(Session(schema), subscriptions, reconnect, chosen.silence_limit, chance)

@@ -1,5 +1,6 @@
 """The market as an account sees it: quotes, live bars, order books, and history in columns."""
 
+from ..keywords import suggest_all
 from . import history
 from .bars import Bar, Bars
 from .book import Book, Fault, Level, Offer
@@ -43,6 +44,8 @@ __all__ = [
     "quotes",
     "resample",
 ]
+
+suggest_all(globals())
 
 
 def __dir__() -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from ..client import Client
 from ..errors import InvalidValue, ServerError
+from ..keywords import suggest_all
 from ..message import Message, Request
 from ..proto import (
     ProtoOACashFlowHistoryListReq,
@@ -358,3 +359,6 @@ async def _listed(
         course.went(cut.start, cut.end, sorted(time for time, _, _ in fresh))
     in_order = sorted(found.items(), key=lambda item: (item[1][0], item[0]))
     return [row for _, (_, row) in in_order]
+
+
+suggest_all(globals())

@@ -70,6 +70,8 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
     """
 
     usage = "`async for item in stream:`, in `async with stream:` or without"
+    _leave: Callable[[], None] | None = None
+    """Lets the subscription go; here, so that one that was never made can be collected."""
 
     def __init__(
         self, feed: SpotFeed, subject: Subject, *, every: bool, gaps: bool, buffer: int
@@ -81,7 +83,6 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
         self._buffer = buffer
         self._stream: EventStream[Any] | None = None
         self._refused: dict[int, CTraderError] = {}
-        self._leave: Callable[[], None] | None = None
         self._token: trio.lowlevel.TrioToken | None = None
 
     async def __aenter__(self) -> Self:

@@ -16,6 +16,7 @@ import betterproto
 from .. import codec, dialect
 from ..codec import streams
 from ..errors import DecodeError
+from ..keywords import suggest, unexpected
 from . import reflection
 from .declaration import MessageType
 
@@ -39,6 +40,7 @@ class Message(betterproto.Message, metaclass=MessageType):
     """
 
     __slots__ = ("_unknown_fields",)
+    _suggests: ClassVar = True  # by itself: see `declaration` and the methods that have it
     __match_args__ = ()
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # mutable, as google's messages
     __signature__ = reflection.Lazy(reflection.signature)
@@ -91,6 +93,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         """Google's name for `bytes(message)`."""
         return codec.encode(self)
 
+    @suggest
     def dump(self, stream: SupportsWrite[bytes], delimit: bool = False) -> None:
         """Write the bytes to a stream, after their length as a varint if `delimit`.
 
@@ -116,6 +119,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         codec.merge(merged, _plain(data))
         return self._take(merged)
 
+    @suggest
     def load(self, stream: SupportsRead[bytes], size: int | None = None) -> Self:
         """`parse` from a stream: all of it, `size` bytes, or with `betterproto.SIZE_DELIMITED` what
         `dump` delimited. Raises DecodeError also where the stream ends too early.
@@ -139,6 +143,7 @@ class Message(betterproto.Message, metaclass=MessageType):
 
     # --- dicts and JSON ---------------------------------------------------------------------------
 
+    @suggest
     def to_dict(
         self,
         casing: Any = _CAMEL,
@@ -153,6 +158,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         """
         return dialect.to_dict(self, _style(casing, include_default_values))
 
+    @suggest
     def to_json(
         self,
         indent: int | str | None = None,
@@ -162,6 +168,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         """`to_dict` as JSON text."""
         return dialect.to_json(self, _style(casing, include_default_values), indent)
 
+    @suggest
     def to_pydict(
         self,
         casing: Any = _CAMEL,
@@ -197,9 +204,14 @@ class Message(betterproto.Message, metaclass=MessageType):
             ...
 
     else:
-        from_dict = dialect.ClassOrInstance(dialect.new_from_dict, dialect.update_from_dict)
-        from_json = dialect.ClassOrInstance(dialect.new_from_json, dialect.update_from_json)
+        from_dict = dialect.ClassOrInstance(
+            suggest(dialect.new_from_dict), suggest(dialect.update_from_dict)
+        )
+        from_json = dialect.ClassOrInstance(
+            suggest(dialect.new_from_json), suggest(dialect.update_from_json)
+        )
 
+    @suggest
     def from_pydict(self, value: Mapping[str, Any]) -> Self:
         """Set the fields that the mapping has, nested mappings included, and return the message."""
         return dialect.update_from_dict(self, value)
@@ -232,7 +244,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         names = {f.name for f in type(self).message_fields}
         for name, value in changes.items():
             if name not in names:
-                raise TypeError(f"{type(self).__name__} has no field {name!r}")
+                raise unexpected(type(self).__name__, name, names)
             setattr(twin, name, value)
         return twin
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, dataclass_transform, overload
 
 from ..codec.fields import Field, field
+from ..keywords import unexpected
 
 if TYPE_CHECKING:
     from .base import Message
@@ -81,7 +82,8 @@ def _constructor(cls: MessageType) -> Callable[..., None]:
     `_unknown_fields` is a parameter too, so that `dataclasses.replace` passes them on.
     """
     parameters = "".join(f", {f.name}=None" for f in cls.message_fields)
-    lines = [f"def __init__(_self_, /, *{parameters}, _unknown_fields=b''):"]
+    lines = [f"def __init__(_self_, /, *{parameters}, _unknown_fields=b'', **_others_):"]
+    lines.append(" if _others_: _refuse_others_(_self_, _others_)")
     for f in cls.message_fields:
         value = f"[] if {f.name} is None else {f.name}" if f.repeated else f.name
         lines.append(f" _self_.{f.name} = {value}")
@@ -89,11 +91,21 @@ def _constructor(cls: MessageType) -> Callable[..., None]:
     if cls.required_fields:
         unset = " or ".join(f"{f.name} is None" for f in cls.required_fields)
         lines.append(f" if {unset}: _refuse_unless_blank_(_self_)")
-    names: dict[str, Any] = {"__name__": __name__, "_refuse_unless_blank_": _refuse_unless_blank}
+    names: dict[str, Any] = {
+        "__name__": __name__,
+        "_refuse_unless_blank_": _refuse_unless_blank,
+        "_refuse_others_": _refuse_others,
+    }
     exec("\n".join(lines), names)  # noqa: S102 - as dataclasses do, from the names of the fields
     constructor: Callable[..., None] = names["__init__"]
     constructor.__qualname__ = f"{cls.__qualname__}.__init__"
     return constructor
+
+
+def _refuse_others(message: Message, others: dict[str, Any]) -> None:
+    """Called with keywords that are no fields: the error names the nearest field."""
+    cls = type(message)
+    raise unexpected(cls.__name__, next(iter(others)), [f.name for f in cls.message_fields])
 
 
 def _refuse_unless_blank(message: Message) -> None:

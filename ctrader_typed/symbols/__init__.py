@@ -1,5 +1,6 @@
 """The symbols of an account: sizes, prices, hours and assets, and the chains between assets."""
 
+from ..keywords import suggest_all
 from .catalogue import Catalogue, load_catalogue
 from .conversion import Chain
 from .hours import Hours
@@ -15,6 +16,8 @@ __all__ = [
     "keep_catalogue",
     "load_catalogue",
 ]
+
+suggest_all(globals())
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,7 @@ A refresh token can be used once. So whoever refreshes does it alone, among all 
 that share a store, and a refresh whose reply is lost is known to be lost.
 """
 
+from ..keywords import suggest_all
 from .file import FileTokenStore
 from .keeper import TokenKeeper, save_tokens
 from .store import Held, Kept, TokenStore
@@ -18,6 +19,8 @@ __all__ = [
     "Tokens",
     "save_tokens",
 ]
+
+suggest_all(globals())
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 Whatever is refused here raises InvalidValue, with what would do.
 """
 
+from ..keywords import suggest_all
 from .money import MONEY_DIGITS, amount_of, half_away, money_of, rounded, share
 from .numbers import Number, decimal_of, number
 from .prices import (
@@ -57,6 +58,8 @@ __all__ = [
     "units",
     "utc",
 ]
+
+suggest_all(globals())
 
 
 def __dir__() -> list[str]:

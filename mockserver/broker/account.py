@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.proto import (
     ProtoOAAccessRights,
     ProtoOAAccountType,
@@ -28,6 +29,7 @@ from .orders import Order
 from .positions import Position
 
 
+@suggest
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the broker has agreed with the owner of an account.

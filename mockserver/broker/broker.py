@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 from ctrader_typed.proto import (
     ProtoOAErrorRes,
@@ -61,6 +62,7 @@ def _nobody() -> None:
     """Nobody wants to know."""
 
 
+@suggest
 class Broker:
     """Implements `Core`; and the handle by which a test looks into the broker and moves it.
 

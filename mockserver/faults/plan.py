@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 
 from ..behaviour import Entrance
@@ -15,6 +16,7 @@ from ..recording import Direction
 from .effects import CLIENTS, SERVERS, Effect, Meet
 
 
+@suggest
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An effect and what sets it off: a message to which all of this applies.
@@ -66,6 +68,7 @@ class _Armed:
     happened: int = 0
 
 
+@suggest
 class Plan:
     """The faults of a server. Of several that fit a message, the first in the plan happens."""
 

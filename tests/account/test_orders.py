@@ -248,7 +248,6 @@ async def test_a_level_that_the_money_meets_exactly_is_that_level(autojump_clock
 @pytest.mark.parametrize(
     ("terms", "text"),
     [
-        ({"trigger": ProtoOAOrderTriggerMethod.OPPOSITE}, "not for MARKET"),
         ({"guaranteed": True, "stop_loss_pips": 5}, "no guaranteed stop loss"),
         ({"stop_loss_money": -5}, "less than one tick"),
         ({"stop_loss": "1.1"}, "refused at the market: give stop_loss_pips"),
@@ -268,6 +267,9 @@ async def test_refused_before_anything_is_sent(
         with pytest.raises(InvalidValue, match=text):
             await account.buy("EURUSD", **({"lots": "0.1"} | terms))
         assert list(api.orders) == []
+        trigger: dict[str, Any] = {"trigger": ProtoOAOrderTriggerMethod.OPPOSITE}
+        with pytest.raises(TypeError, match="unexpected keyword argument 'trigger'"):
+            await account.buy("EURUSD", lots="0.1", **trigger)
         with pytest.raises(InvalidValue, match="must lie below"):
             await account.limit("EURUSD", BUY, "1.1", lots="0.1", stop_loss="1.2")
         naive = datetime(2030, 1, 1)  # noqa: DTZ001 - what is refused

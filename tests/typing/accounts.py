@@ -25,6 +25,7 @@ from ctrader_typed import (
     ProtoOATrader,
     ProtoOATradeSide,
     Symbol,
+    connect,
 )
 from ctrader_typed.market import (
     BarEvent,
@@ -68,6 +69,20 @@ async def estimates(account: Account) -> None:
     assert_type(await account.commission_for("EURUSD", ProtoOATradeSide.BUY, lots=1), Decimal)
     assert_type(await account.quote_rate(account.symbol(1)), Decimal)
     assert_type(await account.rate("EUR", 15), Decimal)
+
+
+async def spelling(account: Account, position: Position, order: Order) -> None:
+    """A keyword that is none is an error before anything runs, and so is a side that is none."""
+    await account.buy("EURUSD", lots="0.1", stop_loss_pip=20)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await account.limit("EURUSD", "buy", "1", lots=1, expiry="2026-01-01")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await account.limit("EURUSD", "long", "1", lots=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no side
+    await account.amend(position, stop_los_pips=10)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await account.amend_order(order, prize="1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await account.close(position, lot=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await account.close(position, lots=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a part, or all?
+    connect("demo", silence_limits=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]  # misspelt
+    assert_type(await account.limit("EURUSD", "BUY", "1", lots=1, stop_loss="0.9"), Order)
+    assert_type(await account.commission_for("EURUSD", "sell", lots=1), Decimal)
 
 
 async def prices(account: Account) -> None:
