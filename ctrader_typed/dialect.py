@@ -4,6 +4,11 @@ The server writes the schema's own keys, integers as numbers, enums as integers,
 is absent. Clients are known to send numeric strings and enum names, so reading accepts them unless
 it is strict. Knows no message by name.
 
+Servers send keys that no published schema has. A message keeps them, each at its place, as a JSON
+text in `_unknown_json`, as it keeps unknown protobuf fields as bytes: they are written again in
+JSON, and not in protobuf, where they have no number. The text takes no more than a few times the
+memory of what came, so the limit on the length of a frame limits it too.
+
 Inside this module the texts of errors begin with the path from the message at hand.
 """
 
@@ -28,6 +33,9 @@ if TYPE_CHECKING:
     from .message import Message
 
 M = TypeVar("M", bound="Message")
+
+UNKNOWN = "_unknown_json"
+"""The attribute of a message with the keys that its class does not have."""
 
 
 class ClassOrInstance:
@@ -100,6 +108,8 @@ def _to_dict(message: Message, style: Style, depth: int) -> dict[str, Any]:
             raise EncodeError(f".{f.name}{error}") from None
         if style.with_absent or not (shown is None or (f.repeated and shown == [])):
             result[key] = shown
+    if (unknown := getattr(message, UNKNOWN)) != "":
+        result.update(json.loads(unknown))
     return result
 
 
@@ -131,7 +141,11 @@ def new_from_dict(cls: type[M], value: Mapping[str, Any], *, strict: bool = Fals
 def update_from_dict(message: M, value: Mapping[str, Any], *, strict: bool = False) -> M:
     """Set the fields that the mapping has, or none: DecodeError says what does not fit."""
     with _named(type(message)):
-        return _set(message, _values(type(message), value, strict, 0))
+        values = _values(type(message), value, strict, 0)
+        before = getattr(message, UNKNOWN)
+        if UNKNOWN in values and before != "":
+            values[UNKNOWN] = _kept(json.loads(before) | json.loads(values[UNKNOWN]))
+        return _set(message, values)
 
 
 @contextmanager
@@ -200,23 +214,51 @@ def _set(message: M, values: dict[str, Any]) -> M:
 
 
 def _values(cls: type[Message], given: Any, strict: bool, depth: int) -> dict[str, Any]:
-    """The values by attribute name."""
+    """The values by attribute name, and the JSON text of unknown keys by `UNKNOWN` if any came."""
     if depth > MAX_DEPTH:
         raise DecodeError(f": nested more than {MAX_DEPTH} deep")
     mapping = _instance(given, (Mapping,), "an object")
     fields = _fields_by_key(cls)
     values: dict[str, Any] = {}
+    unknown: dict[str, Any] = {}
     for key, value in mapping.items():
         f = fields.get(key)
         if f is None or (strict and key != f.key):
             if strict:
                 raise DecodeError(f": no field {key!r}")
+            unknown[key] = value
         elif value is not None or strict:
             try:
                 values[f.name] = _field_value(cls, f, value, strict, depth)
             except DecodeError as error:
                 raise DecodeError(f".{key}{error}") from None
+    if unknown and (text := _kept(unknown)):
+        values[UNKNOWN] = text
     return values
+
+
+def _kept(unknown: dict[Any, Any]) -> str:
+    """Unknown keys as one JSON text, whatever their order; "" if no value of them is JSON.
+
+    An object of the caller's is not, nor 1e999, nor what is nested deeper than Python goes.
+    """
+    named = {key: value for key, value in unknown.items() if isinstance(key, str)}
+    text = _text(named)
+    if text is None:
+        text = _text({key: value for key, value in named.items() if _text(value) is not None})
+    return "" if text is None or text == "{}" else text
+
+
+def _text(value: Any) -> str | None:
+    try:
+        return _as_text(value)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+_as_text = json.JSONEncoder(
+    separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False
+).encode
 
 
 def _fields_by_key(cls: type[Message]) -> dict[str, Field]:

@@ -54,6 +54,7 @@ def differences(
 def unknown_bytes(message: Message) -> int:
     """How many bytes of fields that the schema does not have are in a message and its parts."""
     count = len(message._unknown_fields)  # pyright: ignore[reportPrivateUsage]  # betterproto's
+    count += len(message._unknown_json)  # pyright: ignore[reportPrivateUsage]  # the same in JSON
     for f in type(message).message_fields:
         if f.kind == "message":
             value = getattr(message, f.name)
@@ -111,5 +112,6 @@ def _text(cls: type[Message], f: Field, value: Any) -> str:
     if inner is not None:
         part = cls.class_of(f)
         own = {g.key: g for g in part.message_fields}
-        return f"{{{', '.join(f'{key}: {_text(part, own[key], inner[key])}' for key in inner)}}}"
+        known = (key for key in inner if key in own)
+        return f"{{{', '.join(f'{key}: {_text(part, own[key], inner[key])}' for key in known)}}}"
     return json.dumps(value, ensure_ascii=False)

@@ -41,6 +41,8 @@ class Message(betterproto.Message, metaclass=MessageType):
 
     __slots__ = ("_unknown_fields",)
     _suggests: ClassVar = True  # by itself: see `declaration` and the methods that have it
+    # No slot: a message that has some keeps them in its __dict__, which hardly any message has.
+    _unknown_json: ClassVar[str] = ""
     __match_args__ = ()
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # mutable, as google's messages
     __signature__ = reflection.Lazy(reflection.signature)
@@ -60,12 +62,14 @@ class Message(betterproto.Message, metaclass=MessageType):
         __getattribute__ = object.__getattribute__
         __setattr__ = object.__setattr__
 
-        def __init__(self, *, _unknown_fields: bytes = b"") -> None:
-            self._unknown_fields = _unknown_fields
+        def __init__(self, *, _unknown_fields: bytes = b"", _unknown_json: str = "") -> None:
+            self.__post_init__(_unknown_fields, _unknown_json)
 
-    def __post_init__(self, _unknown_fields: bytes = b"") -> None:
+    def __post_init__(self, _unknown_fields: bytes = b"", _unknown_json: str = "") -> None:
         """Called only by the constructor of a subclass that `@dataclass` was applied to."""
         self._unknown_fields = _unknown_fields
+        if _unknown_json:
+            self.__dict__[dialect.UNKNOWN] = _unknown_json
 
     @classmethod
     def blank(cls) -> Self:
@@ -139,7 +143,20 @@ class Message(betterproto.Message, metaclass=MessageType):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).FromString, (codec.encode(self),)
+        data = codec.encode(self)
+        if not self._has_unknown_json():
+            return type(self).FromString, (data,)
+        fields = {f.name: getattr(self, f.name) for f in type(self).message_fields}
+        return _restored, (type(self), fields, self._unknown_fields, self._unknown_json)
+
+    def _has_unknown_json(self) -> bool:
+        """Whether there are keys, here or in messages inside, that the bytes do not have."""
+        return self._unknown_json != "" or any(
+            part._has_unknown_json()
+            for f in type(self).message_fields
+            if f.kind == "message" and (value := getattr(self, f.name)) is not None
+            for part in (value if f.repeated else (value,))
+        )
 
     # --- dicts and JSON ---------------------------------------------------------------------------
 
@@ -186,10 +203,10 @@ class Message(betterproto.Message, metaclass=MessageType):
             """A message from a mapping with schema keys or attribute names.
 
             Numbers may be numeric strings, enums numbers or names, and null is absent; unknown keys
-            are ignored. `strict` refuses all of these: what is left is the dialect that `to_dict`
-            writes. Called on an instance, it sets the fields that the mapping has and returns the
-            instance. Raises DecodeError with the path to what does not fit; an instance is then
-            left as it was.
+            are kept, and shown again by `to_dict` and `to_json`, if JSON has their values. `strict`
+            refuses all of these: what is left is the dialect that `to_dict` writes. Called on an
+            instance, it sets the fields that the mapping has and returns the instance. Raises
+            DecodeError with the path to what does not fit; an instance is then left as it was.
             """
             ...
 
@@ -219,11 +236,16 @@ class Message(betterproto.Message, metaclass=MessageType):
     # --- comparing, copying, showing --------------------------------------------------------------
 
     def __eq__(self, other: object) -> bool:
-        """Of the same class, with equal fields (NaN equals NaN) and the same unknown bytes."""
+        """Of the same class, with equal fields (NaN equals NaN) and the same unknown ones."""
         if not isinstance(other, Message) or type(self) is not type(other):
             return NotImplemented
-        return self._unknown_fields == other._unknown_fields and all(
-            _same(getattr(self, f.name), getattr(other, f.name)) for f in type(self).message_fields
+        return (
+            self._unknown_fields == other._unknown_fields
+            and self._unknown_json == other._unknown_json
+            and all(
+                _same(getattr(self, f.name), getattr(other, f.name))
+                for f in type(self).message_fields
+            )
         )
 
     def __copy__(self, _: Any = None) -> Self:
@@ -260,6 +282,8 @@ class Message(betterproto.Message, metaclass=MessageType):
         parts = [f"{name}={value!r}" for name, value in self._shown()]
         if self._unknown_fields:
             parts.append(f"<{len(self._unknown_fields)} bytes of unknown fields>")
+        if self._unknown_json:
+            parts.append(f"<{len(self._unknown_json)} characters of unknown keys>")
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def __rich_repr__(self) -> Iterator[tuple[str, Any, Any]]:
@@ -275,6 +299,17 @@ class Request(Message, Generic[R]):
     """A message that a client sends and the server answers with an `R`."""
 
     __slots__ = ()
+
+
+def _restored(
+    cls: type[Message], fields: dict[str, Any], unknown_fields: bytes, unknown_json: str
+) -> Message:
+    """What was pickled with keys that protobuf cannot write."""
+    message = cls.blank()
+    for name, value in fields.items():
+        setattr(message, name, value)
+    message.__post_init__(unknown_fields, unknown_json)
+    return message
 
 
 class _Masked:

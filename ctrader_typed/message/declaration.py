@@ -79,15 +79,18 @@ def _compile_on_first_use(cls: MessageType) -> Callable[..., None]:
 def _constructor(cls: MessageType) -> Callable[..., None]:
     """Compile `__init__` from the fields, as dataclasses do, with keywords only.
 
-    `_unknown_fields` is a parameter too, so that `dataclasses.replace` passes them on.
+    `_unknown_fields` and `_unknown_json` are parameters too, so that `dataclasses.replace` passes
+    them on.
     """
     parameters = "".join(f", {f.name}=None" for f in cls.message_fields)
-    lines = [f"def __init__(_self_, /, *{parameters}, _unknown_fields=b'', **_others_):"]
+    given = "_unknown_fields=b'', _unknown_json='', **_others_"
+    lines = [f"def __init__(_self_, /, *{parameters}, {given}):"]
     lines.append(" if _others_: _refuse_others_(_self_, _others_)")
     for f in cls.message_fields:
         value = f"[] if {f.name} is None else {f.name}" if f.repeated else f.name
         lines.append(f" _self_.{f.name} = {value}")
     lines.append(" _self_._unknown_fields = _unknown_fields")
+    lines.append(" if _unknown_json: _self_.__dict__['_unknown_json'] = _unknown_json")
     if cls.required_fields:
         unset = " or ".join(f"{f.name} is None" for f in cls.required_fields)
         lines.append(f" if {unset}: _refuse_unless_blank_(_self_)")

@@ -120,6 +120,7 @@ def _twin(cls: MessageType) -> Any:
             *((f.name, types[f.name], _dataclass_field(f)) for f in cls.message_fields),
             # `fields` and `asdict` pass it over, but `replace` hands it to the constructor.
             ("_unknown_fields", dataclasses.InitVar[bytes], dataclasses.field(default=b"")),
+            ("_unknown_json", dataclasses.InitVar[str], dataclasses.field(default="")),
         ],
         init=False,
         repr=False,
