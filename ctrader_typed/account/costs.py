@@ -53,6 +53,8 @@ def commission(symbol: ProtoOASymbol, volume: int, rates: Rates, digits: int) ->
 def _commission(symbol: ProtoOASymbol, volume: int, rates: Rates) -> Fraction | None:
     how = symbol.commission_type_or_default
     rate = _commission_rate(symbol, percent=how == _TYPE.PERCENTAGE_OF_VALUE)
+    if rate == 0:
+        return rate
     lots = Fraction(volume, symbol.lot_size or volume)
     units = Fraction(volume, VOLUME_SCALE)
     if how == _TYPE.PERCENTAGE_OF_VALUE:

@@ -5,13 +5,13 @@ Waits for what reckoning takes; reckons by `valuation` and `costs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
-from ..errors import InvalidOrder
+from ..errors import ConnectionLost, CTraderError, InvalidOrder, raise_first
 from ..proto import (
     ProtoOADynamicLeverageTier,
     ProtoOAExpectedMarginReq,
@@ -21,7 +21,6 @@ from ..proto import (
 from ..symbols import Symbol
 from ..units import Number, decimal_of, money_of
 from . import costs
-from .costs import Rates
 from .sides import SideLike, side_of
 from .standing import Named, Standing
 
@@ -84,10 +83,14 @@ class Estimates(Standing):
         size = traded.volume(lots=lots, units=units, volume=volume)
         if not self.trader.leverage_in_cents:
             raise InvalidOrder("the server does not say which leverage the account has")
-        await self._prepare(traded)
+        refused = await self._prepare(traded)
         tiers = await self._tiers(traded)
+        if tiers:
+            raise_first(list(refused.values()))
 
         def reckon() -> tuple[int, int] | None:
+            if tiers and not self._all_rates(traded, refused):
+                return None
             expect = self._valuation.expected_margin
             buy, sell = (expect(traded, side, size, tiers) for side in (BUY, SELL))
             return None if buy is None or sell is None else (buy, sell)
@@ -110,10 +113,18 @@ class Estimates(Standing):
         """
         traded, which = self._named(symbol), side_of(side)
         size = traded.volume(lots=lots, units=units, volume=volume)
-        await self._prepare(traded)
-        rates: Rates = await self._known(lambda: self._valuation.rates(traded, which))
-        fee = costs.commission(traded.details, size, rates, self._book.money_digits)
+        refused = await self._prepare(traded)
+
+        def reckon() -> tuple[int | None] | None:
+            rates = self._valuation.rates(traded, which)
+            if rates is None:
+                return None
+            fee = costs.commission(traded.details, size, rates, self._book.money_digits)
+            return None if fee is None and not self._all_rates(traded, refused) else (fee,)
+
+        (fee,) = await self._known(reckon)
         if fee is None:
+            raise_first(list(refused.values()))
             raise InvalidOrder(f"no symbols lead from US dollars: {traded.name} is charged in them")
         return self._valuation.money(fee)
 
@@ -147,9 +158,25 @@ class Estimates(Standing):
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ways))
         return rate
 
-    async def _prepare(self, symbol: Symbol) -> None:
-        """Subscribe to the symbol and to all that its rates are reckoned from."""
-        await self._upkeep.watch(symbol.id, *sorted(self._valuation.ways(symbol)))
+    async def _prepare(self, symbol: Symbol) -> dict[tuple[int, int], CTraderError]:
+        """Subscribe to the symbol and to all that its rates are reckoned from. Returns which
+        conversions are refused, and why: not every estimate needs them all.
+        """
+        await self._upkeep.watch(symbol.id)
+        refused: dict[tuple[int, int], CTraderError] = {}
+        for ends in sorted(self._valuation.ways(symbol)):
+            try:
+                await self._upkeep.lead(*ends)
+            except ConnectionLost:
+                raise
+            except CTraderError as error:
+                refused[ends] = error
+        return refused
+
+    def _all_rates(self, symbol: Symbol, besides: Collection[tuple[int, int]]) -> bool:
+        """Whether the prices of all its conversions are there."""
+        ways = self._valuation.ways(symbol).difference(besides)
+        return all(self._valuation.rate(*ends) is not None for ends in ways)
 
     async def _known(self, reckon: Callable[[], T | None]) -> T:
         """Wait until something can be reckoned, and do so."""

@@ -29,8 +29,7 @@ BUFFER = 16_384
 """Events that may wait in a stream by default: several times what one receive can hold."""
 
 CROWD = 10_000
-"""Waiting events that are never dropped after which a stream is complained of; then twice as many,
-and so on."""
+"""Waiting events that are never dropped after which a stream is complained of; then at twice."""
 
 log = logging.getLogger(__name__)
 
@@ -211,9 +210,7 @@ class _Anything:
 
 @dataclass(frozen=True, slots=True)
 class _Loss:
-    """Since when a stream may miss events (trio's clock), why, and of which accounts: none named is
-    all of them, for the connection was lost.
-    """
+    """Since when events may be missing (trio's clock), why, and of which accounts: none is all."""
 
     at: float
     reason: str

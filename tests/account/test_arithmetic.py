@@ -105,9 +105,11 @@ def test_a_minimum_commission_and_the_conversion_fee() -> None:
 
 
 def test_a_commission_whose_rate_nobody_knows() -> None:
-    symbol = ProtoOASymbol(symbol_id=1, digits=2, pip_position=1, lot_size=100)
+    free = ProtoOASymbol(symbol_id=1, digits=2, pip_position=1, lot_size=100)
+    symbol = free.__replace__(commission=250)
     assert costs.commission(symbol, 100, Rates(ONE, ONE, ONE), 2) is None
     assert costs.commission(symbol, 100, Rates(ONE, ONE, ONE, usd=ONE), 2) is None
+    assert costs.commission(free, 100, Rates(ONE, ONE, ONE), 2) == 0
 
 
 @given(TIERS, st.integers(1, 50_000), st.fractions(0, 10**8), st.fractions(Fraction(1, 100), 10**8))

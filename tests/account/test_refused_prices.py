@@ -24,8 +24,12 @@ from ctrader_typed import (
     UnknownName,
     connect_over,
 )
-from mockserver.box import HEDGED
-from tests.accounts import KEYS, agrees, at_work, still_box
+from mockserver.box import HEDGED, Box, standard_credentials
+from mockserver.broker.account import Terms
+from mockserver.broker.broker import Broker
+from mockserver.broker.prices import TickList
+from tests.accounts import BUY, KEYS, agrees, at_work, still_box
+from tests.broker.trading.harness import QUOTES
 
 EURUSD, GBPUSD, USDJPY = 1, 2, 4
 
@@ -138,6 +142,24 @@ async def test_a_position_in_a_symbol_without_details_is_told_and_can_be_closed(
             await closing.filled()
         await account.settled()
         agrees(account, server)
+
+
+async def test_a_refused_chain_leaves_estimates_that_do_not_need_it(autojump_clock: Any) -> None:
+    """In euros: GER40.cash is charged nothing, but its leverage goes by US dollars."""
+    euros = Terms(deposit_asset_id=5)
+    house = Broker(prices=TickList.still((n, bid, ask) for n, (bid, ask) in QUOTES.items()))
+    house.open_account(HEDGED, euros, deposit=10_000)
+    box = Box(house, standard_credentials(house))
+    async with at_work(box=box) as (api, account, _):
+        allowed = await account.commission_for("GER40.cash", BUY, lots=1)
+        Refusing(api, chains, "SYMBOL_NOT_FOUND")
+        other = await api.account(HEDGED)
+        with trio.fail_after(5):
+            assert await other.commission_for("GER40.cash", BUY, lots=1) == allowed
+            with pytest.raises(ServerError, match="not for you"):
+                await other.commission_for("EURGBP", BUY, lots=1)
+            with pytest.raises(ServerError, match="not for you"):
+                await other.margin_for("GER40.cash", lots=1)
 
 
 async def test_an_amendment_is_not_refused_for_the_prices_of_another_symbol(
