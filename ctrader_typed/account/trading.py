@@ -246,9 +246,9 @@ class Trading(Placing):
         current = self._current(position)
         sizes: dict[str, Any] = {"lots": lots, "units": units, "volume": volume}
         part = {name: size for name, size in sizes.items() if size is not WHOLE}
-        symbol, closed = self.symbol(current.symbol_id), current.volume
-        if part:
-            closed = symbol.volume(**part, most=current.volume)
+        closed = current.volume
+        if part:  # the whole can be closed whatever is known of its symbol
+            closed = self.symbol(current.symbol_id).volume(**part, most=current.volume)
         return await self._client.place(
             ProtoOAClosePositionReq(
                 ctid_trader_account_id=self._account_id,
