@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from . import compiling
 from .diff import differences
 from .diff_report import Side, as_json, as_text
 from .errors import CodegenError, SchemaError
@@ -57,19 +58,29 @@ def _as_object(error: SchemaError) -> dict[str, object]:
 def _generate(asked: Generate) -> Outcome:
     started = time.perf_counter()
     schema, repairs = load_schema(asked.schema, committed=asked.committed)
-    states = compare(render(schema, api=not asked.committed), asked.target)
+    compiled = asked.committed or asked.compile
+    texts = render(schema, api=not asked.committed, compiled=compiled)
+    states = compare(texts, asked.target)
     lines = [f"repaired: {repair}" for repair in repairs]
     if asked.check:
         current = all(s.state is State.CURRENT for s in states)
+        if current and asked.compile and not compiling.is_built(asked.target):
+            return Outcome(1, out=f"{_short(asked.target)} is current, but not compiled.")
         lines += _current(asked, states) if current else _not_current(asked, states)
         return Outcome(0 if current else 1, out="\n".join(lines))
+    built = compiling.build(texts[compiling.SOURCE], asked.package) if asked.compile else None
     write(states, asked.target)
+    if not asked.committed:
+        compiling.remove(asked.target)
+    if built is not None:
+        (asked.target / built[0]).write_bytes(built[1])
     took = time.perf_counter() - started
     lines += [
         f"{_short(asked.schema.path)}, {_summary(schema)}",
         f"{_short(asked.target)}:",
         *_table(states),
         f"{_count(len(states), 'file')} in {took:.1f} s: {_counts(states)}",
+        *([f"{built[0]} is the compiled codec for this Python."] if built else ()),
         _next_step(asked, states),
     ]
     return Outcome(0, out="\n".join(lines))

@@ -6,7 +6,7 @@ import argparse
 import keyword
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import UsageError
@@ -19,7 +19,7 @@ OUR_PACKAGE = "ctrader_typed.proto"
 
 USAGE = """\
 python -m codegen [--check] [--repair]
-       python -m codegen --protos DIR --out DIR --package NAME [--check] [--repair]
+       python -m codegen --protos DIR --out DIR --package NAME [--check] [--repair] [--compile]
        python -m codegen diff OLD NEW [--json] [--repair]"""
 
 EXAMPLES = """\
@@ -30,6 +30,8 @@ examples:
                                       another release: importable from build, ours untouched
   python -m codegen --protos ~/openapi-proto-messages --out build --package openapi_head --repair
                                       the same, although it names enum values that are gone
+  python -m codegen --protos ~/openapi-proto-messages --out build --package openapi_head --compile
+                                      the same with the compiled codec, for this Python
   python -m codegen diff protos ~/openapi-proto-messages
                                       what changed, and what of it breaks a client
 
@@ -54,6 +56,7 @@ class Generate:
     package: str
     committed: bool
     check: bool
+    compile: bool
 
     @property
     def target(self) -> Path:
@@ -102,15 +105,20 @@ def _generate(options: argparse.Namespace) -> Generate:
     schema = Folder(protos, options.release, options.repair, numbers_from)
     out: Path = options.out or ROOT
     package = options.package or OUR_PACKAGE
-    asked = Generate(schema, out, package, committed=True, check=options.check)
+    asked = Generate(schema, out, package, committed=True, check=options.check, compile=False)
     if asked.target.resolve() == ROOT.joinpath(*OUR_PACKAGE.split(".")):
         if elsewhere:
             raise UsageError(
                 f"{asked.target} is only ever generated from protos/; name another --out"
             )
+        if options.compile:
+            raise UsageError(
+                "--compile is for other packages: `python setup.py build_ext --inplace` builds "
+                f"{package}'s own"
+            )
         return asked
     _check_package(package)
-    return Generate(schema, out, package, committed=False, check=options.check)
+    return replace(asked, committed=False, compile=options.compile)
 
 
 def _check_repair(options: argparse.Namespace) -> None:
@@ -143,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", metavar="DIR", type=Path, help="the folder that gets the package")
     add("--package", metavar="NAME", help="the name to import it by; dots make folders")
     add("--release", metavar="TEXT", help="which release it is, if no RELEASE file there says it")
+    add("--compile", action="store_true", help="build the compiled codec: Cython, a C compiler")
     _add_repair(parser, "protos/")
     return parser
 

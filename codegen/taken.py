@@ -99,4 +99,4 @@ CLASSES_TAKEN = frozenset(
     }
 )
 # A module: what the generated package has beside the modules of the .proto files.
-MODULES_TAKEN = frozenset({"api", "codecs", "methods", "registry"})
+MODULES_TAKEN = frozenset({"api", "codecs", "compiled", "methods", "registry"})

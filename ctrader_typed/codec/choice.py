@@ -53,7 +53,8 @@ def may_be_compiled(module: str | None) -> bool:
     if choice == "compiled":
         raise ImportError(
             f"{VARIABLE}=compiled, but {module} was not built for this Python: install "
-            "ctrader-typed where a C compiler is, or unset the variable"
+            "ctrader-typed where a C compiler is (a generated package: `python -m codegen` with "
+            "--compile), or unset the variable"
         )
     return False
 

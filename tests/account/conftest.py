@@ -11,8 +11,8 @@ from tests.releases import another_release
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whatever connects does so by `at_work`; what names a release itself runs once."""
-    names = {*metafunc.function.__code__.co_names}
-    if "at_work" in names and not names & {"another_release", "old_release"}:
+    names = {*metafunc.function.__code__.co_names, *metafunc.fixturenames}
+    if "at_work" in names and not names & {"another_release", "old_release", "compiled"}:
         metafunc.fixturenames.append("release")
         metafunc.parametrize("release", ["ours", "another"], indirect=True)
 

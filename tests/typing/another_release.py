@@ -1,11 +1,12 @@
 """What `python -m codegen --package` makes, reduced to what `connect(schema=...)` asks of it."""
 
-from ctrader_typed import SCHEMA, Client, ProtoOAVersionReq, ProtoOAVersionRes
+from ctrader_typed import SCHEMA, ProtoOAVersionReq, ProtoOAVersionRes
+from ctrader_typed.api import TradingClient
 
 __all__ = ["SCHEMA", "Api"]
 
 
-class Api(Client):
+class Api(TradingClient):
     """The client of another release."""
 
     async def version_of_old(self) -> ProtoOAVersionRes:

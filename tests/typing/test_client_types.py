@@ -35,6 +35,8 @@ from ctrader_typed import (
 if TYPE_CHECKING:
     import another_release
 
+    from ctrader_typed.account import Account
+
 
 async def requests(api: Api) -> None:
     """A request knows its answer, by method and by message."""
@@ -102,6 +104,7 @@ async def connecting(stream: trio.abc.Stream) -> None:
     async with connect("demo", schema=another_release) as other:
         assert_type(other, another_release.Api)
         assert_type(await other.version_of_old(), ProtoOAVersionRes)
+        assert_type(await other.account(1), Account)
     async with connect_over(stream) as over:
         assert_type(over, Api)
     async with connect_over(stream, schema=another_release) as other_over:
