@@ -96,7 +96,7 @@ class Order:
 
     @property
     def position_closed(self) -> bool:
-        """Whether nothing is left of the position."""
+        """Whether it is known that nothing is left of the position."""
         return self._fate.position_closed
 
     @property
@@ -155,6 +155,7 @@ class Order:
     async def filled(self) -> Fill:
         """Wait until it is filled wholly, and return all deals, the volume and the average price.
 
+        Deals that were missed while there was no link are waited for, too.
         Raises NotFilled if the order was cancelled or expired before that, OrderError if it was
         refused, NotSent, and OutcomeUnknown as soon as the link is lost, for then nobody knows;
         after `resolved()` it can be waited for again. LocalProtocolError for an amendment or a
@@ -163,14 +164,14 @@ class Order:
         if not self._fate.follows_order:
             raise LocalProtocolError(f"{type(self.request).__name__} is never filled")
         waiting = (OrderStatus.WRITING, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
-        await self._until(lambda: self.status not in waiting)
+        await self._until(lambda: self.status not in waiting and not self._deals_to_come())
         self._raise_failure()
         if self.status is not OrderStatus.FILLED:
             raise NotFilled(self.status.name, self.volume, self.filled_volume, self.average_price)
         return self._fate.fill
 
     async def resolved(self) -> OrderStatus:
-        """Wait until it is known what has become of it, and return that.
+        """Wait until it is known what has become of it and of its position, and return its status.
 
         Raises OutcomeUnknown once the server was asked five times in vain, or when the client was
         closed before it knew. Should it be learned later all the same, `status` tells.
@@ -186,10 +187,15 @@ class Order:
         return OrderEvents(self)
 
     def _open_question(self) -> bool:
-        return self.status in {OrderStatus.UNKNOWN, OrderStatus.WRITING}
+        return self.status in {OrderStatus.UNKNOWN, OrderStatus.WRITING} or self._fate.stale
+
+    def _deals_to_come(self) -> bool:
+        """Some may have been missed while there was no link: the server is asked for them."""
+        return self._fate.deals_due and self._connections.closed is None
 
     def _given_up(self) -> bool:
-        return self._fate.checks >= CHECKS or self._connections.closed is not None
+        unknown = self.status is OrderStatus.UNKNOWN and self._fate.checks >= CHECKS
+        return unknown or self._connections.closed is not None
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         self._connections.run.check()
@@ -235,6 +241,9 @@ class Order:
                 if self._fate.ended:
                     return None
                 self._raise_unknown()
+            if self.status is OrderStatus.UNKNOWN and self._given_up():
+                await trio.lowlevel.checkpoint()
+                self._raise_unknown()
             await self._news.park()
         return events[number]
 
@@ -245,7 +254,8 @@ class OrderEvents(OnlyAsyncStream):
     Ends when the order is settled: it has ended, and what the server does after a fill (the
     protective order, the end of the position) has been told too. None is ever dropped; a lost link
     is an event like any other, with status UNKNOWN. Raises OutcomeUnknown if the client is closed
-    before the order has ended. Cancelling a wait loses nothing.
+    before the order has ended, or once the server was asked five times in vain what has become of
+    it. Cancelling a wait loses nothing.
     """
 
     usage = "`async for event in order.events:`"

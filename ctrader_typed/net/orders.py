@@ -250,15 +250,13 @@ class Orders:
 
     async def restored(self, ask: Ask) -> None:
         """Ask about what is in doubt, for as long as the connection lives."""
-        asked: set[int] = set()
         pauses, connection = iter(PAUSES), self._connection
         try:
             while connection == self._connection:
-                accounts = self._book.accounts(asked)
+                accounts = self._book.accounts()
                 for account in accounts:
                     await self._check(account, ask)
-                asked.update(accounts)
-                if accounts and self._book.accounts(asked):
+                if accounts and self._book.accounts():
                     await trio.sleep(next(pauses, PAUSES[-1]))
                 else:
                     pauses = iter(PAUSES)
@@ -297,7 +295,7 @@ class Orders:
             self._note(fate)
             if fate.status is not OrderStatus.WRITING:
                 self._tickets.pop(fate, None)
-            if fate.in_doubt:
+            if fate.to_ask:
                 self._doubts.set()
             if fate.settled:
                 del self._handles[fate]

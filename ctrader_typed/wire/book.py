@@ -122,11 +122,8 @@ class Book:
 
     def link_lost(self, reason: str, unwritten: Container[Fate]) -> None:
         """The connection has ended: what was not answered, and what was not over, is in doubt."""
-        for fate in tuple(self._fates.values()):
-            if fate in unwritten:
-                fate.discard(reason)
-            else:
-                fate.lose(reason)
+        for fate in self._all():
+            (fate.discard if fate in unwritten else fate.lose)(reason)
             self._touch(fate)
         self._by_message.clear()
         self._names.clear()
@@ -140,11 +137,13 @@ class Book:
     def session_lost(self, account: int) -> None:
         """It has none any more, though the connection stands: events may have been missed.
 
-        What was not answered yet will be.
+        What was not answered yet will be; but what follows the answer may be missed.
         """
         self._authorised.discard(account)
-        for fate in tuple(self._fates.values()):
-            if fate.account_id == account and fate.status is not OrderStatus.WRITING:
+        for fate in self.followed(account):
+            if fate.status is OrderStatus.WRITING:
+                fate.miss()
+            else:
                 fate.lose("the account's session was lost")
                 self._touch(fate)
 
@@ -331,25 +330,21 @@ class Book:
 
     # --- what is asked, and found out ---
 
-    def accounts(self, asked: Container[int]) -> list[int]:
-        """The authorised accounts to ask about: those with requests in doubt.
-
-        Of those that were not `asked` about on this connection also the ones with requests that
-        have ended but are not settled: what these wait for may have come while there was none.
-        """
-        open_ones = {f.account_id: None for f in self._fates.values() if f.in_doubt}
-        for fate in self._ended.values():
-            if fate.account_id not in asked:
-                open_ones[fate.account_id] = None
-        return [account for account in open_ones if account in self._authorised]
+    def accounts(self) -> list[int]:
+        """The authorised accounts to ask about."""
+        wanting = dict.fromkeys(fate.account_id for fate in self._all() if fate.to_ask)
+        return [account for account in wanting if account in self._authorised]
 
     def in_doubt(self, account: int) -> list[Fate]:
         """The requests whose outcome is to be asked, the oldest first."""
-        return [f for f in self._fates.values() if f.account_id == account and f.in_doubt]
+        return [fate for fate in self.followed(account) if fate.in_doubt]
 
-    def unsettled(self, account: int) -> list[Fate]:
-        """The requests that have ended, but for what follows a fill."""
-        return [f for f in self._ended.values() if f.account_id == account]
+    def followed(self, account: int) -> list[Fate]:
+        """All requests of an account of which something is still to come."""
+        return [fate for fate in self._all() if fate.account_id == account]
+
+    def _all(self) -> list[Fate]:
+        return [*self._fates.values(), *self._ended.values()]
 
     def found(self, fate: Fate) -> None:
         """Asking has changed what is known of it."""

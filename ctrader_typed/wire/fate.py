@@ -1,14 +1,12 @@
 """The fate of one trading request: where it stands, and what is known of its order.
 
-Pure. Knows neither how messages find their way here (that is `book`) nor how to ask the server.
+Pure: `book` hands over what comes in, `inquiry` what the server was asked.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, cast
 
 from ..errors import CTraderError
@@ -21,9 +19,11 @@ from ..proto import (
     ProtoOAPosition,
     ProtoOAPositionStatus,
 )
+from .contradiction import reason, shows_success
+from .filling import Filling
 from .lives import ENDED, EXECUTIONS, LIVES, SNAPSHOTS, Happening, OrderStatus
 from .orders import Kind
-from .shown import age, closed, executed, is_protective, part_filled
+from .shown import closed, executed, part, part_filled, protects
 
 CHECKS = 5
 """How often the server is asked what has become of a request before it is reported as unknown."""
@@ -50,12 +50,12 @@ class Fill:
     volume: int
     """In 0.01 of a unit."""
     average_price: float
-    """Weighted by volume: exact (of the prices as decimals), then rounded once. NaN if the server
-    named no price at all.
+    """Weighted by volume: exact (of the prices as decimals), then rounded once. Where a deal is
+    not known, the server's own figure for the order.
     """
 
 
-class Fate:
+class Fate(Filling):
     """One trading request and what is known of it.
 
     `key` names it in this program and its journal. `placed_at` is our clock when it was opened, in
@@ -65,10 +65,9 @@ class Fate:
     def __init__(
         self, key: str, kind: Kind, request: Request[Any], placed_at: int, mark: int | None
     ) -> None:
+        super().__init__(kind, request)
         fields: Any = request
         self.key = key
-        self.kind = kind
-        self.request = request
         self.placed_at = placed_at
         self.mark = mark
         self.account_id: int = fields.ctid_trader_account_id
@@ -78,7 +77,6 @@ class Fate:
         self.position_id: int | None = getattr(request, "position_id", None)
         self.status = OrderStatus.WRITING
         self.events: list[OrderEvent] = []
-        self.order: ProtoOAOrder | None = None
         self.position: ProtoOAPosition | None = None
         self.protection: ProtoOAOrder | None = None
         """The protective order of the position that this order opened."""
@@ -89,20 +87,19 @@ class Fate:
         self.suspect = False
         """Something was said of the order that only asking can explain."""
         self.checks = 0
-        """How often the server was asked in vain since the outcome became unknown."""
+        """How often the server was asked in vain since something became doubtful."""
         self.left_behind = False
         """It was sent, or was to be, by an earlier process."""
         self.nowhere = False
         """In the last check all that the server has was looked through for it, in vain."""
-        self._deals: dict[int, ProtoOADeal] = {}
-        self._stock_taken = False
+        self.revision = 0
+        """Counts the events that concerned it or its position."""
+        self._closed = False
+        self._missed = False  # events may have been, and asking has not made up for all of them
+        self._stale = False  # of its position, in particular
+        self._asked_out = False
 
     # --- what is known ---
-
-    @property
-    def follows_order(self) -> bool:
-        """Whether it has an order of its own, which can be filled."""
-        return self.kind in (Kind.OPEN, Kind.CLOSE)
 
     @property
     def ended(self) -> bool:
@@ -111,20 +108,41 @@ class Fate:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the server has to be asked, and there is a point in it."""
-        return (self.status is OrderStatus.UNKNOWN and self.checks < CHECKS) or self.suspect
+        """Whether the server has to be asked for its outcome, and there is a point in it."""
+        if self.status is OrderStatus.UNKNOWN:
+            return self.checks < CHECKS
+        return self.suspect and not self.ended and self.status is not OrderStatus.WRITING
+
+    @property
+    def stale(self) -> bool:
+        """Whether what it shows of its position may be out of date: events may have been missed."""
+        if not self._stale or self.position_id is None:
+            return False
+        placeholder = self.position is None or self.position.trade_data.volume == 0
+        return not (self.kind is Kind.OPEN and self.filled_volume == 0 and placeholder)
+
+    @property
+    def deals_due(self) -> bool:
+        """Whether deals that were missed are still to be asked for."""
+        return self._missed and self.follows_order and self.dealt_volume < self.filled_volume
+
+    @property
+    def to_ask(self) -> bool:
+        """Whether the server has to be asked for anything of it."""
+        levels_missed = self._missed and self.protection_due
+        return self.in_doubt or self.stale or self.deals_due or levels_missed
 
     @property
     def settled(self) -> bool:
-        """Whether it has ended and nothing more is to come.
+        """Whether it has ended and nothing more is to come, nor to be asked for.
 
         A fill may be followed by the protective order (recorded: 18 ms later), and a full close by
         the end of that order, with which alone the position is shown as closed.
         """
-        if not self.ended:
+        if not self.ended or self.stale or self.deals_due:
             return False
         position = self.position
-        if self.filled_volume == 0 or position is None or self._stock_taken:
+        if self.filled_volume == 0 or position is None or self._asked_out:
             return True
         if position.position_status == ProtoOAPositionStatus.POSITION_STATUS_OPEN:
             return not self.protection_due
@@ -137,7 +155,7 @@ class Fate:
         What it closes of a netted account's position gets none.
         """
         position, fields = self.position, cast(Any, self.request)
-        if self.kind is not Kind.OPEN or self.protection is not None or self._stock_taken:
+        if self.kind is not Kind.OPEN or self.protection is not None or self._asked_out:
             return False
         levels = ("stop_loss", "take_profit", "relative_stop_loss", "relative_take_profit")
         return (
@@ -153,65 +171,16 @@ class Fate:
         """Whether the position has no volume left.
 
         True from the fill of a full close on, although that event still calls the position CREATED
-        if it has a protective order.
+        if it has a protective order. False as long as it is not known.
         """
-        position = self.position
-        if position is None or self.filled_volume == 0:
-            return False
-        return position.trade_data.volume == 0
-
-    @property
-    def deals(self) -> tuple[ProtoOADeal, ...]:
-        """The deals of the order, in the order of execution."""
-        return tuple(
-            sorted(self._deals.values(), key=lambda deal: (deal.execution_timestamp, deal.deal_id))
-        )
-
-    @property
-    def volume(self) -> int:
-        """The order's volume in 0.01 of a unit, as amended; 0 for a request without an order."""
-        if not self.follows_order:
-            return 0
-        fields: Any = self.request
-        volume: int = fields.volume if self.order is None else self.order.trade_data.volume
-        return volume
-
-    @property
-    def filled_volume(self) -> int:
-        """What is filled of it, in 0.01 of a unit."""
-        return max(0 if self.order is None else executed(self.order), self._dealt)
-
-    @property
-    def remaining_volume(self) -> int:
-        """What is not filled of it, in 0.01 of a unit, whether it still can be or not."""
-        return max(self.volume - self.filled_volume, 0)
-
-    @property
-    def _dealt(self) -> int:
-        return sum(deal.filled_volume for deal in self._deals.values())
-
-    @property
-    def average_price(self) -> float | None:
-        """The price of what is filled, weighted by volume; None if nothing is.
-
-        Where a deal is not known, the server's own figure for the order.
-        """
-        filled = [deal for deal in self._deals.values() if deal.filled_volume > 0]
-        total = sum(deal.filled_volume for deal in filled)
-        prices = [deal.execution_price for deal in filled]
-        if total == 0 or total < self.filled_volume or None in prices:
-            return None if self.order is None else self.order.execution_price
-        worth = sum(
-            Fraction(repr(deal.execution_price)) * deal.filled_volume  # the decimal that is meant
-            for deal in filled
-        )
-        return float(worth / total)
+        return self._closed
 
     @property
     def fill(self) -> Fill:
         """All that was filled; for an order that is FILLED."""
         price = self.average_price
-        return Fill(self.deals, self.filled_volume, math.nan if price is None else price)
+        assert price is not None, "an order without a price does not become FILLED"
+        return Fill(self.deals, self.filled_volume, price)
 
     # --- what happens ---
 
@@ -220,13 +189,14 @@ class Fate:
     ) -> None:
         """An execution event of its order, or one that answers it (`reply`).
 
-        `error` is what the event amounts to if it rejects. A reply that the table has no way for
-        leaves the outcome in doubt.
+        `error` is what the event amounts to if it carries an error. A reply that the table has no
+        way for leaves the outcome in doubt.
         """
-        happening = Happening.REJECT if reply and error is not None else self._meaning(event, reply)
         new = self._absorb(event.order, (event.deal,) if event.deal is not None else ())
-        if event.position is not None:
-            self._see(event.position)
+        self._heard(event)
+        happening = self._meaning(event, error, reply)
+        if happening is Happening.DOUBT:
+            self.reason, self.checks = reason(event, error), 0
         moved = happening is not None and self._move(happening)
         if moved:
             self.error = error
@@ -234,10 +204,20 @@ class Fate:
             self._move(Happening.DOUBT)
         self._record(event, new)
 
-    def _meaning(self, event: ProtoOAExecutionEvent, reply: bool) -> Happening | None:
-        happening = EXECUTIONS.get(event.execution_type)
-        order = event.order
-        if not self.follows_order or happening is None or order is None:
+    def _meaning(
+        self, event: ProtoOAExecutionEvent, error: CTraderError | None, reply: bool
+    ) -> Happening | None:
+        happening, order = EXECUTIONS.get(event.execution_type), event.order
+        if error is not None and reply:
+            return Happening.DOUBT if shows_success(self, event) else Happening.REJECT
+        if error is not None and happening is not Happening.REJECT:
+            self.doubt()
+            return None
+        if not self.follows_order or happening is None:
+            return happening
+        if happening is Happening.FILL and not self.has_figures:
+            return Happening.DOUBT
+        if order is None:
             return happening
         living = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED
         if happening is Happening.REJECT and living and not reply:
@@ -249,9 +229,8 @@ class Fate:
         """An execution event of another order of the same position. It never moves the status."""
         before = self.settled
         order = event.order
-        if event.position is not None:
-            self._see(event.position)
-        if order is not None and self.kind is Kind.OPEN and _protects(order):
+        self._heard(event)
+        if order is not None and self.kind is Kind.OPEN and protects(order):
             self.protection = order
         if self.ended and not before:
             self._record(event, ())
@@ -265,9 +244,19 @@ class Fate:
     def lose(self, reason: str) -> None:
         """The link, or the account's session on it, was lost after it was written."""
         self._step(Happening.DOUBT, reason)
+        self.miss()
+
+    def miss(self) -> None:
+        """Events of it may be missed: what they would have said is asked for."""
+        if self.status is OrderStatus.UNKNOWN and self.checks >= CHECKS:
+            return
+        self._missed = self._stale = True
+        self.suspect = self.status is OrderStatus.WRITING
+        self.checks = 0
 
     def discard(self, reason: str) -> None:
         """Not one byte of it left."""
+        self._stale = False
         self._step(Happening.DISCARD, reason)
 
     def _step(self, happening: Happening, reason: str) -> None:
@@ -278,7 +267,7 @@ class Fate:
     def give_up(self, reason: str) -> None:
         """It is not followed any more: if it has not ended, nobody will know."""
         self._step(Happening.DOUBT, reason)
-        self.checks, self.suspect = CHECKS, False
+        self._ask_no_more()
 
     def reopen(self, order_id: int | None, position_id: int | None) -> None:
         """It was written down by an earlier process, of which this is left."""
@@ -286,12 +275,13 @@ class Fate:
         self.status, self.reason = OrderStatus.UNKNOWN, "an earlier process left it"
         self.order_id = self.order_id if order_id is None else order_id
         self.position_id = self.position_id if position_id is None else position_id
+        self.miss()
 
     # --- what was found out by asking ---
 
     def bind(self, order: ProtoOAOrder) -> None:
         """This is its order; what has become of that is asked next."""
-        self._absorb(order, ())
+        self._learn(order, ())
 
     def digest(
         self,
@@ -303,14 +293,16 @@ class Fate:
 
         As long as deals are missing the outcome stays in doubt, except in the last check.
         """
-        if not self.in_doubt:
-            return
-        new = self._absorb(order, deals)
-        if executed(order) > self._dealt and self.checks < CHECKS - 1:
-            return
+        new = self._learn(order, deals)
+        if self.order is not None and part(self.order) > part(order):
+            order = self.order  # an event has overtaken the answer
         happening = SNAPSHOTS.get(order.order_status)
-        if happening is not None:
+        last = self.checks >= CHECKS - 1
+        complete = self.dealt_volume >= executed(order) or (last and self.has_figures)
+        if self.in_doubt and complete and happening is not None:
             self.conclude(part_filled(order, happening), error, new)
+        elif new:
+            self._record(None, new)
 
     def conclude(
         self,
@@ -325,17 +317,27 @@ class Fate:
             self._record(None, new)
 
     def checked(self) -> None:
-        """The server was asked, and its answers did not help.
+        """The server was asked: what it has not told is asked again, CHECKS times in all.
 
         What an earlier process wrote down, and the server does not have after all these checks, was
         never sent.
         """
+        if not self.to_ask:
+            self._missed = False
+            return
         self.checks += 1
-        if self.checks >= CHECKS:
-            self.suspect = False
+        if self.checks < CHECKS:
+            return
+        self._ask_no_more()
+        if self.status is OrderStatus.UNKNOWN:
             self.reason = f"the server was asked {CHECKS} times and does not show it"
-            if self.left_behind and self.nowhere:  # nothing of it can be on its way any more
-                self._step(Happening.MISS, "an earlier process ended before it was sent")
+        if self.left_behind and self.nowhere:  # nothing of it can be on its way any more
+            self._step(Happening.MISS, "an earlier process ended before it was sent")
+
+    def _ask_no_more(self) -> None:
+        self.checks = CHECKS
+        self._asked_out = self.ended
+        self.suspect = self._missed = self._stale = False
 
     def doubt(self) -> None:
         """Something was said of its order that does not say enough: the server is to be asked."""
@@ -344,22 +346,21 @@ class Fate:
             self.checks = 0
 
     def take_stock(self, position: ProtoOAPosition | None, protection: ProtoOAOrder | None) -> None:
-        """What a reconciliation that was asked for after its end shows of its position.
+        """What a reconciliation shows of its position, if no event came while it was asked for.
 
-        None means that it is not open any more. Nothing more is waited for then.
+        None means that the position is not open, now that all is known that was before.
         """
         before = self.settled
-        self._stock_taken = self.ended
+        self._stale = False
         if position is not None:
             self._see(position)
-        elif self.position is not None and self.ended:
-            self.position = closed(self.position)
-        if protection is not None and self.kind is Kind.OPEN:
+        elif self.kind is not Kind.OPEN or self.filled_volume > 0:
+            self.position = None if self.position is None else closed(self.position)
+            self._closed = True
+        if protection is not None and self.kind is Kind.OPEN and self.filled_volume > 0:
             self.protection = protection
         if self.settled and not before:
             self._record(None, ())
-
-    # --- steps ---
 
     def _move(self, happening: Happening) -> bool:
         after = LIVES[self.kind].get(self.status, {}).get(happening)
@@ -378,27 +379,33 @@ class Fate:
     def _absorb(
         self, order: ProtoOAOrder | None, deals: Iterable[ProtoOADeal]
     ) -> tuple[ProtoOADeal, ...]:
-        """Take over what is newer than what we know; the deals that are new."""
+        """Take over what is shown of its own order; the deals that are new."""
         if order is None or not self.follows_order:
             return ()
         self.order_id = order.order_id
         if order.position_id is not None:
             self.position_id = order.position_id
-        if self.order is None or age(order) >= age(self.order):
-            self.order = order
-        new = tuple(
-            deal
-            for deal in deals
-            if deal.order_id == order.order_id and deal.deal_id not in self._deals
-        )
-        self._deals.update((deal.deal_id, deal) for deal in new)
+        return self.show(order, deals)
+
+    def _learn(self, order: ProtoOAOrder, deals: Iterable[ProtoOADeal]) -> tuple[ProtoOADeal, ...]:
+        """Take over what asking has shown; what more is filled has changed the position."""
+        filled = self.filled_volume
+        new = self._absorb(order, deals)
+        if self.filled_volume > filled:
+            self._stale = True
         return new
 
+    def _heard(self, event: ProtoOAExecutionEvent) -> None:
+        """Events come again: what they show is up to date."""
+        self.revision += 1
+        if event.position is not None:
+            self._see(event.position)
+        if event.position is not None or self.position is None:
+            self._stale = False
+
     def _see(self, position: ProtoOAPosition) -> None:
+        """Before the fill of what opens it, a position is a placeholder without volume."""
         if position.position_id == self.position_id:
             self.position = position
-
-
-def _protects(order: ProtoOAOrder) -> bool:
-    """Whether it is a protective order, and not the end of one of a position that was turned."""
-    return is_protective(order) and order.order_status != ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
+            opened = self.kind is not Kind.OPEN or self.filled_volume > 0
+            self._closed = opened and position.trade_data.volume == 0

@@ -19,7 +19,7 @@ from ..errors import OrderError
 from ..message import Message, Request
 from ..proto import ProtoOAOrder, ProtoOAOrderStatus, ProtoOAPosition
 from .book import Book
-from .fate import Fate
+from .fate import CHECKS, Fate
 from .in_force import amended, protected
 from .lives import Happening
 from .orders import Kind
@@ -45,27 +45,21 @@ Asking: TypeAlias = Generator[Question, Answer, None]
 
 
 def check(book: Book, account: int, now: int) -> Generator[Question, Answer, bool]:
-    """Ask once about everything of an account that is in doubt; False if it may not be asked.
+    """Ask once about everything of an account that has to be asked; False if it may not be asked.
 
     `now` is our clock in ms. A refusal of the first question says that the account is not
-    authorised (yet): nothing is concluded from it. What is still in doubt at the end has one check
-    less to go.
+    authorised (yet): nothing is concluded from it. What is still to be asked at the end has one
+    check less to go.
     """
-    unsettled = book.unsettled(account)  # before asking: the answer may be older than their end
-    everything = {"return_protection_orders": True} if book.roles.asks_for_protection else {}
-    answer = yield book.roles.reconcile(ctid_trader_account_id=account, **everything)
-    if answer is None:
+    if not (yield from _reconcile(book, account)):
         return False
-    _note(book, account, answer)
-    positions: list[ProtoOAPosition] = answer.position
-    orders: list[ProtoOAOrder] = answer.order
-    _take_stock(book, unsettled, positions, orders)
-    _pending(book, account, orders, answer)
-    _protected(book, account, positions)
     yield from _unnamed(book, account, now)
     yield from _closes(book, account)
     yield from _details(book, account)
-    for fate in book.in_doubt(account):
+    for _ in range(CHECKS):  # what was found out meanwhile has changed positions
+        if not _stale(book, account) or not (yield from _reconcile(book, account)):
+            break
+    for fate in book.followed(account):
         fate.checked()
         book.found(fate)
     return True
@@ -79,15 +73,40 @@ def _note(book: Book, account: int, answer: Any) -> None:
 # --- the reconciliation ---
 
 
+def _reconcile(book: Book, account: int) -> Generator[Question, Answer, bool]:
+    """Compare with what is open and pending; False if that is refused.
+
+    An event that comes before the answer may be newer than it: such a position is asked for again.
+    """
+    revisions = {fate: fate.revision for fate in _stale(book, account)}
+    everything = {"return_protection_orders": True} if book.roles.asks_for_protection else {}
+    answer = yield book.roles.reconcile(ctid_trader_account_id=account, **everything)
+    if answer is None:
+        return False
+    _note(book, account, answer)
+    positions: list[ProtoOAPosition] = answer.position
+    orders: list[ProtoOAOrder] = answer.order
+    unmoved = [fate for fate, revision in revisions.items() if fate.revision == revision]
+    _take_stock(book, unmoved, positions, orders)
+    _pending(book, account, orders, answer)
+    _protected(book, account, positions)
+    return True
+
+
+def _stale(book: Book, account: int) -> list[Fate]:
+    return [fate for fate in book.followed(account) if fate.stale]
+
+
 def _take_stock(
-    book: Book, unsettled: list[Fate], positions: list[ProtoOAPosition], orders: list[ProtoOAOrder]
+    book: Book, fates: list[Fate], positions: list[ProtoOAPosition], orders: list[ProtoOAOrder]
 ) -> None:
     by_id = {position.position_id: position for position in positions}
     protections = {order.position_id: order for order in orders if is_protective(order)}
-    for fate in unsettled:
-        if fate.position_id is not None:
-            fate.take_stock(by_id.get(fate.position_id), protections.get(fate.position_id))
-            book.found(fate)
+    for fate in fates:
+        number = fate.position_id
+        assert number is not None, "what is stale has a position"
+        fate.take_stock(by_id.get(number), protections.get(number))
+        book.found(fate)
 
 
 def _pending(book: Book, account: int, orders: list[ProtoOAOrder], answer: Message) -> None:
@@ -257,8 +276,8 @@ def _older(book: Book, fate: Fate, order: ProtoOAOrder) -> bool:
 
 
 def _details(book: Book, account: int) -> Asking:
-    for fate in book.in_doubt(account):
-        if fate.order_id is None or not fate.in_doubt:
+    for fate in book.followed(account):
+        if fate.order_id is None or not (fate.in_doubt or fate.deals_due):
             continue
         answer = yield book.roles.order_details(
             ctid_trader_account_id=account, order_id=fate.order_id

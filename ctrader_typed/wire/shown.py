@@ -28,6 +28,11 @@ def is_protective(order: ProtoOAOrder) -> bool:
     return order.order_type == ProtoOAOrderType.STOP_LOSS_TAKE_PROFIT
 
 
+def protects(order: ProtoOAOrder) -> bool:
+    """Whether it is a protective order, and not the end of one of a position that was turned."""
+    return is_protective(order) and order.order_status != ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
+
+
 def part_filled(order: ProtoOAOrder, happening: Happening) -> Happening:
     """A living order that shows a filled part has been filled in part, whatever else is said."""
     living = happening in NO_NEWS
@@ -35,11 +40,14 @@ def part_filled(order: ProtoOAOrder, happening: Happening) -> Happening:
 
 
 def executed(order: ProtoOAOrder) -> int:
-    """What is filled of it, in 0.01 of a unit."""
-    if order.executed_volume is not None:
-        return order.executed_volume
+    """What is filled of it, in 0.01 of a unit: all of a FILLED one that names no filled part."""
     filled = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_FILLED
-    return order.trade_data.volume if filled else 0
+    return order.trade_data.volume if filled and part(order) == 0 else part(order)
+
+
+def part(order: ProtoOAOrder) -> int:
+    """The filled part that it names."""
+    return 0 if order.executed_volume is None else order.executed_volume
 
 
 def age(order: ProtoOAOrder) -> tuple[int, int]:

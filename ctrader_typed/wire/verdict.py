@@ -52,12 +52,19 @@ def judge(
         return _refusal(roles, request, message, message.error_code, trading)
     if kind is not expected:
         return UnexpectedReply(request, message, expected.__name__)
-    if trading and message.execution_type.name in _REJECTED:
-        code = message.error_code
-        return _refusal(
-            roles, request, message, message.execution_type.name if code is None else code, trading
-        )
-    return reply.message
+    if not trading:
+        return reply.message
+    code = _error_code(message)
+    return reply.message if code is None else _refusal(roles, request, message, code, trading)
+
+
+def _error_code(event: Any) -> str | None:
+    """The error that an execution event carries, whatever its type; an empty code is none."""
+    code: str | None = event.error_code
+    if code is not None and code != "":
+        return code
+    name: str = event.execution_type.name
+    return name if name in _REJECTED else None
 
 
 def _refusal(

@@ -179,7 +179,7 @@ def test_a_pending_order_filled_in_part_needs_its_deals(desk: Desk, server: Serv
     assert server.check(desk)
     assert (fate.status, fate.filled_volume) == (OrderStatus.PARTIALLY_FILLED, 30)
     assert [d.deal_id for d in fate.deals] == [1]
-    assert server.asked() == ["Reconcile", "OrderDetails"]
+    assert server.asked() == ["Reconcile", "OrderDetails", "Reconcile"]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,12 @@ def test_an_order_that_is_not_pending_is_in_the_lists(
     server.deals = [deal(1, executed)] if executed else []
     assert server.check(desk)
     assert (fate.status, fate.filled_volume, len(fate.deals)) == (known, executed, executed > 0)
-    assert server.asked() == ["Reconcile", *([] if answered else ["OrderList"]), "OrderDetails"]
+    assert server.asked() == [
+        "Reconcile",
+        *([] if answered else ["OrderList"]),
+        "OrderDetails",
+        *(["Reconcile"] if executed else []),  # its position was changed by what was found out
+    ]
 
 
 def test_a_rejection_that_was_found_out_says_so(desk: Desk, server: Server) -> None:
@@ -319,7 +324,7 @@ def test_deals_that_the_details_lack_are_those_of_the_position(desk: Desk, serve
     server.hidden_deals = [deal(2, 40), deal(3, 100, order_id=99)]
     server.check(desk)
     assert (fate.status, [d.deal_id for d in fate.deals]) == (OrderStatus.FILLED, [1, 2])
-    assert server.asked()[-1] == "DealListByPositionId"
+    assert server.asked()[-2:] == ["DealListByPositionId", "Reconcile"]
 
 
 def test_what_happens_while_it_asks_is_newer_than_the_answers(desk: Desk, server: Server) -> None:
@@ -384,7 +389,12 @@ def test_a_close_is_found_in_the_history_of_its_position(desk: Desk, server: Ser
     server.deals = [deal(1)]
     server.check(desk)
     assert (fate.status, fate.order_id, fate.filled_volume) == (OrderStatus.FILLED, 7, 100)
-    assert server.asked() == ["Reconcile", "OrderListByPositionId", "OrderDetails"]
+    assert server.asked() == [
+        "Reconcile",
+        "OrderListByPositionId",
+        "OrderDetails",
+        "Reconcile",
+    ]
 
 
 def test_a_close_that_was_answered_is_asked_for_by_its_order(desk: Desk, server: Server) -> None:
@@ -393,7 +403,7 @@ def test_a_close_that_was_answered_is_asked_for_by_its_order(desk: Desk, server:
     server.deals = [deal(1)]
     server.check(desk)
     assert fate.status is OrderStatus.FILLED
-    assert server.asked() == ["Reconcile", "OrderDetails"]
+    assert server.asked() == ["Reconcile", "OrderDetails", "Reconcile"]
 
 
 NOT_OURS = {

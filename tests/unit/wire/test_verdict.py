@@ -117,6 +117,22 @@ def test_every_other_execution_event_is_the_answer(kind: ProtoOAExecutionType) -
     assert judge(TRADE, event) is event
 
 
+@pytest.mark.parametrize("kind", ProtoOAExecutionType)
+def test_an_execution_event_of_any_type_that_carries_an_error_is_one(
+    kind: ProtoOAExecutionType,
+) -> None:
+    event = rejection(kind.name, error_code="NOT_ENOUGH_MONEY")
+    error = judge(TRADE, event)
+    assert type(error) is OrderError
+    assert (error.code, error.reply) == ("NOT_ENOUGH_MONEY", event)
+
+
+def test_an_empty_error_code_is_none() -> None:
+    event = rejection("ORDER_ACCEPTED", error_code="")
+    assert judge(TRADE, event) is event
+    assert judge(TRADE, rejection("ORDER_REJECTED", error_code="")).code == "ORDER_REJECTED"
+
+
 def test_an_execution_type_that_no_schema_has_is_the_answer() -> None:
     event = rejection("ORDER_FILLED")
     event.execution_type = ProtoOAExecutionType(77)
