@@ -224,11 +224,10 @@ class Book:
         # Nobody asked, or somebody else: it may concern our order without saying how.
         about: int | None = getattr(message, "order_id", None)
         account: int | None = getattr(message, "ctid_trader_account_id", None)
-        if about is not None and account is not None:
-            fate = self._by_order.get((account, about))
-            if fate is not None:
-                fate.doubt()
-                self._touch(fate)
+        fate = None if about is None or account is None else self._by_order.get((account, about))
+        if fate is not None:
+            fate.doubt()
+            self._touch(fate)
 
     def _session_began(self, message: Any, client_msg_id: str | None) -> None:
         self.authorised(message.ctid_trader_account_id)

@@ -15,13 +15,12 @@ from ..proto import (
     ProtoOADeal,
     ProtoOAExecutionEvent,
     ProtoOAOrder,
-    ProtoOAOrderStatus,
     ProtoOAPosition,
     ProtoOAPositionStatus,
 )
-from .contradiction import reason, shows_success
 from .filling import Filling
-from .lives import ENDED, EXECUTIONS, LIVES, SNAPSHOTS, Happening, OrderStatus
+from .lives import ENDED, LIVES, SNAPSHOTS, Happening, OrderStatus
+from .meaning import doubtful, meaning
 from .orders import Kind
 from .shown import closed, executed, part, part_filled, protects
 
@@ -194,36 +193,17 @@ class Fate(Filling):
         """
         new = self._absorb(event.order, (event.deal,) if event.deal is not None else ())
         self._heard(event)
-        happening = self._meaning(event, error, reply)
+        happening = meaning(self, event, error, reply=reply)
         if happening is Happening.DOUBT:
-            self.reason, self.checks = reason(event, error), 0
+            self.reason, self.checks = doubtful(event, error), 0
+        elif happening is Happening.SUSPECT:
+            self.doubt()
         moved = happening is not None and self._move(happening)
         if moved:
             self.error = error
         elif reply and self.status is OrderStatus.WRITING:
             self._move(Happening.DOUBT)
         self._record(event, new)
-
-    def _meaning(
-        self, event: ProtoOAExecutionEvent, error: CTraderError | None, reply: bool
-    ) -> Happening | None:
-        happening, order = EXECUTIONS.get(event.execution_type), event.order
-        if error is not None and reply:
-            return Happening.DOUBT if shows_success(self, event) else Happening.REJECT
-        if error is not None and happening is not Happening.REJECT:
-            self.doubt()
-            return None
-        if not self.follows_order or happening is None:
-            return happening
-        if happening is Happening.FILL and not self.has_figures:
-            return Happening.DOUBT
-        if order is None:
-            return happening
-        living = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED
-        if happening is Happening.REJECT and living and not reply:
-            self.doubt()  # an amendment of it was rejected, or the order itself: who knows
-            return None
-        return part_filled(order, happening)
 
     def beside(self, event: ProtoOAExecutionEvent) -> None:
         """An execution event of another order of the same position. It never moves the status."""

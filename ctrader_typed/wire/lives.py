@@ -49,6 +49,8 @@ class Happening(Enum):
     REJECT = auto()
     DOUBT = auto()
     """The link was lost after it was written, or the reply cannot be read or believed."""
+    SUSPECT = auto()
+    """Something was said of it that only asking can explain: it stays where it is till then."""
     DISCARD = auto()
     """It was taken back, or the link was lost, before it was written."""
     MISS = auto()

@@ -38,7 +38,7 @@ DONE = ProtoOAOrderStatus.ORDER_STATUS_FILLED
 
 
 @pytest.fixture
-def line() -> Line:
+async def line() -> Line:
     return Line()
 
 
