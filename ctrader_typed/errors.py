@@ -63,6 +63,9 @@ class DuplicateOrder(LocalProtocolError):
         self.order_id = order_id
         self.position_id = position_id
 
+    def __reduce__(self) -> tuple[type[DuplicateOrder], tuple[object, ...]]:
+        return type(self), self.args  # without the handle
+
     def __str__(self) -> str:
         order = "an order without a known id" if self.order_id is None else f"order {self.order_id}"
         position = "" if self.position_id is None else f", position {self.position_id}"

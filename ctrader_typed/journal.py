@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import proto
+from . import files, proto
 from .errors import DecodeError, JournalInUse
 from .message import Request
 from .schema import Schema
@@ -70,11 +70,12 @@ class Journal:
     """An open journal, held by this process alone. Made anew if there is none at `path`.
 
     `schema` is the release whose requests are in it. Raises JournalInUse if somebody else has it
-    open, DecodeError if the file is something else, OSError if it cannot be had at all.
+    open, DecodeError if the file is something else, OSError with what to do if it cannot be had at
+    all. Where `path` is a link, it is the file that it leads to.
     """
 
     def __init__(self, path: str | os.PathLike[str], schema: Schema = proto.SCHEMA) -> None:
-        self._path = Path(path)
+        self._path = files.real(path)
         self._schema = schema
         self._open: dict[str, OpenOrder] = {}
         self._used: dict[tuple[int, str], UsedId] = {}
@@ -177,7 +178,7 @@ class Journal:
             os.ftruncate(self._file, 0)
             self._write(_HEADER)
             os.fsync(self._file)
-            _sync_folder(self._path.parent)
+            files.sync_folder(self._path.parent)
             return True
         if not data.startswith(_HEADER):
             raise DecodeError(f"expected a journal of orders, {self._path} is something else")
@@ -211,11 +212,11 @@ class Journal:
         try:
             file = _replaced(self._path, fresh)
         except OSError as error:
-            log.warning("%s keeps what is over: %s", self._path, error.strerror)
+            log.warning("%s keeps what is over: %s", self._path, files.explained(error))
             return False
         os.close(self._file)
         self._file = file
-        _sync_folder(self._path.parent)
+        files.sync_folder(self._path.parent)
         return True
 
     def _take(self, record: dict[str, Any]) -> str:
@@ -256,7 +257,11 @@ def _used_record(account_id: int, client_order_id: str, used: UsedId) -> dict[st
 def _open_alone(path: Path) -> int:
     """The file at `path`, locked. If another process replaces it before it is, the new one."""
     while True:
-        file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        try:
+            file = os.open(path, _FLAGS | os.O_CREAT, 0o600)
+        except OSError as error:
+            what = f"cannot write the journal {path}: {files.explained(error)}"
+            raise OSError(error.errno, what) from error
         try:
             _lock(file, path)
             if _is_at(path, file):
@@ -281,10 +286,7 @@ def _replaced(path: Path, data: bytes) -> int:
     file = os.open(new, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         _lock(file, new)
-        left = data
-        while left:
-            left = left[os.write(file, left) :]
-        os.fsync(file)
+        files.write_all(file, data)
         new.replace(path)
     except BaseException:
         os.close(file)
@@ -293,27 +295,7 @@ def _replaced(path: Path, data: bytes) -> int:
     return file
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file as lasting as what is in it, where the system knows how."""
-    if sys.platform != "win32":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _lock(file: int, path: Path) -> None:
     """Keep everybody else out until the file is closed, or the process is gone."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - each exists on its own system only
-
-            os.lseek(file, 1 << 40, os.SEEK_SET)  # a byte that is never written
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - as above
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise JournalInUse(f"somebody else has the journal {path} open") from error
+    if not files.try_lock(file, 1 << 40):  # a byte that is never written
+        raise JournalInUse(f"somebody else has the journal {path} open")

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from .errors import TokenRefused
 from .keywords import suggest_all
 from .tokens import Tokens
+from .tokens.value import check_secret
 
 CONSENT_PAGE = "https://id.ctrader.com/my/settings/openapi/grantingaccess/"
 """Where the user allows the application to use accounts."""
@@ -69,7 +70,12 @@ def code_from(redirected_to: str) -> str:
 
 
 def code_form(*, code: str, redirect_uri: str, client_id: str, client_secret: str) -> Form:
-    """What to send for a first pair of tokens, within a minute; `redirect_uri` as before."""
+    """What to send for a first pair of tokens, within a minute; `redirect_uri` as before.
+
+    InvalidValue for what is empty or has white space around it.
+    """
+    check_secret("code", code)
+    _check_keys(client_id, client_secret)
     return Form(
         grant_type="authorization_code",
         code=code,
@@ -80,13 +86,22 @@ def code_form(*, code: str, redirect_uri: str, client_id: str, client_secret: st
 
 
 def refresh_form(tokens: Tokens, *, client_id: str, client_secret: str) -> Form:
-    """What to send for the next pair, without a connection to the API; it uses this one up."""
+    """What to send for the next pair, without a connection to the API; it uses this one up.
+
+    InvalidValue as for `code_form`.
+    """
+    _check_keys(client_id, client_secret)
     return Form(
         grant_type="refresh_token",
         refresh_token=tokens.refresh_token,
         client_id=client_id,
         client_secret=client_secret,
     )
+
+
+def _check_keys(client_id: str, client_secret: str) -> None:
+    check_secret("client_id", client_id)
+    check_secret("client_secret", client_secret)
 
 
 def tokens_from(reply: str | bytes, *, now: float, scope: str | None = None) -> Tokens:

@@ -21,6 +21,7 @@ from ..net.supervisor import Supervisor
 from ..net.trio_run import TrioRun
 from ..schema import Schema
 from ..tokens import TokenKeeper, TokenStore
+from ..tokens.value import check_secret
 from ..wire.filters import filtering, numbers
 from ..wire.limits import Limits
 from ..wire.overflow import Overflow
@@ -209,6 +210,10 @@ class Client:
         """
         if (access_token is None) == (tokens is None):
             raise TypeError("auth() needs either an access_token or tokens")
+        check_secret("client_id", client_id)
+        check_secret("client_secret", client_secret)
+        if access_token is not None:
+            check_secret("access_token", access_token)
         roles = Roles(self._schema)
         accounts = (account_id,) if isinstance(account_id, int) else tuple(account_id)
         await self._authorise(

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import StoreInUse
+from ..files import explained, real, sync_folder, try_lock
 
 
 @contextmanager
@@ -17,22 +18,30 @@ def held(lock: Path, what: str) -> Generator[None]:
 
     Whatever ends the process lets go of it. Raises StoreInUse, OSError.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        _lock(file, what)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {what}: {explained(error)}") from error
+    try:
+        if not try_lock(file):
+            raise StoreInUse(f"somebody else is writing {what}")
         yield
     finally:
         os.close(file)
 
 
 def replaced(path: Path, unfinished: Path, write: Callable[[Path], object]) -> None:
-    """Have a file written and put it in the place of the one at `path`, if there is any.
+    """Have a file written and put it in the place of the one at `path`, or that this leads to.
 
-    It is written as `unfinished`, on the same disk; what a killed process left there is in nobody's
-    way. Returns when it is on the disk: killed at any moment, there is either the old or the new.
+    It is written as `unfinished`, or beside a file that lies on another disk; what a killed process
+    left there is in nobody's way. Returns when it is on the disk: killed at any moment, there is
+    either the old or the new.
     """
+    path = real(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent.stat().st_dev != unfinished.parent.stat().st_dev:
+        unfinished = path.with_name(f".{unfinished.name}")
     try:
         write(unfinished)
         _to_disk(unfinished)
@@ -40,8 +49,7 @@ def replaced(path: Path, unfinished: Path, write: Callable[[Path], object]) -> N
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    if sys.platform != "win32":
-        _to_disk(path.parent)
+    sync_folder(path.parent)
 
 
 def _to_disk(path: Path) -> None:
@@ -50,17 +58,3 @@ def _to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _lock(file: int, what: str) -> None:
-    try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - each exists on its own system only
-
-            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415 - as above
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError) as error:  # the latter on Windows
-        raise StoreInUse(f"somebody else is writing {what}") from error

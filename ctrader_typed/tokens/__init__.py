@@ -7,6 +7,12 @@ that share a store, and a refresh whose reply is lost is known to be lost.
 from ..keywords import suggest_all
 from .file import FileTokenStore
 from .keeper import TokenKeeper, save_tokens
+from .secret import (
+    SecretTokenStore,
+    tokens_in_environment,
+    tokens_in_file,
+    tokens_of_command,
+)
 from .store import Held, Kept, TokenStore
 from .value import Tokens
 
@@ -14,10 +20,14 @@ __all__ = [
     "FileTokenStore",
     "Held",
     "Kept",
+    "SecretTokenStore",
     "TokenKeeper",
     "TokenStore",
     "Tokens",
     "save_tokens",
+    "tokens_in_environment",
+    "tokens_in_file",
+    "tokens_of_command",
 ]
 
 suggest_all(globals())

@@ -14,11 +14,9 @@ from typing import Any
 import trio
 
 from ..errors import TokenStoreError
+from ..files import explained, real, sync_folder, try_lock, write_all
 from .store import Kept
 from .value import Tokens
-
-if sys.platform != "win32":
-    import fcntl
 
 _FORMAT = 1
 _OWNER_ONLY = 0o600
@@ -29,48 +27,42 @@ class FileTokenStore:
     """Tokens in a small JSON file.
 
     It has mode 0600 from its first instant, is replaced as a whole and synced to the disk, and is
-    guarded by a lock on `<path>.lock`, which stays. A file that others may read is refused, as is
-    one that does not hold tokens. Directories that are missing are made for the owner alone.
+    guarded by a lock on `<path>.lock`, which stays. Where `path` is a link, all this is about the
+    file that it leads to, and the link stays. A file that others may read is refused, as is one
+    that does not hold tokens. Directories that are missing are made for the owner alone. What
+    cannot be written is said with what to do, before a refresh is sent.
+
+    On Windows, which has no such modes, the file is as private as its folder: one below the user's
+    profile is. Secrets of the environment, a command or a read-only mount: SecretTokenStore.
 
     Files are read and written without leaving the loop: they are small, and it happens once a
-    month. Not on Windows, where files have neither such modes nor such locks: TokenStoreError.
+    month.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        if sys.platform == "win32":
-            raise TokenStoreError(
-                "FileTokenStore needs file modes and locks that Windows does not have: write a "
-                "TokenStore for the Windows credential store instead"
-            )
         self._path = Path(path)
-        self._lock = self._path.with_name(self._path.name + ".lock")
 
     @asynccontextmanager
-    async def hold(self) -> AsyncGenerator[FileTokenStore, None]:
+    async def hold(self) -> AsyncGenerator[_HeldFile, None]:
         """Have the file alone: see TokenStore."""
         await trio.lowlevel.checkpoint()
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self._lock, os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
-        except OSError as error:
-            raise TokenStoreError(f"cannot lock {self._path}: {error.strerror}") from error
-        try:
-            await self._locked(lock)
-            yield self
-        finally:
-            os.close(lock)  # which gives the lock back
-
-    async def _locked(self, lock: int) -> None:
-        # Polled, because a thread that waits in flock cannot be cancelled.
-        pause = _FIRST_POLL
         while True:
+            path = real(self._path)
+            lock = _opened(path)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                await trio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_POLL)
-            else:
-                return
+                await _locked(lock, path)
+                if real(self._path) == path:  # else the link leads elsewhere by now
+                    yield _HeldFile(path)
+                    return
+            finally:
+                os.close(lock)  # which gives the lock back
+
+
+class _HeldFile:
+    """The file while it is held: see Held."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     async def load(self) -> Kept | None:
         """What the file holds, None if there is none: see Held."""
@@ -80,8 +72,8 @@ class FileTokenStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise TokenStoreError(f"cannot read {self._path}: {error.strerror}") from error
-        kept = _parsed(text)
+            raise TokenStoreError(f"cannot read {self._path}: {explained(error)}") from error
+        kept = parsed(text)
         if kept is None:
             raise TokenStoreError(
                 f"{self._path} does not hold tokens, or not whole ones: put a good copy there, or "
@@ -95,16 +87,37 @@ class FileTokenStore:
         try:
             _replace(self._path, _written(kept))
         except OSError as error:
-            raise TokenStoreError(f"cannot write {self._path}: {error.strerror}") from error
+            raise TokenStoreError(f"cannot write {self._path}: {explained(error)}") from error
+
+
+def _opened(path: Path) -> int:
+    """The file that is locked, beside the one at `path`."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
+    except OSError as error:
+        raise TokenStoreError(f"cannot lock {path}: {explained(error)}") from error
+
+
+async def _locked(lock: int, path: Path) -> None:
+    # Polled, because a thread that waits in flock cannot be cancelled.
+    pause = _FIRST_POLL
+    try:
+        while not try_lock(lock):
+            await trio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_POLL)
+    except OSError as error:
+        raise TokenStoreError(f"cannot lock {path}: {explained(error)}") from error
 
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & ~_OWNER_ONLY:
+        if mode & ~_OWNER_ONLY and sys.platform != "win32":
             raise TokenStoreError(
                 f"{path} has mode {mode:04o}: others may have read the tokens. Make it 0600, and "
-                "let the user authorise again if they are not to be trusted"
+                "let the user authorise again if they are not to be trusted; or, if it is a secret "
+                "that is mounted so, take SecretTokenStore(tokens_in_file(path), folder)"
             )
         return file.read()
 
@@ -113,21 +126,18 @@ def _replace(path: Path, data: bytes) -> None:
     """All of `data` or what was there before, even if the power fails. The lock must be held."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)  # left by a process that was killed
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    binary = getattr(os, "O_BINARY", 0)
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, _OWNER_ONLY)
     try:
-        with os.fdopen(file, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            write_all(file, data)
+        finally:
+            os.close(file)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)
 
 
 def _written(kept: Kept) -> bytes:
@@ -144,7 +154,7 @@ def _written(kept: Kept) -> bytes:
     return json.dumps(record, indent=1).encode() + b"\n"
 
 
-def _parsed(text: bytes) -> Kept | None:
+def parsed(text: bytes) -> Kept | None:
     """None for what is no record: an exception of json would carry the text along."""
     try:
         record: Any = json.loads(text)
@@ -159,11 +169,12 @@ def _parsed(text: bytes) -> Kept | None:
         )
         sent_at = record["refresh_sent_at"]
         return Kept(tokens, None if sent_at is None else float(sent_at))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):  # InvalidValue is a ValueError
         return None
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
+    """Without white space around it, which editors and shells leave there."""
+    if not isinstance(value, str) or not value.strip():
         raise TypeError
-    return value
+    return value.strip()

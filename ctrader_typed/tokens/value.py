@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn, Self
 
+from ..errors import InvalidValue
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
@@ -13,7 +15,8 @@ class Tokens:
 
     Times are seconds since 1970. `scope` is "accounts" (look) or "trading", if it is known. The
     repr shows neither token, and tokens cannot be pickled: both would end in places that nobody
-    thinks of. They are kept in a TokenStore.
+    thinks of. They are kept in a TokenStore. InvalidValue for a token that is empty or has white
+    space around it.
     """
 
     access_token: str
@@ -21,6 +24,10 @@ class Tokens:
     issued_at: float
     expires_at: float
     scope: str | None = None
+
+    def __post_init__(self) -> None:
+        check_secret("access_token", self.access_token)
+        check_secret("refresh_token", self.refresh_token)
 
     @classmethod
     def granted(
@@ -51,6 +58,20 @@ class Tokens:
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
+
+
+def check_secret(name: str, text: str) -> None:
+    """Refuse what was read with a newline, or not at all; the text itself is not shown.
+
+    Raises InvalidValue.
+    """
+    if not text:
+        raise InvalidValue(f"{name} is empty")
+    if text != text.strip():
+        raise InvalidValue(
+            f"{name} has white space or a newline around it, as files and shells leave it: "
+            "give it without (`.strip()`)"
+        )
 
 
 def stamp(seconds: float) -> str:

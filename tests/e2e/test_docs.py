@@ -51,8 +51,12 @@ def test_pieces_print_what_is_shown(
     assert capsys.readouterr().out.split(CUT) == [*(shown for _, shown in pieces), ""]
 
 
-@pytest.mark.parametrize("page", ["orders.md"])
-def test_programs_print_what_is_shown(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("page", ["orders.md", "tokens.md"])
+def test_programs_print_what_is_shown(
+    page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for variable in ("CTRADER_ACCESS_TOKEN", "CTRADER_REFRESH_TOKEN"):
+        monkeypatch.setenv(variable, "")  # what a program sets ends with the test
     for code, shown in blocks(page):
         exec(compile(code, page, "exec"), {"__name__": "docs"})  # noqa: S102 - the point of the test
         assert capsys.readouterr().out == shown

@@ -13,6 +13,7 @@ from ctrader_typed import (
     ConnectionLost,
     CTraderError,
     DecodeError,
+    DuplicateOrder,
     EncodeError,
     InvalidOrder,
     InvalidValue,
@@ -24,6 +25,7 @@ from ctrader_typed import (
     NotSent,
     OrderError,
     OutcomeUnknown,
+    OutsideTrio,
     PagingError,
     ProtoOAAccountAuthReq,
     ProtoOAErrorRes,
@@ -49,6 +51,21 @@ EVERY = [
     (DecodeError("cut short"), "cut short"),
     (EncodeError("too large"), "too large"),
     (LocalProtocolError("not now"), "not now"),
+    (OutsideTrio("another run"), "another run"),
+    (
+        DuplicateOrder("mine", "FILLED", 7, 5),
+        (
+            "the client_order_id 'mine' belongs to order 7 (FILLED, position 5), and nothing was "
+            "sent: give another order another id, or none"
+        ),
+    ),
+    (
+        DuplicateOrder("mine", "WRITING", None, None),
+        (
+            "the client_order_id 'mine' belongs to an order without a known id (WRITING), and "
+            "nothing was sent: give another order another id, or none"
+        ),
+    ),
     (InvalidOrder("0.123 lots"), "0.123 lots"),
     (InvalidValue("lots = 0.1 (float)"), "lots = 0.1 (float)"),
     (UnknownName("there is no symbol 7"), "there is no symbol 7"),

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def program(*arguments: object) -> list[str]:
 async def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     store = FileTokenStore(tmp_path / "tokens.json")
     assert await load(store) is None
-    for kept in (Kept(TOKENS), Kept(TOKENS, 7.25), Kept(Tokens("ä", "\u2028", 0, 1e12))):
+    for kept in (Kept(TOKENS), Kept(TOKENS, 7.25), Kept(Tokens("ä", "x\u2028x", 0, 1e12))):
         async with store.hold() as held:
             await held.save(kept)
         assert await load(store) == kept
@@ -186,10 +187,26 @@ async def test_places_where_no_file_can_be(tmp_path: Path) -> None:
         await load(FileTokenStore(tmp_path / "tokens"))
 
 
-def test_a_platform_without_locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(TokenStoreError, match="Windows does not have"):
-        FileTokenStore(tmp_path / "tokens")
+async def test_on_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Locks of its own kind, no modes, and no folder that can be synced."""
+    locked: list[tuple[int, int]] = []
+    fake = SimpleNamespace(LK_NBLCK=2, locking=lambda _, how, size: locked.append((how, size)))
+    store, path = FileTokenStore(tmp_path / "tokens"), tmp_path / "tokens"
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "platform", "win32")
+        patched.setitem(sys.modules, "msvcrt", fake)
+        await save_tokens(store, TOKENS)
+        path.chmod(0o666)
+        assert await load(store) == Kept(TOKENS)
+        fake.locking = refused
+        with trio.move_on_after(0.01) as scope:
+            await load(store)
+    assert scope.cancelled_caught
+    assert locked == [(2, 1)] * 2
+
+
+def refused(*_: object) -> None:
+    raise PermissionError(13, "Permission denied")
 
 
 async def test_one_at_a_time_in_one_process(tmp_path: Path, autojump_clock: object) -> None:
