@@ -21,7 +21,7 @@ from .codec import columns
 from .errors import InvalidValue
 from .net.endpoints import Place
 from .schema import Schema
-from .wire.connection import PROTOBUF_TCP, Wire, WireName
+from .wire.connection import PROTOBUF_TCP, MissingRequired, Wire, WireName
 from .wire.limits import RateLimits
 from .wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
 from .wire.reconnect import NO_RECONNECT, Reconnect
@@ -71,6 +71,7 @@ def connect(
     reconnect: Reconnect = ...,
     limits: RateLimits = ...,
     journal: str | os.PathLike[str] | None = ...,
+    missing_required: MissingRequired = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect(
@@ -86,6 +87,7 @@ def connect(
     reconnect: Reconnect = ...,
     limits: RateLimits = ...,
     journal: str | os.PathLike[str] | None = ...,
+    missing_required: MissingRequired = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 def connect(
     endpoint: Place | Iterable[Place],
@@ -100,6 +102,7 @@ def connect(
     reconnect: Reconnect = RECONNECT,
     limits: RateLimits = RATE_LIMITS,
     journal: str | os.PathLike[str] | None = None,
+    missing_required: MissingRequired = "error",
 ) -> AbstractAsyncContextManager[Any]:
     """Connect over TLS, and be connected while the `async with` block runs.
 
@@ -128,6 +131,10 @@ def connect(
     client_order_id is good for one order (DuplicateOrder); without it nothing keeps two from having
     the same.
 
+    `missing_required="default"` is for servers that leave zero-valued required fields out, as those
+    written with betterproto 1 do: the field is then 0, false or "", or an enum's member 0. What has
+    no such value (a message, the side of a trade) is still required. "error" refuses them all.
+
     Raises ConnectFailed (CertificateRefused is one) with what to do about it, for each endpoint
     that was tried: the first connection is tried once. ValueError for an endpoint elsewhere with
     `tls=False`; JournalInUse, or DecodeError for a journal that is none. The block is not disturbed
@@ -137,7 +144,9 @@ def connect(
     """
     _prepare()
     release = _Release() if schema is None else schema
-    settings = Settings(wire, heartbeat_interval, silence_limit, limits, journal, reconnect)
+    settings = Settings(
+        wire, heartbeat_interval, silence_limit, limits, journal, reconnect, missing_required
+    )
     return client.connect(endpoint, port, release, settings, tls=tls, ssl_context=ssl_context)
 
 
@@ -151,6 +160,7 @@ def connect_over(
     reconnect: Reconnect = ...,
     limits: RateLimits = ...,
     journal: str | os.PathLike[str] | None = ...,
+    missing_required: MissingRequired = ...,
 ) -> AbstractAsyncContextManager[Api]: ...
 @overload
 def connect_over(
@@ -163,6 +173,7 @@ def connect_over(
     reconnect: Reconnect = ...,
     limits: RateLimits = ...,
     journal: str | os.PathLike[str] | None = ...,
+    missing_required: MissingRequired = ...,
 ) -> AbstractAsyncContextManager[C]: ...
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
@@ -174,6 +185,7 @@ def connect_over(
     reconnect: Reconnect = NO_RECONNECT,
     limits: RateLimits = RATE_LIMITS,
     journal: str | os.PathLike[str] | None = None,
+    missing_required: MissingRequired = "error",
 ) -> AbstractAsyncContextManager[Any]:
     """`connect()` over a stream that is open already: a tunnel, or a memory stream in a test.
 
@@ -183,7 +195,9 @@ def connect_over(
     """
     _prepare()
     release = _Release() if schema is None else schema
-    settings = Settings(wire, heartbeat_interval, silence_limit, limits, journal, reconnect)
+    settings = Settings(
+        wire, heartbeat_interval, silence_limit, limits, journal, reconnect, missing_required
+    )
     return client.connect_over(stream, release, settings)
 
 

@@ -15,17 +15,17 @@ Inside this module the texts of errors begin with the path from the message at h
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
-import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .codec.fields import MAX_DEPTH, Field
-from .codec.values import CHECKED, LIMITS, as_list, each, misfit
+from .codec.json_values import OTHERS, REAL, instance, integer, member, real
+from .codec.reading import fill
+from .codec.values import CHECKED, LIMITS, as_list, each
 from .codec.writing import refuse_strays
 from .errors import DecodeError, EncodeError
 
@@ -124,7 +124,7 @@ def _shown(cls: type[Message], f: Field, style: Style, depth: int, value: Any) -
         return value if f.kind == "enum" else checked
     if f.kind == "bytes":
         return base64.b64encode(checked).decode()
-    if f.kind in _REAL and not math.isfinite(checked):
+    if f.kind in REAL and not math.isfinite(checked):
         return "NaN" if math.isnan(checked) else "Infinity" if checked > 0 else "-Infinity"
     return checked
 
@@ -132,16 +132,27 @@ def _shown(cls: type[Message], f: Field, style: Style, depth: int, value: Any) -
 # --- in -------------------------------------------------------------------------------------------
 
 
-def new_from_dict(cls: type[M], value: Mapping[str, Any], *, strict: bool = False) -> M:
+class Reading(NamedTuple):
+    """How a dictionary is read: `strict` takes nothing but what `to_dict` writes, `lenient` takes
+    required fields that are missing for zero, where there is one.
+    """
+
+    strict: bool = False
+    lenient: bool = False
+
+
+def new_from_dict(
+    cls: type[M], value: Mapping[str, Any], *, strict: bool = False, lenient: bool = False
+) -> M:
     """A new message; DecodeError says where a required field is missing or a value does not fit."""
     with _named(cls):
-        return _new(cls, value, strict, 0)
+        return _new(cls, value, Reading(strict, lenient), 0)
 
 
 def update_from_dict(message: M, value: Mapping[str, Any], *, strict: bool = False) -> M:
     """Set the fields that the mapping has, or none: DecodeError says what does not fit."""
     with _named(type(message)):
-        values = _values(type(message), value, strict, 0)
+        values = _values(type(message), value, Reading(strict), 0)
         before = getattr(message, UNKNOWN)
         if UNKNOWN in values and before != "":
             values[UNKNOWN] = _kept(json.loads(before) | json.loads(values[UNKNOWN]))
@@ -199,8 +210,10 @@ def _finite(text: str) -> float:
     return value
 
 
-def _new(cls: type[M], value: Any, strict: bool, depth: int) -> M:
-    message = _set(cls.blank(), _values(cls, value, strict, depth))
+def _new(cls: type[M], value: Any, how: Reading, depth: int) -> M:
+    message = _set(cls.blank(), _values(cls, value, how, depth))
+    if how.lenient:
+        fill(message)
     missing = [f.key for f in cls.required_fields if getattr(message, f.name) is None]
     if missing:
         raise DecodeError(f": missing required fields: {', '.join(missing)}")
@@ -213,14 +226,15 @@ def _set(message: M, values: dict[str, Any]) -> M:
     return message
 
 
-def _values(cls: type[Message], given: Any, strict: bool, depth: int) -> dict[str, Any]:
+def _values(cls: type[Message], given: Any, how: Reading, depth: int) -> dict[str, Any]:
     """The values by attribute name, and the JSON text of unknown keys by `UNKNOWN` if any came."""
     if depth > MAX_DEPTH:
         raise DecodeError(f": nested more than {MAX_DEPTH} deep")
-    mapping = _instance(given, (Mapping,), "an object")
+    mapping = instance(given, (Mapping,), "an object")
     fields = _fields_by_key(cls)
     values: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
+    strict = how.strict
     for key, value in mapping.items():
         f = fields.get(key)
         if f is None or (strict and key != f.key):
@@ -229,7 +243,7 @@ def _values(cls: type[Message], given: Any, strict: bool, depth: int) -> dict[st
             unknown[key] = value
         elif value is not None or strict:
             try:
-                values[f.name] = _field_value(cls, f, value, strict, depth)
+                values[f.name] = _field_value(cls, f, value, how, depth)
             except DecodeError as error:
                 raise DecodeError(f".{key}{error}") from None
     if unknown and (text := _kept(unknown)):
@@ -270,121 +284,20 @@ def _fields_by_key(cls: type[Message]) -> dict[str, Field]:
     return fields
 
 
-def _field_value(cls: type[Message], f: Field, given: Any, strict: bool, depth: int) -> Any:
-    read = partial(_value, cls, f, strict, depth)
-    return each(read, _instance(given, (list, tuple), "a list")) if f.repeated else read(given)
+def _field_value(cls: type[Message], f: Field, given: Any, how: Reading, depth: int) -> Any:
+    read = partial(_value, cls, f, how, depth)
+    return each(read, instance(given, (list, tuple), "a list")) if f.repeated else read(given)
 
 
-def _value(cls: type[Message], f: Field, strict: bool, depth: int, given: Any) -> Any:
+def _value(cls: type[Message], f: Field, how: Reading, depth: int, given: Any) -> Any:
     if f.kind == "message":
         part = cls.class_of(f)
-        return given if isinstance(given, part) else _new(part, given, strict, depth + 1)
+        return given if isinstance(given, part) else _new(part, given, how, depth + 1)
+    strict = how.strict
     if f.kind == "enum":
-        return _enum(cls.class_of(f), given, strict)
+        return member(cls.class_of(f), given, strict)
     if f.kind in LIMITS:
-        return _int(f.kind, given, strict)
-    if f.kind in _REAL:
-        return _float(f.kind, given, strict)
-    return _OTHERS[f.kind](given, strict)
-
-
-# --- one value ------------------------------------------------------------------------------------
-
-_REAL = frozenset({"double", "float"})
-_NON_FINITE = ("NaN", "Infinity", "-Infinity")
-_INTEGER = re.compile(r"-?[0-9]{1,40}", re.ASCII)
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
-
-
-def _int(kind: str, given: Any, strict: bool) -> int:
-    value = given
-    if not strict:
-        text = isinstance(given, str) and _INTEGER.fullmatch(given)
-        if text or (isinstance(given, float) and given.is_integer()):
-            value = int(given)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise DecodeError(f": expected an integer, got {_called(given)}")
-    low, above = LIMITS[kind]
-    if not low <= value < above:
-        raise DecodeError(misfit(kind, value))
-    return int(value)
-
-
-def _enum(enum: Any, given: Any, strict: bool) -> Any:
-    if isinstance(given, str) and not strict and given in enum.__members__:
-        return enum[given]
-    try:
-        return enum(_int("enum", given, strict))
-    except DecodeError as error:
-        if isinstance(given, str) and not strict:
-            raise DecodeError(f": {enum.__name__} has no value of that name") from None
-        raise error from None
-
-
-def _float(kind: str, given: Any, strict: bool) -> float:
-    value = given
-    if isinstance(given, str) and (
-        given in _NON_FINITE or (not strict and _NUMBER.fullmatch(given))
-    ):
-        value = float(given)
-        if math.isinf(value) and given not in _NON_FINITE:
-            raise DecodeError(f": the number does not fit in a {kind}")
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise DecodeError(f": expected a number, got {_called(given)}")
-    try:
-        number: float = CHECKED[kind](value)
-    except EncodeError as error:
-        raise DecodeError(str(error)) from None
-    return number
-
-
-def _bool(given: Any, strict: bool) -> bool:
-    if isinstance(given, bool):
-        return given
-    if isinstance(given, str) and given in ("true", "false") and not strict:
-        return given == "true"
-    raise DecodeError(f": expected true or false, got {_called(given)}")
-
-
-def _string(given: Any, strict: bool) -> str:
-    try:
-        text: str = CHECKED["string"](_instance(given, (str,), "a string"))
-    except EncodeError as error:
-        raise DecodeError(str(error)) from None
-    return text
-
-
-def _bytes(given: Any, strict: bool) -> bytes:
-    if isinstance(given, bytes):
-        return given
-    text: str = _instance(given, (str,), "base64 text")
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise DecodeError(f": not base64: {error}") from None
-
-
-_OTHERS: dict[str, Callable[[Any, bool], Any]] = {"bool": _bool, "string": _string, "bytes": _bytes}
-
-
-def _instance(given: Any, classes: tuple[type, ...], expected: str) -> Any:
-    if isinstance(given, classes):
-        return given
-    raise DecodeError(f": expected {expected}, got {_called(given)}")
-
-
-def _called(value: Any) -> str:
-    """What JSON calls a value, for error texts; never the value itself, which may be a secret."""
-    name: str = value.__class__.__name__
-    return _CALLED.get(value.__class__, name)
-
-
-_CALLED: dict[type, str] = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    bool: "a bool",
-    int: "an integer",
-    float: "a number",
-    type(None): "null",
-}
+        return integer(f.kind, given, strict)
+    if f.kind in REAL:
+        return real(f.kind, given, strict)
+    return OTHERS[f.kind](given, strict)

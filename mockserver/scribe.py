@@ -23,7 +23,7 @@ class Scribe:
     def __init__(self, schema: Schema) -> None:
         self.lost: dict[Direction, RemoteProtocolError] = {}
         self._schema = schema
-        self._decode = {wire: wire.decoder(schema) for wire in WIRES}
+        self._decode = {wire: wire.decoder(schema, False) for wire in WIRES}
         handshake = Handshake()
         self._taps = {direction: Tap(direction, handshake) for direction in Direction}
         self._begun: float | None = None

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, get_args
 
 import trio
 
@@ -28,7 +28,7 @@ from ..net.transport import Transport
 from ..net.trio_run import TrioRun
 from ..schema import Schema
 from ..units import checks
-from ..wire.connection import Wire, WireName, wire_of
+from ..wire.connection import MissingRequired, Wire, WireName, wire_of
 from ..wire.exchange import Answered, Event
 from ..wire.limits import RateLimits
 from ..wire.reconnect import NO_RECONNECT, Reconnect
@@ -73,12 +73,14 @@ class Settings:
     limits: RateLimits
     journal: str | os.PathLike[str] | None
     reconnect: Reconnect
+    missing_required: MissingRequired
 
     def __post_init__(self) -> None:
         wire_of(self.wire)
         checks.seconds(self.heartbeat_interval, "heartbeat_interval")
         checks.seconds(self.silence_limit, "silence_limit")
         checks.instance(self.limits, "limits", RateLimits, "RateLimits, or NO_LIMITS")
+        checks.choice(self.missing_required, "missing_required", get_args(MissingRequired))
         checks.instance(self.reconnect, "reconnect", Reconnect, "a Reconnect, or NO_RECONNECT")
         if self.journal is not None:
             checks.instance(self.journal, "journal", (str, os.PathLike), "the path of a file")
@@ -179,6 +181,7 @@ def _supervisor(
             heartbeat_interval=chosen.heartbeat_interval,
             silence_limit=chosen.silence_limit,
             limits=chosen.limits,
+            lenient=chosen.missing_required == "default",
             watch=watch,
         )
 

@@ -34,10 +34,12 @@ IRREGULAR = (
 """What a straight-line function raises where it gives up; the general path then decides."""
 
 
-def decode(cls: type[M], data: bytes) -> M:
+def decode(cls: type[M], data: bytes, *, lenient: bool = False) -> M:
     """Read one message of type `cls` from exactly `data`.
 
-    Raises DecodeError, and nothing else, for bytes that are not such a message.
+    `lenient` takes required fields that are missing for zero, where there is one: such messages are
+    irregular to the straight-line codecs. Raises DecodeError, and nothing else, for bytes that are
+    not such a message.
     """
     straight = cls.straight_decode
     if straight is not None:
@@ -46,7 +48,7 @@ def decode(cls: type[M], data: bytes) -> M:
             return message
         except IRREGULAR:
             pass
-    return decode_span(cls, data, 0, len(data))
+    return decode_span(cls, data, 0, len(data), lenient=lenient)
 
 
 def merge(message: Message, data: bytes) -> None:

@@ -29,12 +29,14 @@ class Draft:
 
     A message inside it stays a draft until the outermost one ends: its field may come again, and
     the two are then one message in pieces, whose unknown fields add up without a copy each time.
+    `lenient` is whether required fields that do not come are zero, as far as they can be.
     """
 
-    __slots__ = ("message", "parts", "unknown")
+    __slots__ = ("lenient", "message", "parts", "unknown")
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, lenient: bool = False) -> None:
         self.message = message
+        self.lenient = lenient
         self.unknown: bytearray | None = None
         self.parts: dict[str, Draft] | None = None
 
@@ -50,24 +52,52 @@ class Draft:
                 except DecodeError as error:
                     raise DecodeError(f".{name}{error}") from None
                 setattr(message, name, part.message)
+        if self.lenient:
+            fill(message)
         for field in type(message).required_fields:
             if getattr(message, field.name) is None:
                 raise DecodeError(f": required field {field.name} ({field.number}) is missing")
 
 
-def decode_span(cls: type[M], data: bytes, pos: int, end: int, depth: int = 0) -> M:
-    """The general path for `data[pos:end]`; DecodeError for anything but a whole message."""
+def fill(message: Message) -> None:
+    """Set required fields that are absent to zero: 0, false, "" or the member of an enum that is 0.
+
+    A message has no zero, and neither has an enum without such a member (a side of a trade): these
+    stay absent.
+    """
+    cls = type(message)
+    for field in cls.required_fields:
+        if getattr(message, field.name) is None:
+            if field.kind == "enum":
+                zero = cls.class_of(field)._value2member_map_.get(0)
+            else:
+                zero = _ZEROS.get(field.kind, None if field.kind == "message" else 0)
+            setattr(message, field.name, zero)
+
+
+_ZEROS: dict[str, Any] = {"bool": False, "string": "", "bytes": b"", "double": 0.0, "float": 0.0}
+
+
+def decode_span(
+    cls: type[M], data: bytes, pos: int, end: int, depth: int = 0, *, lenient: bool = False
+) -> M:
+    """The general path for `data[pos:end]`; DecodeError for anything but a whole message.
+
+    `lenient` takes a required field that is missing for zero, see `fill`.
+    """
     message = cls.blank()
-    merge_span(message, data, pos, end, depth)
+    merge_span(message, data, pos, end, depth, lenient=lenient)
     return message
 
 
-def merge_span(message: Message, data: bytes, pos: int, end: int, depth: int = 0) -> None:
+def merge_span(
+    message: Message, data: bytes, pos: int, end: int, depth: int = 0, *, lenient: bool = False
+) -> None:
     """Read `data[pos:end]` into `message` as protobuf merges: scalars replaced, lists extended.
 
     Raises DecodeError; the message may then have some of the fields.
     """
-    draft = Draft(message)
+    draft = Draft(message, lenient)
     try:
         _read(draft, data, pos, end, depth)
         draft.finish()
@@ -161,7 +191,7 @@ def _message_reader(cls: type[Message], field: Field) -> Reader:
 
     def read_one_more(draft: Draft, data: bytes, pos: int, end: int, depth: int) -> int:
         pos, after = read_span(data, pos, end)
-        part = Draft(part_class.blank())
+        part = Draft(part_class.blank(), draft.lenient)
         items = getattr(draft.message, name)
         try:
             _read(part, data, pos, after, depth + 1)
@@ -178,7 +208,8 @@ def _message_reader(cls: type[Message], field: Field) -> Reader:
         part = draft.parts.get(name)
         if part is None:
             before = getattr(draft.message, name)
-            part = draft.parts[name] = Draft(part_class.blank() if before is None else before)
+            message = part_class.blank() if before is None else before
+            part = draft.parts[name] = Draft(message, draft.lenient)
         _read(part, data, pos, after, depth + 1)
         return after
 

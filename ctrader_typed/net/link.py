@@ -74,14 +74,15 @@ class Link:
         heartbeat_interval: float,
         silence_limit: float,
         limits: RateLimits,
+        lenient: bool = False,
         watch: Watch | None = None,
     ) -> None:
         roles = Roles(schema)
         self._transport = transport
         self._subscriptions = subscriptions
         self._orders = orders
-        self._connection = Connection(schema, wire)
-        self._wirelog = WireLog(Connection(schema, wire))
+        self._connection = Connection(schema, wire, lenient=lenient)
+        self._wirelog = WireLog(Connection(schema, wire, lenient=lenient))
         id_prefix = f"{secrets.token_urlsafe(6)}."
         self._exchange = Exchange(schema, self._connection.send, id_prefix, limits)
         self._pulse = Pulse(trio.current_time(), heartbeat_interval, silence_limit)

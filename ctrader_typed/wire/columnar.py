@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .. import codec
@@ -24,9 +25,12 @@ class ColumnsEnvelope(Envelope):
     columns: Columns[Any] | None = None
 
 
-def from_protobuf(schema: Schema, decode: Decode, wanted: set[str]) -> Decode:
+def from_protobuf(
+    schema: Schema, decode: Decode, wanted: set[str], lenient: bool = False
+) -> Decode:
     """Like `decode`, but the answers to these requests, each once, go straight into columns."""
     envelope: type[Any] = schema.envelope
+    read = partial(codec.decode, lenient=lenient)
 
     def decode_either(data: bytes, start: int = 0, end: int | None = None, /) -> Received:
         try:
@@ -38,7 +42,7 @@ def from_protobuf(schema: Schema, decode: Decode, wanted: set[str]) -> Decode:
             return decode(data, start, end)
         assert cls is not None, "or it is not wanted"
         try:
-            columns = decode_columns(cls, outer.payload or b"", codec.decode)
+            columns = decode_columns(cls, outer.payload or b"", read)
         except DecodeError as error:
             return BadPayload(outer.payload_type, outer.payload, outer.client_msg_id, error)
         return ColumnsEnvelope(columns.reply, outer.client_msg_id, columns)
@@ -46,8 +50,10 @@ def from_protobuf(schema: Schema, decode: Decode, wanted: set[str]) -> Decode:
     return decode_either
 
 
-def from_messages(schema: Schema, decode: Decode, wanted: set[str]) -> Decode:
-    """The same where a message has to be made first."""
+def from_messages(
+    schema: Schema, decode: Decode, wanted: set[str], _lenient: bool = False
+) -> Decode:
+    """The same where a message has to be made first, which `decode` does as it was told to."""
 
     def decode_either(data: bytes, start: int = 0, end: int | None = None, /) -> Received:
         received = decode(data, start, end)
@@ -66,7 +72,7 @@ def from_messages(schema: Schema, decode: Decode, wanted: set[str]) -> Decode:
     return decode_either
 
 
-Reader = Callable[[Schema, Decode, set[str]], Decode]
+Reader = Callable[[Schema, Decode, set[str], bool], Decode]
 
 
 def _is_wanted(cls: type[Message] | None, client_msg_id: str | None, wanted: set[str]) -> bool:

@@ -57,7 +57,7 @@ class Wire:
     frame: Callable[[bytes], bytes]
     deframer: Callable[[], Deframes]
     encoder: Callable[[Schema], Callable[[Message, str | None], bytes]]
-    decoder: Callable[[Schema], Decode]
+    decoder: Callable[[Schema, bool], Decode]
     columns: columnar.Reader
 
     def __repr__(self) -> str:
@@ -126,20 +126,33 @@ def wire_of(wire: object) -> Wire:
     return found
 
 
-class Connection:
-    """Both directions of one connection."""
+MissingRequired: TypeAlias = Literal["error", "default"]
+"""What becomes of a message that lacks a required field: it is refused, or the field is zero.
 
-    def __init__(self, schema: Schema, wire: Wire = PROTOBUF_TCP) -> None:
+"default" is for servers that leave zero-valued required fields out, as those do that are written
+with betterproto 1. A required message, or an enum that has no member with the number 0 (the side of
+a trade), has no zero: without it a message is refused either way.
+"""
+
+
+class Connection:
+    """Both directions of one connection.
+
+    `lenient` takes required fields that the other end leaves out for zero, as `MissingRequired`
+    says.
+    """
+
+    def __init__(self, schema: Schema, wire: Wire = PROTOBUF_TCP, *, lenient: bool = False) -> None:
         self._frame = wire.frame
         self._encode = wire.encoder(schema)
-        self._decode = wire.decoder(schema)
+        self._decode = wire.decoder(schema, lenient)
         nothing: Mapping[type[Message], int] = {}
         self._with_heads = nothing if wire.carrier is Carrier.TEXT else schema.payload_types
         self._unread: frozenset[bytes] = frozenset()
         self.skipped = 0
         """How many messages were left unread."""
         self._columnar: set[str] = set()
-        self._decode_columnar = wire.columns(schema, self._decode, self._columnar)
+        self._decode_columnar = wire.columns(schema, self._decode, self._columnar, lenient)
         self._deframer = wire.deframer()
         self._ended = False
         self._broken: RemoteProtocolError | None = None

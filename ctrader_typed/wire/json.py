@@ -65,12 +65,13 @@ def wrapped(payload_type: int, payload: object, client_msg_id: str | None) -> by
     return _write(envelope).encode("ascii")
 
 
-def decoder(schema: Schema) -> Decode:
+def decoder(schema: Schema, lenient: bool = False) -> Decode:
     """A function from a JSON text to what is in the envelope.
 
-    It raises RemoteProtocolError when the text is no JSON ("Malformed JSON message at
-    LINE:COLUMN", as the server says it: behind what is wrong) or no envelope. A payload that cannot
-    be read is a value like any other; its bytes are then the JSON text of it.
+    `lenient` takes required fields of the payload that are missing for zero, where there is one. It
+    raises RemoteProtocolError when the text is no JSON ("Malformed JSON message at LINE:COLUMN", as
+    the server says it: behind what is wrong) or no envelope. A payload that cannot be read is a
+    value like any other; its bytes are then the JSON text of it.
     """
     by_payload_type = schema.by_payload_type
 
@@ -84,7 +85,7 @@ def decoder(schema: Schema) -> Decode:
         if cls is None:
             return UnknownPayload(payload_type, _bytes(payload), client_msg_id)
         try:
-            return Envelope(new_from_dict(cls, payload), client_msg_id)
+            return Envelope(new_from_dict(cls, payload, lenient=lenient), client_msg_id)
         except DecodeError as error:
             return BadPayload(payload_type, _bytes(payload), client_msg_id, error)
 

@@ -58,13 +58,14 @@ ID = 3 << 3 | 2
 """The tag of clientMsgId."""
 
 
-def decoder(schema: Schema) -> Decode:
+def decoder(schema: Schema, lenient: bool = False) -> Decode:
     """A function from the bytes of an envelope to what is in it.
 
-    It raises RemoteProtocolError when the bytes are no envelope. A payload that cannot be read is
-    a value like any other.
+    `lenient` takes required fields of the payload that are missing for zero (`codec.decode`). It
+    raises RemoteProtocolError when the bytes are no envelope. A payload that cannot be read is a
+    value like any other.
     """
-    general = _general_decoder(schema)
+    general = _general_decoder(schema, lenient)
     read: ReadEnvelope | None = None
 
     def decode_envelope(data: bytes, start: int = 0, end: int | None = None, /) -> Received:
@@ -128,7 +129,7 @@ def _long_size(data: bytes, at: int, size: int) -> tuple[int, int]:
     raise ValueError(size)
 
 
-def _general_decoder(schema: Schema) -> Callable[[bytes], Received]:
+def _general_decoder(schema: Schema, lenient: bool = False) -> Callable[[bytes], Received]:
     envelope: type[Any] = schema.envelope
     by_payload_type, decode = schema.by_payload_type, codec.decode
 
@@ -144,7 +145,7 @@ def _general_decoder(schema: Schema) -> Callable[[bytes], Received]:
         if cls is None:
             return UnknownPayload(payload_type, payload, client_msg_id)
         try:
-            return Envelope(decode(cls, payload), client_msg_id)
+            return Envelope(decode(cls, payload, lenient=lenient), client_msg_id)
         except DecodeError as error:
             return BadPayload(payload_type, payload, client_msg_id, error)
 
