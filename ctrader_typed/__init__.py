@@ -1,68 +1,71 @@
 """A typed client of the cTrader Open API, on trio: `connect()`, errors, and all messages."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from . import proto
-from .advice import Advice
-from .api import Api, connect, connect_over
-from .client import Client
-from .codec.choice import CodecInfo
-from .codec.columns import Columns
-from .errors import (
-    AuthError,
-    CertificateRefused,
-    CodecError,
-    ConnectFailed,
-    ConnectionLost,
-    CTraderError,
-    DecodeError,
-    DuplicateOrder,
-    EncodeError,
-    InvalidOrder,
-    InvalidValue,
-    JournalInUse,
-    LocalProtocolError,
-    MissingLibrary,
-    NotFilled,
-    NotRouted,
-    NotSent,
-    OrderError,
-    OutcomeUnknown,
-    OutsideTrio,
-    PagingError,
-    RateLimited,
-    ReconnectAbandoned,
-    RefreshLost,
-    RemoteProtocolError,
-    ServerError,
-    SlowSubscriber,
-    StoreDamaged,
-    StoreInUse,
-    TokenRefused,
-    TokenStoreError,
-    UnexpectedReply,
-    UnknownName,
-)
-from .journal import Journal, OpenOrder, UsedId
 from .keywords import suggest_all
-from .message import Message, Request
-from .net.order import Order
-from .net.orders import Orders
-from .net.subscriptions import EventStream
-from .proto import *  # noqa: F403 - all messages, each by its own name
-from .proto import SCHEMA
-from .wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF_WEBSOCKET, Wire
-from .wire.envelope import BadPayload, UnknownPayload
-from .wire.fate import Fill, OrderEvent
-from .wire.limits import NO_LIMITS, Limits, RateLimits
-from .wire.lives import OrderStatus
-from .wire.notices import Gap, NotRestored
-from .wire.overflow import conflate, conflate_spots
-from .wire.reconnect import NO_RECONNECT, Reconnect
-from .wire.statistics import Latency, Statistics, StreamStatistics
 
 if TYPE_CHECKING:
+    from . import proto
+    from .advice import Advice
+    from .api import Api, connect, connect_over
+    from .client import Client
+    from .codec.choice import CodecInfo
+    from .codec.columns import Columns
+    from .errors import (
+        AuthError,
+        CertificateRefused,
+        CodecError,
+        ConnectFailed,
+        ConnectionLost,
+        CTraderError,
+        DecodeError,
+        DuplicateOrder,
+        EncodeError,
+        InvalidOrder,
+        InvalidValue,
+        JournalInUse,
+        LocalProtocolError,
+        MissingLibrary,
+        NotFilled,
+        NotRouted,
+        NotSent,
+        OrderError,
+        OutcomeUnknown,
+        OutsideTrio,
+        PagingError,
+        RateLimited,
+        ReconnectAbandoned,
+        RefreshLost,
+        RemoteProtocolError,
+        ServerError,
+        SlowSubscriber,
+        StoreDamaged,
+        StoreInUse,
+        TokenRefused,
+        TokenStoreError,
+        UnexpectedReply,
+        UnknownName,
+    )
+    from .journal import Journal, OpenOrder, UsedId
+    from .message import Message, Request
+    from .net.order import Order
+    from .net.orders import Orders
+    from .net.subscriptions import EventStream
+    from .proto import *  # noqa: F403 - all messages, each by its own name
+    from .proto import SCHEMA
+    from .wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF_WEBSOCKET, Wire
+    from .wire.envelope import BadPayload, UnknownPayload
+    from .wire.fate import Fill, OrderEvent
+    from .wire.limits import NO_LIMITS, Limits, RateLimits
+    from .wire.lives import OrderStatus
+    from .wire.notices import Gap, NotRestored
+    from .wire.overflow import conflate, conflate_spots
+    from .wire.reconnect import NO_RECONNECT, Reconnect
+    from .wire.statistics import Latency, Statistics, StreamStatistics
+
+if TYPE_CHECKING:  # what is imported later still
     from .account import (
         KEEP,
         Account,
@@ -180,20 +183,70 @@ __all__ = [
     "connect",
     "connect_over",
 ]
-suggest_all(globals())
-__all__ += proto.__all__  # its messages and methods name the nearest keyword by themselves
 
-codec_info = SCHEMA.codec_info
+_OWN = tuple(__all__)
 
-if not TYPE_CHECKING:  # which would take any name then
-    # An account brings the market and the symbols with it: half of what is ours of an import.
+if TYPE_CHECKING:
+    __all__ += proto.__all__  # type: ignore[has-type]  # mypy looks at us before `proto`
+
+    def codec_info() -> CodecInfo:
+        """Which codec runs, and why."""
+        return SCHEMA.codec_info()
+else:
+    # Everything is imported with the first name that is asked for: pytest, which loads our plugin
+    # at each start, need not pay for trio. An account brings the market and the symbols with it,
+    # half of what is ours of an import: those come with the first name of theirs.
+
+    _LAYERS = "account", "symbols"
+    _HOMES = [
+        "advice",
+        "api",
+        "client",
+        "codec.choice",
+        "codec.columns",
+        "errors",
+        "journal",
+        "message",
+        "net.order",
+        "net.orders",
+        "net.subscriptions",
+        "proto",
+        "wire.connection",
+        "wire.envelope",
+        "wire.fate",
+        "wire.limits",
+        "wire.lives",
+        "wire.notices",
+        "wire.overflow",
+        "wire.reconnect",
+        "wire.statistics",
+    ]
+    globals().pop("__all__")  # it needs the names of all messages
 
     def __getattr__(name: str) -> Any:
-        for layer in ("account", "symbols") if name in __all__ else ():
-            module = import_module(f".{layer}", __name__)
-            if name in module.__all__:
-                return getattr(module, name)
+        if name == "__all__" or name in _OWN or name.startswith("Proto"):
+            if "__all__" not in globals():
+                _load()
+            if name in globals():
+                return globals()[name]
+            for layer in _LAYERS if name in _OWN else ():
+                module = import_module(f".{layer}", __name__)
+                if name in module.__all__:
+                    return getattr(module, name)
+        elif not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+            return import_module(f".{name}", __name__)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+    def _load() -> None:
+        names: dict[str, Any] = {}
+        for home in reversed(_HOMES):  # the first that has a name is its home
+            module = vars(import_module(f".{home}", __name__))
+            names |= {name: module[name] for name in _OWN if name in module}
+        names |= {"__name__": __name__, "__all__": _OWN}
+        suggest_all(names)  # messages and methods name the nearest keyword by themselves
+        proto = import_module(".proto", __name__)
+        names |= {name: getattr(proto, name) for name in proto.__all__}
+        globals().update(names, codec_info=proto.SCHEMA.codec_info, __all__=[*_OWN, *proto.__all__])
+
     def __dir__() -> list[str]:
-        return sorted(["__version__", *__all__])
+        return sorted(["__version__", *__getattr__("__all__")])

@@ -137,7 +137,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 def run(suite: pytest.Pytester, text: str) -> pytest.RunResult:
     suite.makepyfile(text)
     return suite.runpytest_subprocess(
-        "-p", "pytest_trio.plugin", "-p", "mockserver.pytest_plugin", "-q"
+        "-p", "pytest_trio.plugin", "-p", "ctrader_typed.pytest_plugin", "-q"
     )
 
 
@@ -355,7 +355,7 @@ def test_the_plugin_costs_a_suite_nothing_that_does_not_use_it(suite):
 import sys
 
 def test_it():
-    assert not {"ctrader_typed", "mockserver.server"} & {*sys.modules}
+    assert not {"ctrader_typed.proto", "mockserver"} & {*sys.modules}
 """,
     )
     done.assert_outcomes(passed=1)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +26,33 @@ def loaded_by(program: str) -> set[str]:
 
 
 def test_an_import_brings_no_account_and_no_extra() -> None:
-    assert loaded_by("import ctrader_typed").isdisjoint({*LATER, *EXTRAS})
+    assert loaded_by("from ctrader_typed import Message").isdisjoint({*LATER, *EXTRAS})
+
+
+def test_the_package_alone_brings_neither_trio_nor_messages() -> None:
+    loaded = loaded_by("import ctrader_typed")
+    assert loaded.isdisjoint({"trio", "betterproto", "ctrader_typed.proto", "ctrader_typed.api"})
+
+
+def test_each_name_is_the_one_that_type_checkers_see() -> None:
+    tree = ast.parse(Path(ctrader_typed.__file__).read_text(encoding="utf-8"))
+    (seen, *_) = [node for node in tree.body if isinstance(node, ast.If)]
+    imports = [node for node in seen.body if isinstance(node, ast.ImportFrom)]
+    assert len(imports) > 20
+    for node in imports:
+        module = import_module(f"ctrader_typed.{node.module}" if node.module else "ctrader_typed")
+        for name in (each.name for each in node.names if each.name != "*"):
+            mine, theirs = getattr(ctrader_typed, name), getattr(module, name)
+            assert inspect.unwrap(mine) is inspect.unwrap(theirs), name
+
+
+def test_a_part_of_the_package_is_there_without_an_import_of_its_own() -> None:
+    assert "ctrader_typed.units" in loaded_by("import ctrader_typed; ctrader_typed.units.lots")
+
+
+def test_a_star_brings_all_names() -> None:
+    program = "from ctrader_typed import *\nconnect, Account, ProtoOASpotEvent, codec_info()"
+    assert "ctrader_typed.account" in loaded_by(program)
 
 
 def test_an_account_brings_what_it_needs_and_no_extra() -> None:

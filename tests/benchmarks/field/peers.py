@@ -92,7 +92,7 @@ def ours(codec: str) -> Peer:
         raise Absent(f"the {codec} codec is not built for this Python")
     title = {"python": "ctrader_typed, plain Python", "compiled": "ctrader_typed, compiled"}[codec]
     command = [sys.executable, str(CLIENTS / "ours.py")]
-    return Peer(f"ours-{codec}", title, command, "ctrader_typed", variables)
+    return Peer(f"ours-{codec}", title, command, "ctrader_typed.api", variables)
 
 
 def official(name: str, python: Path, *, hurried: bool) -> Peer:
