@@ -165,7 +165,14 @@ def _supervisor(
     chosen: Settings,
 ) -> Supervisor:
     reconnect, chance, tally = chosen.reconnect, random.random, Tally()
-    restorer = Restorer(Session(schema), subscriptions, reconnect, chosen.silence_limit, chance)
+    restorer = Restorer(
+        Session(schema),
+        subscriptions,
+        reconnect,
+        chosen.silence_limit,
+        chance,
+        orders.account_refused,
+    )
 
     def watch(answered: list[Answered], events: list[Event], unread: int) -> None:
         tally.observe(answered, len(events) + unread)

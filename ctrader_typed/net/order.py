@@ -174,7 +174,8 @@ class Order:
         """Wait until it is known what has become of it and of its position, and return its status.
 
         Raises OutcomeUnknown once the server was asked five times in vain, or when the client was
-        closed before it knew. Should it be learned later all the same, `status` tells.
+        closed, or the server has refused the account for good, before it knew. Should it be learned
+        later all the same, `status` tells.
         """
         await self._until(lambda: not self._open_question() or self._given_up())
         if self.status is OrderStatus.UNKNOWN:
@@ -223,6 +224,11 @@ class Order:
     def fate(self) -> Fate:
         """What it stands for."""
         return self._fate
+
+    def follow(self, connections: Connections) -> None:
+        """What is heard of it comes over these connections from now on."""
+        self._connections = connections
+        self.wake()
 
     def wake(self) -> None:
         """Let those who wait look."""

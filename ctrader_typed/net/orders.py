@@ -221,6 +221,9 @@ class Orders:
         book.receive(received, answered)
         if book.sessions > sessions:
             self._doubts.set()
+            for order in self._handles.values():
+                if book.is_authorised(order.fate.account_id):
+                    order.follow(self._connections)
         if book.changed:
             self._publish()
 
@@ -247,6 +250,13 @@ class Orders:
         self._connections.closed = reason
         for order in self._handles.values():
             order.wake()
+
+    def account_refused(self, account: int, reason: str) -> None:
+        """The server does not authorise it any more: who waits for its orders is told."""
+        over = Connections(self._run, reason)
+        for fate, order in self._handles.items():
+            if fate.account_id == account:
+                order.follow(over)
 
     async def restored(self, ask: Ask) -> None:
         """Ask about what is in doubt, for as long as the connection lives."""

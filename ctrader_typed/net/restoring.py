@@ -42,12 +42,14 @@ class Restorer:
         reconnect: Reconnect,
         patience: float,
         chance: Callable[[], float],
+        tell_orders: Callable[[int, str], None],
     ) -> None:
         self._session = session
         self._subscriptions = subscriptions
         self._reconnect = reconnect
         self._patience = patience
         self._chance = chance
+        self._tell_orders = tell_orders
         self._news = trio.lowlevel.ParkingLot()
         self._refusal: CTraderError | None = None
         self._notices: list[NotRestored | GivenUp] = []
@@ -60,8 +62,7 @@ class Restorer:
     def account_refused(self, account: int, error: CTraderError) -> None:
         """Nobody can authorise this account any more: who waits for something of it is told."""
         log.warning("account %d is given up: %s", account, error)
-        self._subscriptions.publish([GivenUp(Part(Kind.ACCOUNT, account), error)])
-        self._subscriptions.account_refused(account, error, for_good=True)
+        self._tell([GivenUp(Part(Kind.ACCOUNT, account), error)])
 
     def observe(self, answered: Sequence[Answered], events: Sequence[Event]) -> None:
         """Answers and events came in, in this order. Never waits."""
@@ -227,9 +228,14 @@ class Restorer:
     def _publish(self) -> None:
         """Only now: who mends something needs a connection that takes requests."""
         notices, self._notices = self._notices, []
+        self._tell(notices)
+
+    def _tell(self, notices: Sequence[NotRestored | GivenUp]) -> None:
         self._subscriptions.publish(notices)
         for notice in notices:
             if isinstance(notice, GivenUp) and notice.part.kind is Kind.ACCOUNT:
                 self._subscriptions.account_refused(
                     notice.part.account, notice.error, for_good=not notice.may_be_mended
                 )
+                if not notice.may_be_mended:
+                    self._tell_orders(notice.part.account, str(notice.error))

@@ -134,6 +134,10 @@ class Book:
         self._authorised.add(account)
         self.sessions += 1
 
+    def is_authorised(self, account: int) -> bool:
+        """Whether it has a session on the connection."""
+        return account in self._authorised
+
     def session_lost(self, account: int) -> None:
         """It has none any more, though the connection stands: events may have been missed.
 

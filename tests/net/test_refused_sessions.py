@@ -19,6 +19,8 @@ from ctrader_typed import (
     ConnectionLost,
     Gap,
     NotRestored,
+    OrderStatus,
+    OutcomeUnknown,
     ProtoOAAccountAuthReq,
     ProtoOASpotEvent,
     ProtoOAVersionReq,
@@ -32,7 +34,7 @@ from mockserver.faults.effects import Drop, Refuse
 from mockserver.faults.plan import Fault, Plan
 from mockserver.recording import Direction
 from mockserver.server import mock_server
-from tests.accounts import KEYS, still_box
+from tests.accounts import BUY, KEYS, still_box
 
 FAST = Reconnect(first=0.1, ceiling=0.2)
 EURUSD = 1
@@ -187,6 +189,27 @@ async def test_one_refused_account_ends_its_streams_and_leaves_those_of_the_othe
                 while not isinstance(await anext(both), ProtoOASpotEvent):
                     pass
                 assert (await anext(other_prices)).is_known
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["standing", "reconnect"])
+async def test_orders_of_a_refused_account_keep_nobody_waiting(
+    cut: bool, autojump_clock: Any
+) -> None:
+    async with placed(HEDGED, NETTED) as place:
+        account = await place.api.account(HEDGED)
+        order = await account.limit("EURUSD", BUY, "1.0", lots="0.01")
+        await place.disable(HEDGED, cut=cut)
+        with trio.fail_after(60):
+            with pytest.raises(OutcomeUnknown):
+                await order.filled()
+            with pytest.raises(OutcomeUnknown):
+                await order.resolved()
+            with pytest.raises(OutcomeUnknown):
+                await for_ever(aiter(order.events).__anext__)
+        place.enable()
+        await place.api.auth(**KEYS, account_id=HEDGED)
+        with trio.fail_after(60):
+            assert await order.resolved() is OrderStatus.ACCEPTED
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["standing", "reconnect"])
