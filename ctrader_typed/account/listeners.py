@@ -11,6 +11,7 @@ import trio
 
 from ..errors import CTraderError, again
 from ..net.subscriptions import CROWD
+from ..net.trio_run import TrioRun
 from .changes import Change
 
 log = logging.getLogger(__name__)
@@ -24,13 +25,18 @@ class Changes(trio.abc.ReceiveChannel[Change]):
     """
 
     def __init__(
-        self, channel: trio.MemoryReceiveChannel[Change], why: CTraderError | None
+        self,
+        channel: trio.MemoryReceiveChannel[Change],
+        why: CTraderError | None,
+        run: TrioRun,
     ) -> None:
+        self._run = run
         self._channel = channel
         self._why = why
 
     async def receive(self) -> Change:
         """The next change. Waiting can be cancelled, and loses none."""
+        self._run.check()
         try:
             return await self._channel.receive()
         except trio.EndOfChannel:
@@ -40,6 +46,7 @@ class Changes(trio.abc.ReceiveChannel[Change]):
 
     def receive_nowait(self) -> Change:
         """The next change if it is there; trio.WouldBlock if not."""
+        self._run.check()
         try:
             return self._channel.receive_nowait()
         except trio.EndOfChannel:
@@ -53,10 +60,12 @@ class Changes(trio.abc.ReceiveChannel[Change]):
 
     def close(self) -> None:
         """Hear of no more changes."""
+        self._run.check()
         self._channel.close()
 
     async def aclose(self) -> None:
         """The same, and a checkpoint."""
+        self._run.check()
         await self._channel.aclose()
 
     def end(self, why: CTraderError | None) -> None:
@@ -68,10 +77,11 @@ class Listeners:
     """Each of them hears of every change, in order, until it goes or there will be no more.
 
     None is dropped: what a listener does not fetch waits, and a warning is logged when that becomes
-    very much, as for streams of execution events.
+    very much, as for streams of execution events. They listen in `run` alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run: TrioRun) -> None:
+        self._run = run
         self._crowds: dict[trio.MemorySendChannel[Change], int] = {}
         self._changes: dict[trio.MemorySendChannel[Change], Changes] = {}
         self._ended = False
@@ -81,7 +91,7 @@ class Listeners:
     def listen(self) -> Generator[Changes, None, None]:
         """What changes from here on; nothing, if there will be no more."""
         send, receive = trio.open_memory_channel[Change](math.inf)
-        changes = Changes(receive, self._why)
+        changes = Changes(receive, self._why, self._run)
         if not self._ended:
             self._crowds[send] = CROWD
             self._changes[send] = changes

@@ -66,7 +66,7 @@ class Upkeep:
             self.feed.hub, (Quote, NotHeard), 1, "drop_oldest"
         )
         self._price_errors: dict[int, CTraderError] = {}
-        self._listeners = Listeners()
+        self._listeners = Listeners(client.trio_run)
         self._news = trio.lowlevel.ParkingLot()  # who waits for a condition: events and quotes
         self._work = trio.lowlevel.ParkingLot()  # `_tend` alone, which no quote concerns
         self._closing = trio.Event()

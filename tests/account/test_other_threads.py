@@ -38,6 +38,7 @@ class Made:
         self.api, self.account, self.handle = api, account, handle
         self.events = api.events(ProtoOASpotEvent)
         self.quotes = account.quotes("EURUSD")
+        self.heard: Any = None  # by `check`
         (self.position,) = account.positions.values()
 
 
@@ -87,6 +88,8 @@ WAITS: dict[str, Callable[[Made], Awaitable[object]]] = {
     "amend": lambda made: made.account.amend(made.position, stop_loss=None),
     "settled": lambda made: made.account.settled(),
     "changes": lambda made: _enter(made.account.changes()),
+    "open changes": lambda made: made.heard.receive(),
+    "closing changes": lambda made: made.heard.aclose(),
     "quotes": lambda made: anext(made.account.quotes("EURUSD")),
     "open quotes": lambda made: anext(made.quotes),
     "closing quotes": lambda made: made.quotes.aclose(),
@@ -99,6 +102,7 @@ WAITS: dict[str, Callable[[Made], Awaitable[object]]] = {
 }
 
 WAKES: dict[str, Callable[[Made], object]] = {
+    "changes": lambda made: made.heard.receive_nowait(),
     "positions": lambda made: made.account.positions,
     "pending": lambda made: made.account.pending,
     "balance": lambda made: made.account.balance,
@@ -132,7 +136,7 @@ async def check(call: Callable[[Made], BaseException | None]) -> None:
         handle = await account.buy("EURUSD", lots="0.01")
         await handle.filled()
         made = Made(api, account, handle)
-        async with made.events, made.quotes:
+        async with made.events, made.quotes, account.changes() as made.heard:
             await anext(made.quotes)
             await made.account.settled()
             before = len(server.heard)

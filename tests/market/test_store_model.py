@@ -27,6 +27,7 @@ from ctrader_typed import (
 from ctrader_typed.codec.columns import transposed
 from ctrader_typed.market import Store, download, history
 from ctrader_typed.market import store as store_module
+from ctrader_typed.proto import SCHEMA
 from ctrader_typed.units import milliseconds
 from tests.market.stores import DAY, EURUSD, HOUR, MIDNIGHT, MINUTE
 
@@ -48,6 +49,7 @@ class Server:
     now: int
 
     def __post_init__(self) -> None:
+        self.schema = SCHEMA
         self.page = self.chance.choice([7, 20, 500])
         self.delay = self.chance.randrange(1_000)
         self.shows_the_bar_in_the_making = self.chance.random() < 0.5
