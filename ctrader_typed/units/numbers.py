@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, InvalidOperation
 from fractions import Fraction
+from operator import index
 
 from ..errors import InvalidValue
 
@@ -28,6 +29,9 @@ def number(value: Number, what: str = "number") -> Decimal:
     Decimal('0.10')
     """
     if type(value) is bool or not isinstance(value, (Decimal, int, str)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        counted = as_int(value)
+        if counted is not None:
+            return number(counted, what)
         shown = f"{what} = {value!r} ({type(value).__name__})"
         raise InvalidValue(f"{shown}: expected a Decimal, an int or a str, such as {what}='0.10'")
     try:
@@ -46,9 +50,26 @@ def number(value: Number, what: str = "number") -> Decimal:
 
 def integer(value: int, what: str) -> int:
     """A whole number that the wire counts in, or InvalidValue."""
-    if type(value) is bool or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+    if type(value) is int:
+        return value
+    counted = as_int(value)
+    if counted is None:
         raise InvalidValue(f"{what} = {value!r} ({type(value).__name__}): expected an int")
-    return value
+    return counted
+
+
+def as_int(value: object) -> int | None:
+    """The int that a value is, or counts as, like numpy's integers; None for all else, and bools.
+
+    >>> as_int(5), as_int(True), as_int("5")
+    (5, None, None)
+    """
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    try:
+        return index(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # it says whether it can
+    except TypeError:
+        return None
 
 
 def exponent(value: Decimal) -> int:

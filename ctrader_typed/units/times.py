@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 from ..errors import InvalidValue
+from .numbers import as_int
 
 Time = datetime | date | str | int
 """An instant: an aware datetime, a date (its midnight in UTC), ISO text, or ms since the epoch."""
@@ -38,16 +39,18 @@ def milliseconds(at: Time, what: str = "time") -> int:
     >>> milliseconds("2026-01-01T09:00+09:00")
     1767225600000
     """
-    ms = _whole(at, what) if isinstance(at, int) else (_aware(at, what) - _EPOCH) // _MS
+    counted = as_int(at)
+    ms = (_aware(at, what) - _EPOCH) // _MS if counted is None else counted
     if not 0 <= ms <= LATEST:
         raise InvalidValue(f"{what} = {at!r} is out of reach: expected 1970-01-01 to 9999-12-31")
     return ms
 
 
 def _whole(value: int, what: str = "time") -> int:
-    if type(value) is bool or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+    counted = as_int(value)
+    if counted is None:
         raise InvalidValue(f"{what} = {value!r} ({type(value).__name__}): expected an int in ms")
-    return value
+    return counted
 
 
 def _aware(at: object, what: str) -> datetime:
