@@ -30,7 +30,7 @@ async def look_around(api: Api) -> None:
     for attempt in (
         lambda: eurusd.volume(lots="0.123"),
         lambda: eurusd.price("1.084525"),
-        lambda: catalogue["EUR/USD"],
+        lambda: catalogue["EURUDS"],
     ):
         try:
             attempt()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..client import Client
+from ..units import checks
 from .feeds import Feeds
 from .shown import Positions
 from .trading import Trading
@@ -27,7 +28,7 @@ class Account(Trading, Feeds):
     @classmethod
     async def open(cls, client: Client, account_id: int) -> Account:
         """An account in step; `api.account()` says the rest."""
-        account = cls(client, account_id)
+        account = cls(client, checks.whole(account_id, "account_id", 0))
         await account._upkeep.start()
         return account
 

@@ -213,6 +213,6 @@ class Feeds(Standing):
         )
 
     def _wanted(self, symbols: Named | Iterable[Named]) -> list[Symbol]:
-        if isinstance(symbols, (Symbol, str, int)):
+        if isinstance(symbols, str) or not isinstance(symbols, Iterable):
             return [self._named(symbols)]
         return [self._named(each) for each in symbols]

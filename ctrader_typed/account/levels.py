@@ -17,6 +17,7 @@ from ..errors import InvalidOrder
 from ..proto import ProtoOAOrderTriggerMethod, ProtoOAOrderType, ProtoOATradeSide
 from ..symbols import Symbol
 from ..units import PRICE_SCALE, Number, grid, number
+from ..units.numbers import as_int
 
 
 class Whole(Enum):
@@ -182,8 +183,9 @@ def trigger_of(
 
 def points_of(kind: ProtoOAOrderType, points: object) -> int:
     """The slippage of an order within so many points."""
-    if type(points) is not int or not 0 <= points <= _INT32:
+    counted = as_int(points)
+    if counted is None or not 0 <= counted <= _INT32:
         raise InvalidOrder(
             f"a {kind.name} order needs slippage_points of 0 or more, not {points!r}"
         )
-    return points
+    return counted

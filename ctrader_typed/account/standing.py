@@ -11,12 +11,13 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from ..client import Client
-from ..errors import CTraderError, again
+from ..errors import CTraderError, InvalidValue, again
 from ..market import SpotFeed
 from ..net.only_async import AsyncBlock
 from ..proto import ProtoOADynamicLeverageTier, ProtoOAOrder, ProtoOATrader
 from ..symbols import Catalogue, Symbol
 from ..units import decimal_of
+from ..units.numbers import as_int
 from . import arithmetic
 from .listeners import Changes
 from .position import Position
@@ -26,6 +27,19 @@ from .valuation import Profit
 
 Named = Symbol | str | int
 """A symbol, its name, or its id."""
+
+
+def id_of(thing: object, what: str) -> int | None:
+    """The id of a position or an order, or the id that is given; None if it has none yet."""
+    counted = as_int(thing)
+    if counted is not None:
+        return counted
+    try:
+        number: int | None = getattr(thing, f"{what}_id")
+    except AttributeError:
+        kind = type(thing).__name__
+        raise InvalidValue(f"{what} = {thing!r} ({kind}): expected one, or its id") from None
+    return number
 
 
 class Standing:
@@ -141,7 +155,8 @@ class Standing:
     def profit_of(self, position: Position | int) -> Profit | None:
         """Unrealised profit of one position; None as `equity`. KeyError if it is not open."""
         self._upkeep.drain()
-        number = position if isinstance(position, int) else position.position_id
+        number = id_of(position, "position")
+        assert number is not None, "a position has an id"
         current = self._book.positions[number]
         return self._valuation.profit(self._valuation.unrealised(current))
 

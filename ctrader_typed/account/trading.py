@@ -28,7 +28,7 @@ from .amendments import KEEP, Amendment, Kept, amend_order, amend_position
 from .levels import WHOLE, Distances, Whole
 from .placing import BUY, Placing, nothing_sent
 from .position import Position
-from .standing import Named
+from .standing import Named, id_of
 
 FOLLOW = 1.0
 """Seconds after which the levels of a fill will not follow any more (recorded: after 18 ms)."""
@@ -296,14 +296,15 @@ class Trading(Placing):
         return await open_other(symbol, volume=volume)
 
     def _current(self, position: Position | int) -> Position:
-        number = position if isinstance(position, int) else position.position_id
+        number = id_of(position, "position")
+        assert number is not None, "a position has an id"
         current = self.positions.get(number)
         if current is None:
             raise InvalidOrder(f"position {number} is not open")
         return current
 
     def _waiting(self, order: Order | ProtoOAOrder | int) -> ProtoOAOrder:
-        number = order if isinstance(order, int) else order.order_id
+        number = id_of(order, "order")
         current = None if number is None else self.pending.get(number)
         if current is None:
             raise InvalidOrder(f"order {number} is not pending")

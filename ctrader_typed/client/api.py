@@ -22,6 +22,7 @@ from ..net.trio_run import TrioRun
 from ..schema import Schema
 from ..tokens import TokenKeeper, TokenStore
 from ..tokens.value import check_secret
+from ..units import checks
 from ..wire.filters import filtering, numbers
 from ..wire.limits import Limits
 from ..wire.overflow import Overflow
@@ -215,7 +216,7 @@ class Client:
         if access_token is not None:
             check_secret("access_token", access_token)
         roles = Roles(self._schema)
-        accounts = (account_id,) if isinstance(account_id, int) else tuple(account_id)
+        accounts = checks.ids(account_id, "account_id")
         await self._authorise(
             roles.application_auth(client_id=client_id, client_secret=client_secret)
         )
@@ -325,8 +326,8 @@ class Client:
         """
         if not types:
             raise TypeError("events() needs at least one type")
-        accounts = None if account is None else numbers(account)
-        symbols = None if symbol is None else numbers(symbol)
+        accounts = None if account is None else numbers(account, "account")
+        symbols = None if symbol is None else numbers(symbol, "symbol")
         passes = None if account is None and symbol is None else filtering(accounts, symbols)
         heard = tuple(class_heard(each, self._schema) for each in types)
         return EventStream(self._subscriptions, heard, buffer, overflow, passes, accounts)

@@ -28,7 +28,7 @@ from .book import Book, apply
 from .holdings import Holdings
 from .live_bars import BarClosed, BarEvent, BarsInTheMaking
 from .periods import Period
-from .quote import Quote, SymbolLike, id_of, merge
+from .quote import Quote, SymbolLike, digits_of, id_of, merge
 
 Symbols: TypeAlias = SymbolLike | Iterable[SymbolLike]
 """A symbol or several; ids will do."""
@@ -112,8 +112,9 @@ class SpotFeed:
         found: list[int] = []
         for symbol in several:
             found.append(id_of(symbol))
-            if not isinstance(symbol, int) and symbol.digits != self._digits.get(symbol.id):
-                self._shows(symbol.id, symbol.digits)
+            digits = digits_of(symbol)
+            if digits is not None and digits != self._digits.get(found[-1]):
+                self._shows(found[-1], digits)
         if not found:
             raise InvalidValue("no symbols: expected at least one")
         return list(dict.fromkeys(found))

@@ -31,7 +31,7 @@ from .bars import Bars
 from .download import SETTLED, Course, OnProgress, Page, Pages, now, read, span
 from .pages import LATEST, BarPager, RowPager, Window, longest_window
 from .periods import Period, PeriodName
-from .quote import SymbolLike, id_of
+from .quote import SymbolLike, digits_of, id_of
 from .resample import resample
 from .table import Table
 from .ticks import QuoteTicks, Side, Ticks
@@ -323,7 +323,8 @@ async def cash_flow(
 
 
 def _digits(symbol: SymbolLike) -> int:
-    return PRICE_DIGITS if isinstance(symbol, int) else symbol.digits
+    digits = digits_of(symbol)
+    return PRICE_DIGITS if digits is None else digits
 
 
 async def _joined(empty: C, pages: Pages[C], course: Course) -> C:

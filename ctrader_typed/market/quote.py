@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, cast
 
+from ..errors import InvalidValue
 from ..proto import ProtoOASpotEvent
 from ..units import PRICE_DIGITS, price, utc
-from ..units.numbers import scaled
+from ..units.numbers import as_int, scaled
 from ..units.prices import shown
 
 
@@ -36,7 +37,19 @@ SymbolLike = int | Identified
 
 def id_of(symbol: SymbolLike) -> int:
     """The id of a symbol, or the id that it is."""
-    return symbol if isinstance(symbol, int) else symbol.id
+    counted = as_int(symbol)
+    if counted is not None:
+        return counted
+    try:
+        return cast("Identified", symbol).id
+    except AttributeError:
+        kind = type(symbol).__name__
+        raise InvalidValue(f"symbol = {symbol!r} ({kind}): expected a symbol, or its id") from None
+
+
+def digits_of(symbol: SymbolLike) -> int | None:
+    """With how many decimals a symbol is shown; None of an id alone."""
+    return None if as_int(symbol) is not None else cast("Identified", symbol).digits
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from .bars import Bars
 from .download import SETTLED, Course, OnProgress, Page, now, span
 from .pages import LATEST
 from .periods import Period, PeriodName
-from .quote import SymbolLike, id_of
+from .quote import SymbolLike, digits_of, id_of
 from .resample import resample
 from .series import Part, Series, What
 from .shelf import Rows, Shelf
@@ -126,7 +126,7 @@ class Store:
         """
         first = 0 if start is None else milliseconds(start, "start")
         last = LATEST if end is None else milliseconds(end, "end")
-        digits = None if isinstance(symbol, int) else symbol.digits
+        digits = digits_of(symbol)
         side = _SIDES.get(what)
         if side is not None:
             return self._shelf(symbol, "ticks").read(side, digits, first, last)

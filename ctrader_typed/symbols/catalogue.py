@@ -6,11 +6,12 @@ Loads them, and again what has changed; knows no prices, and not who tells it of
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import trio
 
@@ -32,6 +33,7 @@ from ..proto import (
     ProtoOASymbolsListReq,
     ProtoOASymbolsListRes,
 )
+from ..units.numbers import as_int
 from .conversion import Chain
 from .symbol import ArchivedSymbol, Symbol
 
@@ -74,6 +76,7 @@ class Catalogue:
         self._refused: dict[int, ServerError] = {}
         self._refused_names: dict[str, int] = {}
         self._names: dict[str, int] = {}
+        self._loose_names: dict[str, int] = {}
         self._assets: dict[int, ProtoOAAsset] = {}
         self._classes: dict[int, ProtoOAAssetClass] = {}
         self._categories: dict[int, ProtoOASymbolCategory] = {}
@@ -92,6 +95,8 @@ class Catalogue:
     def __getitem__(self, key: str | int) -> Symbol:
         """A symbol by its name or id. UnknownName, a KeyError, names those that are spelt alike, or
         says that it is archived.
+
+        A name is found without its case, slashes and dots, too, if only one symbol is spelt so.
         """
         found = self.get(key)
         if found is not None:
@@ -106,11 +111,16 @@ class Catalogue:
 
     def get(self, key: str | int) -> Symbol | None:
         """A symbol by its name or id; None if there is none."""
-        number = self._names.get(key) if isinstance(key, str) else key
+        if not isinstance(key, str):
+            return self._symbols.get(key)
+        number = self._names.get(key)
+        if number is None:
+            number = self._loose_names.get(loose(key))
         return None if number is None else self._symbols.get(number)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str | int) and self.get(key) is not None
+        named = isinstance(key, str) or as_int(key) is not None
+        return named and self.get(cast("str | int", key)) is not None
 
     def __iter__(self) -> Iterator[Symbol]:
         return iter(tuple(self._symbols.values()))
@@ -159,8 +169,12 @@ class Catalogue:
 
     def find_asset(self, key: str | int) -> ProtoOAAsset | None:
         """An asset by its name or id; None if there is none."""
-        there = (each for each in self._assets.values() if key in (each.asset_id, each.name))
-        return next(there, None)
+        assets = self._assets.values()
+        for each in assets:
+            if key in (each.asset_id, each.name):
+                return each
+        alike = [each for each in assets if isinstance(key, str) and loose(each.name) == loose(key)]
+        return alike[0] if len(alike) == 1 else None
 
     def __repr__(self) -> str:
         stale = "" if self.fresh else ", to be refreshed"
@@ -305,6 +319,12 @@ class Catalogue:
         # Where two have one name, the one that can be traded has it, then the first.
         ordered = sorted(symbols.values(), key=lambda symbol: not symbol.enabled)
         self._names = {symbol.name: symbol.id for symbol in reversed(ordered)}
+        listed = {each.symbol_name or "" for each in listing.symbol}
+        gone = {each.name for each in self._archived.values()}
+        spelt = Counter(map(loose, listed | gone | set(self._names)))
+        self._loose_names = {
+            loose(name): number for name, number in self._names.items() if spelt[loose(name)] == 1
+        }
         self._chains = {
             ends: chain
             for ends, chain in self._chains.items()
@@ -375,11 +395,24 @@ def _is_about_all(error: ServerError) -> bool:
 
 
 def _unknown(what: str, key: str | int, names: Iterable[str]) -> str:
-    if isinstance(key, int):
+    if not isinstance(key, str):
         return f"there is no {what} with the id {key}"
-    plain = {_plain(name): name for name in names}
-    near = [plain[each] for each in get_close_matches(_plain(key), plain, cutoff=0.6)]
+    plain: dict[str, list[str]] = {}
+    for name in names:
+        plain.setdefault(_plain(name), []).append(name)
+    near = [
+        name for each in get_close_matches(_plain(key), plain, cutoff=0.6) for name in plain[each]
+    ]
     return f"there is no {what} {key!r}; spelt alike: {', '.join(near) or 'none'}"
+
+
+def loose(name: str) -> str:
+    """A name without case, slashes and dots.
+
+    >>> loose("EUR/USD"), loose("eurusd"), loose("US.500")
+    ('eurusd', 'eurusd', 'us500')
+    """
+    return name.replace("/", "").replace(".", "").casefold()
 
 
 def _plain(name: str) -> str:

@@ -48,10 +48,10 @@ def price(raw: int, digits: int = PRICE_DIGITS) -> Decimal:
     >>> price(2528164000, digits=2)
     Decimal('25281.64')
     """
-    step = grid(digits)
-    if digits <= PRICE_DIGITS and integer(raw, "price") % step == 0:
+    raw, step = integer(raw, "price"), grid(digits)
+    if digits <= PRICE_DIGITS and raw % step == 0:
         return scaled(raw // step, digits)  # nearly all are, and it takes a third of the time
-    return shown(scaled(integer(raw, "price"), PRICE_DIGITS), digits)
+    return shown(scaled(raw, PRICE_DIGITS), digits)
 
 
 def raw_price(value: Number, digits: int = PRICE_DIGITS, what: str = "price") -> int:

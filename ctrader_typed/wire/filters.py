@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from ..units import checks
+
 Filter = Callable[[Any], bool]
 
 _HOLDERS = ("order", "position", "deal")
@@ -15,8 +17,8 @@ _HOLDERS = ("order", "position", "deal")
 
 def filtering(account: int | Iterable[int] | None, symbol: int | Iterable[int] | None) -> Filter:
     """Whether an event is about one of these accounts and one of these symbols; None is any."""
-    accounts = None if account is None else numbers(account)
-    symbols = None if symbol is None else numbers(symbol)
+    accounts = None if account is None else numbers(account, "account")
+    symbols = None if symbol is None else numbers(symbol, "symbol")
 
     def passes(event: Any) -> bool:
         return _meets(accounts, accounts_of, event) and _meets(symbols, _symbols, event)
@@ -24,9 +26,9 @@ def filtering(account: int | Iterable[int] | None, symbol: int | Iterable[int] |
     return passes
 
 
-def numbers(given: int | Iterable[int]) -> frozenset[int]:
-    """One id or several, as a set."""
-    return frozenset((given,)) if isinstance(given, int) else frozenset(given)
+def numbers(given: int | Iterable[int], what: str) -> frozenset[int]:
+    """One id or several, as a set; InvalidValue, with `what` they are, for anything else."""
+    return frozenset(checks.ids(given, what))
 
 
 def _meets(

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from ctrader_typed import CTraderError, ServerError, UnexpectedReply, UnknownName
-from ctrader_typed.proto import ProtoOAErrorRes, ProtoOASymbolsListReq
+from ctrader_typed.proto import ProtoOAArchivedSymbol, ProtoOAErrorRes, ProtoOASymbolsListReq
 from ctrader_typed.symbols import Catalogue, load_catalogue
 from mockserver.box import HEDGED
 from tests.symbols.markets import Shop, connected, details, light
@@ -266,8 +266,7 @@ async def test_names_that_are_spelt_alike() -> None:
     shop.details = {number: details(number) for number in range(1, 5)}
     catalogue = await loaded(shop)
     for name, near in [
-        ("EUR/USD", "EURUSD"),
-        ("eurusd", "EURUSD"),
+        ("EUR USD", "EURUSD"),
         ("EURUSF", "EURUSD"),
         ("us100", "US100.cash"),
     ]:
@@ -288,6 +287,59 @@ async def test_names_that_are_spelt_alike() -> None:
         catalogue.asset(9)
     assert None not in catalogue
     assert 1 in catalogue
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("eurusd", 1),
+        ("EUR/USD", 1),
+        ("eur.usd", 1),
+        ("us100CASH", 2),
+        ("XAU/USD", 4),
+        ("XAUUSD", 3),
+        ("xauusd", None),  # which of the two?
+        ("xau.usd", None),
+        ("eurusd.x", None),
+        ("btcusd", None),  # archived
+        ("solusd", None),  # listed without details beside SOL/USD
+        ("", None),
+    ],
+)
+async def test_names_without_case_slash_and_dot_where_one_symbol_is_spelt_so(
+    name: str, number: int | None
+) -> None:
+    shop: Any = Shop(0)
+    names = ("EURUSD", "US100.cash", "XAUUSD", "XAU/USD", "SOLUSD", "SOL/USD")
+    shop.lights = [light(number, symbol_name=name) for number, name in enumerate(names, start=1)]
+    shop.details = {number: details(number) for number in (1, 2, 3, 4, 6)}
+    shop.archived = [
+        ProtoOAArchivedSymbol(symbol_id=9, name="BTC/USD", utc_last_update_timestamp=0)
+    ]
+    catalogue = await loaded(shop)
+    found = catalogue.get(name)
+    assert (name in catalogue) == (number is not None)
+    if number is None:
+        assert found is None
+        with pytest.raises(UnknownName):
+            catalogue[name]
+    else:
+        assert found is catalogue[name] is catalogue[number]
+
+
+async def test_an_ambiguous_name_is_refused_with_all_that_are_spelt_so() -> None:
+    shop: Any = Shop(0)
+    shop.lights = [light(1, symbol_name="XAUUSD"), light(2, symbol_name="XAU/USD")]
+    shop.details = {1: details(1), 2: details(2)}
+    catalogue = await loaded(shop)
+    with pytest.raises(UnknownName, match=r"no symbol 'xauusd'; spelt alike: XAU.?USD, XAU.?USD"):
+        catalogue["xauusd"]
+
+
+async def test_assets_are_found_without_case() -> None:
+    catalogue = await loaded(Shop(0))
+    assert catalogue.asset("eur") is catalogue.asset("EUR")
+    assert catalogue.find_asset("eurx") is None
 
 
 # --- chains ---
