@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from ctrader_typed.errors import OutsideTrio
 from ctrader_typed.keywords import suggest
 from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import Carrier
@@ -74,6 +75,7 @@ async def mock_server(
     Leaving the block hangs up on everybody. Raises OSError if it cannot listen, MissingExtra if a
     certificate cannot be made; an exception from the block or from a behaviour comes out as it is.
     """
+    _in_trio()
     if wires is None:
         wires = ("tls",) if tls else ("tcp",)
     doors = _doors(list(wires), host, port, listening)
@@ -95,6 +97,16 @@ async def mock_server(
         error = bare(group)
     if error is not None:
         raise error
+
+
+def _in_trio() -> None:
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        raise OutsideTrio(
+            "mock_server() runs on trio, and no trio is running here: trio.run(main), or, for "
+            "asyncio and synchronous programs, `with ThreadedServer(…)` of mockserver.threaded"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import trio
 
 from ..errors import TokenStoreError
 from ..files import explained, real, sync_folder, try_lock, write_all
+from ..net.trio_run import TrioRun
 from .store import Kept
 from .value import Tokens
 
@@ -44,7 +45,8 @@ class FileTokenStore:
 
     @asynccontextmanager
     async def hold(self) -> AsyncGenerator[_HeldFile, None]:
-        """Have the file alone: see TokenStore."""
+        """Have the file alone: see TokenStore. OutsideTrio where no trio runs."""
+        TrioRun()
         await trio.lowlevel.checkpoint()
         while True:
             path = real(self._path)

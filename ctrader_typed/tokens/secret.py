@@ -19,6 +19,7 @@ import trio
 
 from ..errors import InvalidValue, TokenStoreError
 from ..files import explained
+from ..net.trio_run import TrioRun
 from .file import FileTokenStore, parsed
 from .store import Held, Kept
 from .value import Tokens
@@ -49,7 +50,8 @@ class SecretTokenStore:
 
     @asynccontextmanager
     async def hold(self) -> AsyncGenerator[Held, None]:
-        """Have what follows alone: see TokenStore."""
+        """Have what follows alone: see TokenStore. OutsideTrio where no trio runs."""
+        TrioRun()
         try:
             self._first = await self._read()
         except TokenStoreError as error:

@@ -26,6 +26,9 @@ from ctrader_typed import (
 from ctrader_typed.account import Account
 from ctrader_typed.net.trio_run import TrioRun
 from ctrader_typed.symbols import load_catalogue
+from ctrader_typed.tokens import FileTokenStore, SecretTokenStore, Tokens
+from mockserver.box import Box
+from mockserver.server import mock_server
 from tests.accounts import BUY, KEYS, at_work, order, still_box
 
 EURUSD = 1
@@ -182,11 +185,22 @@ async def test_what_is_left_of_a_closed_client_can_be_looked_at_from_anywhere() 
 STARTS: dict[str, Callable[[], Any]] = {
     "connect": lambda: _enter(connect("demo")),
     "connect_over": lambda: _enter(connect_over(_nowhere)),
+    "tokens in a file": lambda: _enter(FileTokenStore("tokens").hold()),
+    "tokens of a secret": lambda: _enter(SecretTokenStore(_no_pair, "folder").hold()),
 }
+
+
+async def _no_pair() -> Tokens:
+    pytest.fail("it was called")
 
 
 async def _nowhere() -> trio.abc.Stream:
     pytest.fail("it was called")
+
+
+def test_without_trio_the_mock_server_names_what_serves_there() -> None:
+    with pytest.raises(OutsideTrio, match=r"no trio is running here: .*ThreadedServer"):
+        asyncio.run(_enter(mock_server(Box(), port=None)))
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
