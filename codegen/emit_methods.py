@@ -52,6 +52,7 @@ def _emit_method(out: Writer, schema: Schema, exchange: Exchange) -> None:
             out.use(f".{schema.module_of(name)}", name)
     if any(f.label is Label.REPEATED for f in fields):
         out.use("collections.abc", "Iterable")
+        out.use("ctrader_typed.message", "listed")
     signature = ", ".join(["self", "*", *map(_parameter, fields)] if fields else ["self"])
     with out.block(f"async def {exchange.method}({signature}) -> {exchange.response}:"):
         out.docstring(doc_of(request) or f"{request.name}.", _arguments_doc(fields, out.room))
@@ -70,7 +71,8 @@ def _parameter(f: Field) -> str:
 
 
 def _argument(f: Field) -> str:
-    return f"{f.name}=list({f.name})" if f.label is Label.REPEATED else f"{f.name}={f.name}"
+    value = f'listed({f.name}, "{f.name}")' if f.label is Label.REPEATED else f.name
+    return f"{f.name}={value}"
 
 
 def _arguments_doc(fields: list[Field], room: int) -> Iterator[str]:

@@ -130,6 +130,7 @@ class ServerError(CTraderError):
         self.description = description
         self.request = request
         self.reply = reply
+        self.add_note(str(self.advice))  # for the traceback
 
     @property
     def advice(self) -> Advice:
@@ -247,6 +248,7 @@ class TokenRefused(CTraderError):
         super().__init__(code, description)
         self.code = code
         self.description = description
+        self.add_note(str(self.advice))
 
     @property
     def advice(self) -> Advice:
@@ -393,4 +395,6 @@ def again(error: E) -> E:
     """The same error, for one more of those who get it: each has its own traceback."""
     other = copy.copy(error)
     other.__cause__ = error.__cause__
+    if (notes := getattr(error, "__notes__", None)) is not None:
+        other.__notes__ = [*notes]
     return other

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from ..errors import InvalidValue
@@ -16,8 +17,13 @@ from ..units import NEW_YORK, time_zone
 PeriodName: TypeAlias = Literal[
     "M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30",
     "H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1",
+    "1m", "2m", "3m", "4m", "5m", "6m", "10m", "12m", "15m", "20m", "30m",
+    "1h", "2h", "3h", "4h", "6h", "8h", "12h", "1d", "1w", "1mo",
 ]  # fmt: skip
 """What type checkers take for the name of a period; `Period.of` takes any text and may refuse."""
+
+_UNITS = {"m": "M", "min": "M", "h": "H", "d": "D", "w": "W", "mo": "MN"}
+_COUNTED = re.compile(r"([1-9][0-9]*) ?([A-Za-z]+)", re.ASCII)
 
 _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
@@ -77,21 +83,25 @@ class Period(Enum):
 
     @classmethod
     def of(cls, value: Period | ProtoOATrendbarPeriod | str) -> Period:
-        """The period that is meant: itself, that of the schema, or its name in any case.
+        """The period that is meant: itself, that of the schema, or its name in any case, also as
+        "5m", "1h", "1d", "1w" and "1mo". "1M" is refused, for it could be a minute or a month.
 
         Raises InvalidValue, which names all that there are.
         """
         if isinstance(value, Period):
             return value
-        name = value if isinstance(value, str) else value.name  # that of any release
-        try:
-            return cls[name.upper()]
-        except KeyError:
-            raise InvalidValue(f"no period {name!r}; there are {', '.join(cls._names())}") from None
-
-    @classmethod
-    def _names(cls) -> list[str]:
-        return [period.name for period in cls]
+        name: Any = value
+        if not isinstance(value, str):
+            name = getattr(value, "name", value)  # that of any release
+        if isinstance(name, str):
+            found = cls.__members__.get(name.upper()) or cls.__members__.get(_turned(name))
+            if found is not None:
+                return found
+        names = ", ".join(cls.__members__)
+        hint = '; "1m" is a minute, "1mo" a month' if name == "1M" else ""
+        raise InvalidValue(
+            f'no period {name!r}: there are {names}, also as "5m", "1h", "1d", "1w", "1mo"{hint}'
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -147,6 +157,17 @@ class Period(Enum):
             start = begins + min((time - begins) // length, _DAY // length - 1) * length
             return start, ends if start - begins == _DAY - length else start + length
         return {Period.D1: _day, Period.W1: _week, Period.MN1: _month}[self](time // _HOUR)
+
+
+def _turned(name: str) -> str:
+    """ "5m" as M5, "1mo" as MN1; in small letters or capitals, but "M" is a minute to some and a
+    month to others.
+    """
+    match = _COUNTED.fullmatch(name)
+    if match is None or match[2] == "M":
+        return ""
+    unit = _UNITS.get(match[2].lower())
+    return "" if unit is None else f"{unit}{match[1]}"
 
 
 _NOMINAL = {

@@ -8,10 +8,10 @@ generated classes only declare their fields.
 from __future__ import annotations
 
 from ..codec.fields import field
-from .base import Message, Request
+from .base import Message, Request, listed
 from .declaration import MessageType, OrDefault, or_default
 
-__all__ = ["Message", "MessageType", "OrDefault", "Request", "field", "or_default"]
+__all__ = ["Message", "MessageType", "OrDefault", "Request", "field", "listed", "or_default"]
 
 
 def __dir__() -> list[str]:

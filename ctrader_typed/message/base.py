@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Self, TypeVar
 
 import betterproto
@@ -17,6 +17,7 @@ from .. import codec, dialect
 from ..codec import streams
 from ..errors import DecodeError
 from ..keywords import suggest, unexpected
+from ..units.checks import refuse
 from . import reflection
 from .declaration import MessageType
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import SupportsRead, SupportsWrite
 
 R = TypeVar("R", bound="Message")
+T = TypeVar("T")
 
 _CAMEL: Any = vars(betterproto.Casing)["CAMEL"]  # type checkers take it for a method
 
@@ -310,6 +312,16 @@ def _restored(
         setattr(message, name, value)
     message.__post_init__(unknown_fields, unknown_json)
     return message
+
+
+def listed(values: Iterable[T], name: str) -> list[T]:
+    """The values of a repeated field, as a method of the API was given them; InvalidValue names the
+    field if they are no list.
+    """
+    given: object = values
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes)):
+        refuse(given, name, f"a list, such as {name}=[{given!r}]")
+    return list(values)
 
 
 class _Masked:

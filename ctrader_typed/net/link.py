@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
@@ -101,6 +102,7 @@ class Link:
         self._reported: set[int] = set()
         self._watch = watch
         self._heard_at = trio.current_time()
+        self._refusals = Counter[str]()
         self.ended: str | None = None
         """Why nothing goes through it any more; None while it does."""
 
@@ -133,7 +135,19 @@ class Link:
             except RateLimited as error:
                 if not self._exchange.repeats(request):
                     raise
-                log.warning("%s; it is asked again after the block", error)
+                self._log_refusal(error)
+
+    def _log_refusal(self, error: RateLimited) -> None:
+        """Reading history for hours means being refused again and again: logged at the first time,
+        then at the tenth, the hundredth and so on, with the count.
+        """
+        name = type(error.request).__name__
+        self._refusals[name] += 1
+        count = self._refusals[name]
+        if count == 1:
+            log.warning("%s; it is asked again after the block, as often as it takes", error)
+        elif str(count).strip("0") == "1":
+            log.warning("%s was refused %d times on this connection: %s", name, count, error)
 
     def submit(self, request: Request[Any]) -> Ticket:
         """Queue a request for whoever follows its replies elsewhere; raises what `request` does."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TypeVar
 
-from ctrader_typed.message import Message, Request
+from ctrader_typed.message import Message, Request, listed
 
 from .open_api_messages import (
     ProtoOAAccountAuthReq,
@@ -472,7 +472,8 @@ class Methods(ABC):
         """
         return await self.request(
             ProtoOASymbolByIdReq(
-                ctid_trader_account_id=ctid_trader_account_id, symbol_id=list(symbol_id)
+                ctid_trader_account_id=ctid_trader_account_id,
+                symbol_id=listed(symbol_id, "symbol_id"),
             )
         )
 
@@ -621,7 +622,7 @@ class Methods(ABC):
             ProtoOAExpectedMarginReq(
                 ctid_trader_account_id=ctid_trader_account_id,
                 symbol_id=symbol_id,
-                volume=list(volume),
+                volume=listed(volume, "volume"),
             )
         )
 
@@ -699,7 +700,7 @@ class Methods(ABC):
         return await self.request(
             ProtoOASubscribeSpotsReq(
                 ctid_trader_account_id=ctid_trader_account_id,
-                symbol_id=list(symbol_id),
+                symbol_id=listed(symbol_id, "symbol_id"),
                 subscribe_to_spot_timestamp=subscribe_to_spot_timestamp,
             )
         )
@@ -720,7 +721,8 @@ class Methods(ABC):
         """
         return await self.request(
             ProtoOAUnsubscribeSpotsReq(
-                ctid_trader_account_id=ctid_trader_account_id, symbol_id=list(symbol_id)
+                ctid_trader_account_id=ctid_trader_account_id,
+                symbol_id=listed(symbol_id, "symbol_id"),
             )
         )
 
@@ -869,7 +871,8 @@ class Methods(ABC):
         """
         return await self.request(
             ProtoOASubscribeDepthQuotesReq(
-                ctid_trader_account_id=ctid_trader_account_id, symbol_id=list(symbol_id)
+                ctid_trader_account_id=ctid_trader_account_id,
+                symbol_id=listed(symbol_id, "symbol_id"),
             )
         )
 
@@ -888,7 +891,8 @@ class Methods(ABC):
         """
         return await self.request(
             ProtoOAUnsubscribeDepthQuotesReq(
-                ctid_trader_account_id=ctid_trader_account_id, symbol_id=list(symbol_id)
+                ctid_trader_account_id=ctid_trader_account_id,
+                symbol_id=listed(symbol_id, "symbol_id"),
             )
         )
 

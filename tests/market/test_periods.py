@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -131,13 +131,42 @@ def test_of() -> None:
     assert pickle.loads(pickle.dumps(Period.H4)) is Period.H4
 
 
-@pytest.mark.parametrize("wrong", ["M7", "", "1m", ProtoOATrendbarPeriod(99)])
+@pytest.mark.parametrize("wrong", ["M7", "", "7m", ProtoOATrendbarPeriod(99)])
 def test_what_is_no_period_is_refused(wrong: str) -> None:
-    with pytest.raises(InvalidValue, match=r"no period '.*'; there are M1, M2.*MN1"):
+    with pytest.raises(InvalidValue, match=r"no period '.*': there are M1, M2.*MN1"):
         Period.of(wrong)
 
 
 def test_all_names_are_known_and_all_of_the_server_are_native() -> None:
-    assert list(get_args(PeriodName)) == [period.name for period in Period]
+    names = list(get_args(PeriodName))
+    assert names[: len(Period)] == [period.name for period in Period]
+    assert [Period.of(name) for name in names[len(Period) :]] == list(Period)
+
+
+@pytest.mark.parametrize(
+    ("name", "period"),
+    [
+        *(("5m", Period.M5), ("5min", Period.M5), ("30 min", Period.M30), ("1m", Period.M1)),
+        *(("1h", Period.H1), ("4H", Period.H4), ("1d", Period.D1), ("1D", Period.D1)),
+        *(("1w", Period.W1), ("1mo", Period.MN1), ("1MO", Period.MN1), ("m5", Period.M5)),
+    ],
+)
+def test_the_number_may_stand_before_the_unit(name: str, period: Period) -> None:
+    assert Period.of(name) is period
+
+
+@pytest.mark.parametrize("wrong", [1, None, 60.0, "", "7m", "5", "m", "2mo", "M7", b"M1", ("M1",)])
+def test_what_is_no_period_is_refused_with_all_that_are(wrong: Any) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        Period.of(wrong)
+    assert str(caught.value).startswith(f"no period {wrong!r}: there are M1, M2, ")
+    assert str(caught.value).endswith('MN1, also as "5m", "1h", "1d", "1w", "1mo"')
+
+
+def test_a_capital_m_after_a_number_is_refused_for_it_has_two_meanings() -> None:
+    with pytest.raises(InvalidValue, match='"1m" is a minute, "1mo" a month'):
+        Period.of("1M")
+    with pytest.raises(InvalidValue):
+        Period.of("5M")
     assert {p.native for p in NATIVE} == set(ProtoOATrendbarPeriod)
     assert Period.H2.native is None

@@ -209,3 +209,31 @@ async def test_two_saturated_minutes_on_a_link(play, autojump_clock, capsys):
     assert max(b - a for a, b in itertools.pairwise(beats)) < 10
     with capsys.disabled():
         print("\n" + "\n".join(lines))  # noqa: T201 - figures that were promised
+
+
+async def test_repeated_refusals_are_logged_once_and_counted(play, caplog, autojump_clock) -> None:
+    refusals = 25
+    async with play() as (api, peer):
+
+        async def refuse() -> None:
+            left = refusals
+            while left:
+                event = await peer.next()
+                if isinstance(event.message, ProtoOAGetTrendbarsReq):
+                    left -= 1
+                    await peer.send(TOO_MANY, to=event.client_msg_id)
+                elif not isinstance(event.message, ProtoHeartbeatEvent):
+                    await peer.send(ANSWER, to=event.client_msg_id)
+            await Counter(peer).run()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refuse)
+            assert await api.request(BARS) == NO_BARS
+            nursery.cancel_scope.cancel()
+        assert api.statistics().refused == refusals
+    said = [r.getMessage() for r in caplog.records if "ProtoOAGetTrendbarsReq" in r.getMessage()]
+    assert [text.partition(":")[0] for text in said] == [
+        "ProtoOAGetTrendbarsReq was refused",
+        "ProtoOAGetTrendbarsReq was refused 10 times on this connection",
+    ]
+    assert said[0].endswith("; it is asked again after the block, as often as it takes")

@@ -42,6 +42,7 @@ from ctrader_typed import (
     UnexpectedReply,
     UnknownName,
 )
+from ctrader_typed.errors import again
 
 SECRET = "not-for-any-log"
 REQUEST = ProtoOAAccountAuthReq(ctid_trader_account_id=1, access_token=SECRET)
@@ -166,3 +167,26 @@ def test_the_kinds_that_other_code_expects() -> None:
     assert not issubclass(OutcomeUnknown, ConnectionLost)  # who tries again must not order twice
     for kind in (AuthError, OrderError, RateLimited):
         assert issubclass(kind, ServerError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServerError("MARKET_CLOSED", "Market is closed", REQUEST, REPLY),
+        RateLimited("BLOCKED_PAYLOAD_TYPE", None, REQUEST, REPLY, 3),
+        OrderError("NOT_ENOUGH_MONEY", None, REQUEST, REPLY, 5, 6),
+        ServerError("A_NEW_CODE", None, REQUEST, REPLY),
+        TokenRefused("ACCESS_DENIED", "too late"),
+    ],
+    ids=lambda error: error.code,
+)
+def test_advice_stands_once_in_the_traceback_of_each_copy(
+    error: ServerError | TokenRefused,
+) -> None:
+    for each in (error, again(again(error)), pickle.loads(pickle.dumps(error))):
+        shown = "".join(traceback.format_exception(each))
+        assert shown.count(str(error.advice)) == 1
+        assert str(error.advice) not in str(each)
+    copy = again(error)
+    copy.add_note("of this one alone")
+    assert "of this one alone" not in error.__notes__
