@@ -138,8 +138,9 @@ class Trading(Placing):
         return self._turns.setdefault((what, number), trio.Lock())
 
     def _levels_due(self, number: int) -> bool:
+        """Or may be, as far as is known of an order that the server is still asked about."""
         return any(
-            order.protection_due and order.position_id == number
+            order.position_id == number and (order.protection_due or order.fate.to_ask)
             for order in self._client.orders
             if order.fate.account_id == self._account_id
         )

@@ -232,20 +232,38 @@ class Fates(RuleBasedStateMachine):
     # --- finding out ---
 
     @precondition(lambda self: self.link is None)
-    @rule()
-    def reconnect(self) -> None:
+    @rule(quiet=st.booleans())
+    def reconnect(self, quiet: bool) -> None:
+        if quiet:  # nothing is being executed any more when it is asked about
+            self.session.wait(1_000)
         self.links += 1
         self.link = 100 + self.links
         self.broker.connected(self.link, self.session.now / 1000)
+        known = [truth for truth in self.truths if not truth.fate.settled]
         for _ in range(CHECKS):
             self.check()
             self.happen(lambda: self.session.wait(1))
-        assert not self.book.in_doubt(ACCOUNT)
+        assert not any(fate.to_ask for fate in self.book.followed(ACCOUNT))
+        self.happen(lambda: self.session.wait(1_000))
+        for truth in known:
+            assert truth.fate.settled == truth.fate.ended
+            if quiet:
+                self.position_is_so(truth.fate)
         for truth in self.truths:
             if truth.delivered and truth.fate.kind is Kind.OPEN and truth.order_id is not None:
                 assert truth.fate.status is not OrderStatus.UNKNOWN, "an order was lost"
             if truth.delivered and truth.fate.kind is Kind.CLOSE and truth.order_id is not None:
                 assert truth.fate.status is not OrderStatus.UNKNOWN, "a close was lost"
+
+    def position_is_so(self, fate: Fate) -> None:
+        """What was not over when the link came back says what the account says."""
+        if fate.status in {OrderStatus.UNKNOWN, OrderStatus.NOT_SENT} or not fate.filled_volume:
+            return
+        there = self.session.account.positions.get(fate.position_id)
+        assert fate.position_closed == (there is None)
+        if there is not None:
+            assert fate.position is not None
+            assert fate.position.trade_data.volume == there.volume
 
     def check(self) -> None:
         asking = check(self.book, ACCOUNT, self.broker.now_ms + self.skew)
@@ -281,10 +299,8 @@ class Fates(RuleBasedStateMachine):
         deals = [d for d in self.session.account.deals.values() if d.order_id == order.order_id]
         assert sorted(d.deal_id for d in fate.deals) == sorted(d.deal_id for d in deals)
         assert fate.filled_volume == order.executed_volume
-        if fate.settled and fate.position is not None:
-            there = self.session.account.positions.get(fate.position_id)
-            if fate.position_closed:
-                assert there is None
+        if fate.position_closed:
+            assert fate.position_id not in self.session.account.positions
 
     def instruction_is_so(self, truth: Truth) -> None:
         fate = truth.fate
