@@ -353,8 +353,6 @@ class Book:
         """Asking has changed what is known of it."""
         self._touch(fate)
 
-    # --- indexes ---
-
     def _touch(self, fate: Fate) -> None:
         """Note that it may have moved, and under which ids it is now to be found."""
         self.changed[fate] = None
