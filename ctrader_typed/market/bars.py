@@ -169,16 +169,16 @@ class Bars(Table[Bar]):
     # A dataclass with slots is not the class that `super()` without arguments would find.
 
     def _sliced(self, rows: slice) -> Self:
-        return Table._sliced(self, rows).marked(self.repaired_times)
+        return super(Bars, self)._sliced(rows).marked(self.repaired_times)
 
     def _appended(self, tables: Sequence[Self]) -> Self:
         times = chain.from_iterable(table.repaired_times for table in tables)
-        return Table._appended(self, tables).marked(times)
+        return super(Bars, self)._appended(tables).marked(times)
 
     def _overlaid(self, other: Self) -> Self:
         replaced = set(other.time) if self.repaired else ()
         kept = [time for time in self.repaired_times if time not in replaced]
-        return Table._overlaid(self, other).marked([*kept, *other.repaired_times])
+        return super(Bars, self)._overlaid(other).marked([*kept, *other.repaired_times])
 
     def marked(self, times: Iterable[int]) -> Self:
         """The same bars, of which those that begin at these times count as repaired too."""

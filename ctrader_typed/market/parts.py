@@ -49,7 +49,7 @@ def empty(series: Series, digits: int) -> Content:
 def write(path: Path, series: Series, content: Content) -> None:
     """Write a file anew. Raises OSError, MissingLibrary."""
     table = _bars_table(content) if series.period is not None else _ticks_table(content)
-    said = {
+    said: dict[str, Any] = {
         "version": _VERSION,
         "symbol": series.symbol_id,
         "series": str(series.period or "ticks"),

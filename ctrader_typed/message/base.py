@@ -71,7 +71,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         """Called only by the constructor of a subclass that `@dataclass` was applied to."""
         self._unknown_fields = _unknown_fields
         if _unknown_json:
-            self.__dict__[dialect.UNKNOWN] = _unknown_json
+            object.__setattr__(self, dialect.UNKNOWN, _unknown_json)
 
     @classmethod
     def blank(cls) -> Self:

@@ -131,7 +131,8 @@ def _wrong(text: str, error: json.JSONDecodeError) -> tuple[int, int]:
         start = len(text) - len(text[start + 1 :].lstrip())
     if error.msg.startswith("Invalid \\"):
         start = text.rfind("\\", 0, start + 1)
-    return start, _WRONG.match(text, start).end()  # type: ignore[union-attr]  # matches anywhere
+    found = _WRONG.match(text, start)
+    return start, start if found is None else found.end()
 
 
 def _odd_number(text: str) -> tuple[int, int]:
