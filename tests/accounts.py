@@ -10,7 +10,6 @@ from typing import Any
 import trio
 import trio.testing
 
-import ctrader_typed
 from ctrader_typed import (
     JSON_WEBSOCKET,
     PROTOBUF_TCP,
@@ -39,13 +38,12 @@ from mockserver.broker.account import Terms
 from mockserver.broker.broker import Broker
 from mockserver.broker.prices import TickList
 from mockserver.server import mock_server
+from tests import releases
 from tests.broker.trading.harness import QUOTES
 from tests.releases import as_ours
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
-PACKAGE: Any = ctrader_typed
-"""The package of bindings whose client is at work."""
 WIRES = {"tcp": PROTOBUF_TCP, "json-ws": JSON_WEBSOCKET}
 
 
@@ -63,7 +61,7 @@ async def at_work(
             links.append(server.memory_client(door))
             return links[-1]
 
-        settings = {"schema": PACKAGE, "wire": WIRES[door]} | settings
+        settings = {"schema": releases.PACKAGE, "wire": WIRES[door]} | settings
         async with connect_over(dial, **settings) as api:
             await api.auth(**KEYS, account_id=account_id)
             yield api, await api.account(account_id), server

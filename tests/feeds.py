@@ -18,6 +18,7 @@ from mockserver.broker.broker import Broker
 from mockserver.broker.quirks import Quirks
 from mockserver.faults.plan import Plan
 from mockserver.server import mock_server
+from tests import releases
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 EURUSD, USDJPY, GBPUSD = 1, 3, 2
@@ -89,7 +90,9 @@ async def fed(
             watched.links.append(server.memory_client())
             return watched.links[-1]
 
-        async with connect_over(dial, **({"reconnect": FAST} | settings)) as api:
+        async with connect_over(
+            dial, **({"reconnect": FAST, "schema": releases.PACKAGE} | settings)
+        ) as api:
             await api.auth(**KEYS, account_id=accounts)
             yield api, SpotFeed(api, HEDGED), watched
 

@@ -15,9 +15,15 @@ from tempfile import mkdtemp
 from types import ModuleType
 from typing import Any
 
+import pytest
+
+import ctrader_typed
 from codegen.commands import run
 from ctrader_typed import Message
 from ctrader_typed.proto import SCHEMA
+
+PACKAGE: Any = ctrader_typed
+"""The package of bindings whose client is at work in a test; see `release`."""
 
 PROTOS = Path(__file__).parents[1] / "protos"
 
@@ -30,6 +36,26 @@ ADDED = (
 GONE = ("ProtoOAPosition", "moneyDigits")
 """A field that accounts read."""
 NOTE = "message ProtoOANote {\n  optional string text = 1;\n}\n"
+
+
+def both_releases(metafunc: pytest.Metafunc, opener: str) -> None:
+    """Run a test that calls `opener` in both, but one that names a release itself."""
+    names = {*metafunc.function.__code__.co_names, *metafunc.fixturenames}
+    if opener in names and not names & {
+        "another_release",
+        "old_release",
+        "release_of_81",
+        "compiled",
+    }:
+        metafunc.fixturenames.append("release")
+        metafunc.parametrize("release", ["ours", "another"], indirect=True)
+
+
+@pytest.fixture
+def release(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package that clients are made of."""
+    if request.param == "another":
+        monkeypatch.setattr(sys.modules[__name__], "PACKAGE", another_release())
 
 
 @cache
@@ -106,6 +132,19 @@ def old_release() -> ModuleType:
         path.write_text(text, encoding="utf-8")
     (protos / "RELEASE").write_text("7.4")
     return generated(protos, folder, "old_release_74")
+
+
+@cache
+def release_of_81() -> ModuleType:
+    """A package that can follow orders, and cannot ask for the protective ones. Generated once."""
+    folder = Path(mkdtemp(prefix="release_of_81"))
+    protos = shutil.copytree(PROTOS, folder / "protos")
+    path = protos / "OpenApiMessages.proto"
+    text = path.read_text(encoding="utf-8")
+    text = without_field(text, "ProtoOAReconcileReq", "returnProtectionOrders")
+    path.write_text(text, encoding="utf-8")
+    (protos / "RELEASE").write_text("81")
+    return generated(protos, folder, "release_of_81")
 
 
 OLD_LACKS = tuple(

@@ -260,8 +260,8 @@ def merged_spots(older: Any, newer: Any) -> Any:
     """One ProtoOASpotEvent with the newest of each side, and the newest bar of each period."""
     both = copy.copy(newer)
     for name in _SPARSE:
-        if getattr(newer, name) is None and (value := getattr(older, name)) is not None:
-            setattr(both, name, value)
+        if getattr(newer, name) is None:
+            setattr(both, name, getattr(older, name))
     if older.trendbar:
         bars = {bar.period: bar for bar in (*older.trendbar, *newer.trendbar)}
         both.trendbar = list(bars.values())

@@ -63,11 +63,31 @@ def _converted(cls: type[Message], field: Field, value: Any, release: str) -> An
     return value
 
 
+class _Absent:
+    """A field that a message of another release lacks."""
+
+    __slots__ = ("_name", "_release", "_value")
+
+    def __init__(self, field: Field, release: str) -> None:
+        self._name = field.name
+        self._release = release
+        self._value = () if field.repeated else None
+
+    def __get__(self, instance: object, owner: type[Any]) -> Any:
+        return self._value
+
+    def __set__(self, instance: object, value: object) -> None:
+        if value is not None and value != []:
+            cls = type(instance).__name__
+            raise AttributeError(f"release {self._release} has no field {self._name} in {cls}")
+
+
 def read_as_ours(schema: Schema) -> None:
     """Let the messages of another release be read as those of ours: what they lack is absent.
 
-    Their classes get None, or an empty tuple, for each field that only ours have, and what ours
-    give as its default. Nothing changes in what is encoded, compared or shown.
+    A field that only ours have reads as None, or as an empty tuple, and as what ours give as its
+    default. Setting it is an AttributeError: nothing would send it. Nothing changes in what is
+    encoded, compared or shown.
     """
     for theirs in schema.messages:
         ours = SCHEMA.by_name.get(theirs.__name__)
@@ -76,6 +96,6 @@ def read_as_ours(schema: Schema) -> None:
         for field in ours.message_fields:
             default = f"{field.name}_or_default"
             if not hasattr(theirs, field.name):
-                setattr(theirs, field.name, () if field.repeated else None)
+                setattr(theirs, field.name, _Absent(field, schema.release))
             if hasattr(ours, default) and not hasattr(theirs, default):
                 setattr(theirs, default, getattr(ours, default))

@@ -9,16 +9,19 @@ import trio
 
 from ctrader_typed import (
     LocalProtocolError,
+    OrderStatus,
     ProtoOAAccountDisconnectEvent,
     ProtoOASpotEvent,
+    ProtoOASubscribeSpotsReq,
     Reconnect,
     Request,
-    conflate_spots,
 )
 from ctrader_typed.market import Period
+from ctrader_typed.wire.overflow import merged_spots
+from ctrader_typed.wire.releases import read_as_ours
 from mockserver.box import HEDGED
 from tests.accounts import at_work, cut
-from tests.releases import old_release
+from tests.releases import old_release, release_of_81
 from tests.trading import BUY
 
 UNFOLLOWED = r"^release 7\.4 has no ProtoOAOrderDetailsReq, .*: orders cannot be followed in it"
@@ -112,13 +115,55 @@ async def test_what_the_release_lacks_is_refused_by_name(autojump_clock) -> None
             api.events(ProtoOAAccountDisconnectEvent)
 
 
-async def test_spots_are_conflated_without_the_fields_that_are_lacking(autojump_clock) -> None:
-    async with at_work(schema=old_release()) as (api, account, _):
-        conflated = api.events(ProtoOASpotEvent, overflow=conflate_spots)  # by our name for it
-        async with conflated as spots:
-            await account.feed.acquire([2])
-            await trio.sleep(60)
-            spot: Any = await anext(spots)
-            assert type(spot) is old_release().ProtoOASpotEvent
-            assert spot.timestamp is None
-            assert type(spot).FromString(bytes(spot)) == spot
+async def test_events_come_by_our_names_for_them(autojump_clock) -> None:
+    async with (
+        at_work(schema=old_release()) as (api, account, _),
+        api.events(ProtoOASpotEvent) as spots,
+    ):
+        await account.feed.acquire([2])
+        spot: Any = await anext(spots)
+        assert type(spot) is old_release().ProtoOASpotEvent
+        assert spot.timestamp is None
+
+
+def test_a_field_that_is_lacking_reads_as_absent_and_cannot_be_set() -> None:
+    package: Any = old_release()
+    read_as_ours(package.SCHEMA)
+    older, newer = (
+        package.ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=2, **price)
+        for price in ({"bid": 3}, {"ask": 4})
+    )
+    both = merged_spots(older, newer)
+    assert (both.bid, both.ask, both.timestamp) == (3, 4, None)
+    assert vars(both) == {}
+    with pytest.raises(AttributeError, match=r"release 7\.4 has no field timestamp in ProtoOASpot"):
+        both.timestamp = 5
+    symbols = package.ProtoOASymbolsListRes(ctid_trader_account_id=1)
+    assert list(symbols.archived_symbol) == []
+    with pytest.raises(TypeError, match="include_archived_symbols"):
+        package.ProtoOASymbolsListReq(ctid_trader_account_id=1, include_archived_symbols=True)
+
+
+async def test_a_field_that_is_lacking_is_refused_in_a_request_of_ours(autojump_clock) -> None:
+    async with at_work(schema=old_release()) as (api, account, server):
+        fields: dict[str, Any] = {"ctid_trader_account_id": account.account_id, "symbol_id": [2]}
+        before = len(server.received(Request))
+        lacking = (
+            r"release 7\.4 has no field subscribe_to_spot_timestamp in ProtoOASubscribeSpotsReq"
+        )
+        with pytest.raises(LocalProtocolError, match=lacking):
+            await api.request(ProtoOASubscribeSpotsReq(**fields, subscribe_to_spot_timestamp=True))
+        assert len(server.received(Request)) == before
+        await api.request(ProtoOASubscribeSpotsReq(**fields))
+
+
+async def test_what_is_in_doubt_is_asked_without_what_the_release_lacks(autojump_clock) -> None:
+    again = Reconnect(first=0.1, ceiling=0.2)
+    async with at_work(schema=release_of_81(), reconnect=again) as (_, account, server):
+        order = await account.limit("EURUSD", BUY, "0.90", units=10_000)
+        await cut(server)
+        await trio.sleep(1)
+        with trio.fail_after(5):
+            await order.resolved()
+        assert order.status is OrderStatus.ACCEPTED
+        assert list(account.pending) == [order.order_id]

@@ -8,6 +8,15 @@ from typing import Any
 import pytest
 import trio
 
+from tests.releases import both_releases, release
+
+__all__ = ["release"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run twice what connects by `fed`: in our release and in a package made from another one."""
+    both_releases(metafunc, "fed")
+
 
 @pytest.fixture
 def threads_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:

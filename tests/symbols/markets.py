@@ -36,6 +36,7 @@ from ctrader_typed.net.trio_run import TrioRun
 from ctrader_typed.proto import SCHEMA
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.server import mock_server
+from tests import releases
 
 
 @asynccontextmanager
@@ -53,7 +54,7 @@ async def connected(**settings: Any) -> AsyncGenerator[tuple[Api, Any]]:
             server.links.append(server.memory_client())
             return server.links[-1]
 
-        async with connect_over(dial, **settings) as api:
+        async with connect_over(dial, **({"schema": releases.PACKAGE} | settings)) as api:
             await api.auth(
                 client_id=CLIENT_ID,
                 client_secret=CLIENT_SECRET,
