@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import wraps
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -121,7 +121,8 @@ def _suggest_in(cls: type) -> None:
         if isinstance(value, FunctionType):
             made: Any = _suggesting(value)
         elif isinstance(value, classmethod | staticmethod):
-            made = type(value)(_suggesting(value.__func__))
+            method = cast("Any", value)
+            made = type(method)(_suggesting(method.__func__))
         else:
             continue
         setattr(cls, name, made)

@@ -372,6 +372,14 @@ assert bytes(request) == bytes([16, 77])
 assert newer.SCHEMA.payload_types[newer.ProtoOANewsReq] == 23
 assert newer.SCHEMA.responses[newer.ProtoOANewsReq] is newer.ProtoOANewsRes
 assert inspect.iscoroutinefunction(newer.Api.news)
+method = lambda: newer.Api.news(None, abuot=1).send(None)
+for misspelt in (method, lambda: newer.ProtoOANewsReq(abuot=1)):
+    try:
+        misspelt()
+    except TypeError as error:
+        assert str(error).endswith("'abuot'. Did you mean 'about'?"), error
+    else:
+        raise AssertionError("taken")
 """
     python(program, tmp_path / "out")
 
