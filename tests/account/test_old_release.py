@@ -14,7 +14,6 @@ from ctrader_typed import (
     ProtoOASpotEvent,
     ProtoOASubscribeSpotsReq,
     Reconnect,
-    Request,
 )
 from ctrader_typed.market import Period
 from ctrader_typed.wire.overflow import merged_spots
@@ -93,11 +92,11 @@ async def test_an_order_is_refused_by_name_and_not_sent(call, autojump_clock) ->
     async with at_work(schema=old_release()) as (api, account, server):
         await opened(api)
         (position,) = account.positions
-        before = len(server.received(Request))
+        before = len(server.heard)
         with pytest.raises(LocalProtocolError, match=UNFOLLOWED):
             await call(account, position)
         await trio.sleep(1)
-        assert len(server.received(Request)) == before
+        assert len(server.heard) == before
         assert list(api.orders) == []
 
 
@@ -147,13 +146,13 @@ def test_a_field_that_is_lacking_reads_as_absent_and_cannot_be_set() -> None:
 async def test_a_field_that_is_lacking_is_refused_in_a_request_of_ours(autojump_clock) -> None:
     async with at_work(schema=old_release()) as (api, account, server):
         fields: dict[str, Any] = {"ctid_trader_account_id": account.account_id, "symbol_id": [2]}
-        before = len(server.received(Request))
+        before = len(server.heard)
         lacking = (
             r"release 7\.4 has no field subscribe_to_spot_timestamp in ProtoOASubscribeSpotsReq"
         )
         with pytest.raises(LocalProtocolError, match=lacking):
             await api.request(ProtoOASubscribeSpotsReq(**fields, subscribe_to_spot_timestamp=True))
-        assert len(server.received(Request)) == before
+        assert len(server.heard) == before
         await api.request(ProtoOASubscribeSpotsReq(**fields))
 
 
