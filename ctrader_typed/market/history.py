@@ -26,7 +26,7 @@ from ..proto import (
     ProtoOAQuoteType,
     ProtoOATrendbarPeriod,
 )
-from ..units import PRICE_DIGITS, Time
+from ..units import PRICE_DIGITS, Time, utc
 from .bars import Bars
 from .download import SETTLED, Course, OnProgress, Page, Pages, now, read, span
 from .pages import LATEST, BarPager, RowPager, Window, longest_window
@@ -80,11 +80,11 @@ async def bars(
         first, last = _boundary(wanted, first), _boundary(wanted, last)
     course = Course(progress, first, last)
     empty = Bars(id_of(symbol), wanted.source, _digits(symbol))
-    pages = bar_pages(client, account_id, symbol, wanted.source, first, last)
+    pages = bar_pages(client, account_id, symbol, wanted.source, utc(first), utc(last))
     found = await _joined(empty, pages, course)
     if wanted.native is not None:
         return found
-    return resample(found, wanted, first, min(last, _all_there(found)))
+    return resample(found, wanted, utc(first), utc(min(last, _all_there(found))))
 
 
 def _all_there(bars: Bars) -> int:
@@ -206,7 +206,7 @@ async def ticks(
     found = [
         await _joined(
             Ticks(id_of(symbol), _digits(symbol), each),
-            tick_pages(client, account_id, symbol, first, last, side=each),
+            tick_pages(client, account_id, symbol, utc(first), utc(last), side=each),
             course,
         )
         for each in sides

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..units import PRICE_DIGITS
+from ..units import PRICE_DIGITS, utc
 from . import files, parts
 from .bars import Bars
 from .download import Page
@@ -59,7 +59,7 @@ class Shelf:
         if digits is None:
             digits = found[-1].digits if found else PRICE_DIGITS
         tables = [replace(content.tables[part], digits=digits) for content in found]
-        return _joined([self.series.empty(part, digits), *tables]).between(start, end)
+        return _joined([self.series.empty(part, digits), *tables]).between(utc(start), utc(end))
 
     def write(self, pages: Iterable[Page[Rows]]) -> int:
         """Put pages into files, the newest first, as pages come: what is killed in between leaves
@@ -101,7 +101,7 @@ class Shelf:
         """A page by files. Its rows may lie beyond its end, up to which it is complete."""
         beyond = page.rows.time[-1] + 1 if len(page.rows) else page.start
         for file in self.series.files(page.start, max(page.end, beyond)):
-            rows = page.rows.between(file.start, file.end)
+            rows = page.rows.between(utc(file.start), utc(file.end))
             start, end = max(page.start, file.start), min(page.end, file.end)
             yield file, Page(rows, start, max(start, end))
 
@@ -123,7 +123,7 @@ def _laid_over(table: Rows, page: Page[Rows]) -> Rows:
     rows = page.rows
     end = max(page.end, rows.time[-1] + 1) if len(rows) else page.end
     table = replace(table, digits=rows.digits)
-    return _joined([table.between(None, page.start), rows, table.between(end, None)])
+    return _joined([table.between(None, utc(page.start)), rows, table.between(utc(end), None)])
 
 
 def _joined(tables: Sequence[Rows]) -> Rows:

@@ -131,8 +131,9 @@ class Store:
         if side is not None:
             return self._shelf(symbol, "ticks").read(side, digits, first, last)
         if what == "ticks":
-            bids = self.read(symbol, "bid", first, last)
-            return QuoteTicks.of(bids, self.read(symbol, "ask", first, last))
+            span_of = utc(first), utc(last)
+            bids = self.read(symbol, "bid", *span_of)
+            return QuoteTicks.of(bids, self.read(symbol, "ask", *span_of))
         period = Period.of(cast("Period", what))
         shelf = self._shelf(symbol, period.source)
         if period is period.source:
@@ -140,7 +141,7 @@ class Store:
         # In this order: somebody may be writing, and what is complete then has all its rows now.
         whole = clipped(shelf.known()["bars"], first, last)
         bars = cast("Bars", shelf.read("bars", digits, first, last))
-        made = (resample(bars.between(a, b), period, a, b) for a, b in whole)
+        made = (resample(bars.between(utc(a), utc(b)), period, utc(a), utc(b)) for a, b in whole)
         return Bars.concat([Bars(bars.symbol_id, period, bars.digits), *made])
 
     def covered(self, symbol: SymbolLike, what: What | Side) -> list[tuple[datetime, datetime]]:
@@ -252,8 +253,8 @@ def _pages(
 ) -> AsyncIterable[Page[Rows]]:
     if part == "bars":
         assert series.period is not None
-        return history.bar_pages(client, account_id, symbol, series.period, start, end)
-    return history.tick_pages(client, account_id, symbol, start, end, side=part)
+        return history.bar_pages(client, account_id, symbol, series.period, utc(start), utc(end))
+    return history.tick_pages(client, account_id, symbol, utc(start), utc(end), side=part)
 
 
 def _settled(page: Page[Rows]) -> Page[Rows]:

@@ -12,6 +12,7 @@ Time = datetime | date | str | int
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_SECONDS = 10**11
 LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MS
 """The last ms of the year 9999."""
 
@@ -24,7 +25,7 @@ def utc(ms: int) -> datetime:
     >>> utc(1_767_225_600_000)
     datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)
     """
-    return _EPOCH + milliseconds(_whole(ms)) * _MS
+    return _EPOCH + _within_reach(_whole(ms), ms, "time") * _MS
 
 
 def milliseconds(at: Time, what: str = "time") -> int:
@@ -32,7 +33,8 @@ def milliseconds(at: Time, what: str = "time") -> int:
     error.
 
     ISO text without a zone, and dates, mean UTC. Raises InvalidValue for a naive datetime, text
-    that is no time, and times outside the years 1970 to 9999.
+    that is no time, times outside the years 1970 to 9999, and numbers that are seconds: 1 to
+    10^11, which as ms would be before March 1973 (give a date for such a time).
 
     >>> milliseconds("2026-01-01")
     1767225600000
@@ -40,7 +42,21 @@ def milliseconds(at: Time, what: str = "time") -> int:
     1767225600000
     """
     counted = as_int(at)
-    ms = (_aware(at, what) - _EPOCH) // _MS if counted is None else counted
+    if counted is None:
+        return _within_reach((_aware(at, what) - _EPOCH) // _MS, at, what)
+    if 0 < counted < _SECONDS:  # 0 is the same in both
+        raise InvalidValue(
+            f"{what} = {at!r} is {_shown(counted)} in milliseconds, which are expected: if these "
+            f"are seconds, {counted * 1000} is {_shown(counted * 1000)}"
+        )
+    return _within_reach(counted, at, what)
+
+
+def _shown(ms: int) -> str:
+    return f"{utc(ms):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _within_reach(ms: int, at: object, what: str) -> int:
     if not 0 <= ms <= LATEST:
         raise InvalidValue(f"{what} = {at!r} is out of reach: expected 1970-01-01 to 9999-12-31")
     return ms

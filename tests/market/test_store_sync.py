@@ -17,6 +17,7 @@ from ctrader_typed import (
 from ctrader_typed.market import Bars, Page, Progress, QuoteTicks, history
 from ctrader_typed.market import store as store_module
 from ctrader_typed.market.store import Store
+from ctrader_typed.units import milliseconds
 from examples import store as example
 from mockserver.box import HEDGED
 from mockserver.broker.quirks import Quirks
@@ -121,9 +122,9 @@ async def test_a_bar_that_may_change_is_asked_for_again(
 
     def of_server(bars: Bars, now: int) -> None:
         async def pages(*args: Any) -> AsyncGenerator[Page[Bars], None]:
-            start, end = args[-2:]
+            start, end = map(milliseconds, args[-2:])
             asked.append(start)
-            yield Page(bars.between(start, end), start, end)
+            yield Page(bars.between(*args[-2:]), start, end)
 
         monkeypatch.setattr(history, "bar_pages", pages)
         monkeypatch.setattr(store_module, "now", lambda: now)

@@ -21,7 +21,34 @@ ZONES = st.sampled_from([ZoneInfo(name) for name in ("America/New_York", "Asia/K
 def test_milliseconds_come_back(ms: int) -> None:
     at = utc(ms)
     assert at.tzinfo is UTC
-    assert milliseconds(at) == milliseconds(at.isoformat()) == milliseconds(ms) == ms
+    assert milliseconds(at) == milliseconds(at.isoformat()) == ms
+    if ms >= 10**11:
+        assert milliseconds(ms) == ms
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            1769990400,
+            (
+                "start = 1769990400 is 1970-01-21 11:39:50 UTC in milliseconds, which are "
+                "expected: if these are seconds, 1769990400000 is 2026-02-02 00:00:00 UTC"
+            ),
+        ),
+        (1, "start = 1 is 1970-01-01 00:00:00 UTC in milliseconds, which are expected: if "),
+        (10**11 - 1, "start = 99999999999 is 1973-03-03 09:46:39 UTC in milliseconds, which "),
+    ],
+)
+def test_seconds_are_refused_with_the_milliseconds_and_both_dates(given: int, said: str) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        milliseconds(given, "start")
+    assert str(caught.value).startswith(said)
+
+
+def test_a_date_before_1973_and_the_first_such_number_are_taken() -> None:
+    assert milliseconds("1970-01-02") == 86_400_000
+    assert milliseconds(10**11) == 10**11
 
 
 NAIVE = datetime(1970, 1, 2)  # noqa: DTZ001 - hypothesis adds the zone; and one to refuse
