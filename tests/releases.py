@@ -6,6 +6,7 @@ uses a class of our own instead of the package's fails with it.
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import shutil
 import sys
@@ -61,7 +62,7 @@ def release(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @cache
 def another_release() -> ModuleType:
     """The package, generated once a run."""
-    folder = Path(mkdtemp(prefix="another_release"))
+    folder = _folder("another_release")
     protos = shutil.copytree(PROTOS, folder / "protos")
     model, messages = (protos / f"OpenApi{name}Messages.proto" for name in ("Model", ""))
     changed = without_field(model.read_text(encoding="utf-8"), *GONE) + NOTE
@@ -81,6 +82,13 @@ def generated(protos: Path, out: Path, name: str, *more: str) -> ModuleType:
         return importlib.import_module(name)
     finally:
         sys.path.remove(str(out))
+
+
+def _folder(prefix: str) -> Path:
+    """A folder for as long as the tests run."""
+    folder = Path(mkdtemp(prefix=prefix))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _with_fields(text: str, *fields: tuple[str, str]) -> str:
@@ -119,7 +127,7 @@ def as_ours(message: Any) -> Any:
 @cache
 def old_release() -> ModuleType:
     """A package like those of the first releases, which cannot follow an order. Generated once."""
-    folder = Path(mkdtemp(prefix="old_release"))
+    folder = _folder("old_release")
     protos = shutil.copytree(PROTOS, folder / "protos")
     for path in protos.glob("OpenApi*.proto"):
         text = path.read_text(encoding="utf-8")
@@ -137,7 +145,7 @@ def old_release() -> ModuleType:
 @cache
 def release_of_81() -> ModuleType:
     """A package that can follow orders, and cannot ask for the protective ones. Generated once."""
-    folder = Path(mkdtemp(prefix="release_of_81"))
+    folder = _folder("release_of_81")
     protos = shutil.copytree(PROTOS, folder / "protos")
     path = protos / "OpenApiMessages.proto"
     text = path.read_text(encoding="utf-8")
