@@ -254,7 +254,8 @@ def _values(cls: type[Message], given: Any, how: Reading, depth: int) -> dict[st
 def _kept(unknown: dict[Any, Any]) -> str:
     """Unknown keys as one JSON text, whatever their order; "" if no value of them is JSON.
 
-    An object of the caller's is not, nor 1e999, nor what is nested deeper than Python goes.
+    An object of the caller's is not, nor 1e999; nor is what is nested deeper than messages may be,
+    which could not be written everywhere.
     """
     named = {key: value for key, value in unknown.items() if isinstance(key, str)}
     text = _text(named)
@@ -264,10 +265,20 @@ def _kept(unknown: dict[Any, Any]) -> str:
 
 
 def _text(value: Any) -> str | None:
+    if _deeper(value, MAX_DEPTH):
+        return None
     try:
         return _as_text(value)
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError):
         return None
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether objects and lists are nested in more levels than this."""
+    if isinstance(value, (dict, list, tuple)):
+        inner: Any = value.values() if isinstance(value, dict) else value  # pyright: ignore[reportUnknownVariableType] - of any
+        return levels == 0 or any(_deeper(each, levels - 1) for each in inner)
+    return False
 
 
 _as_text = json.JSONEncoder(

@@ -129,6 +129,14 @@ def test_what_json_does_not_have_is_not_kept(value: object) -> None:
     assert ProtoOASymbol.from_dict({**TWO, "bad": value}).to_dict() == TWO
 
 
+@pytest.mark.parametrize("levels", [99, 900])
+def test_what_is_nested_deeper_than_messages_may_be_is_not_kept(levels: int) -> None:
+    text = json.dumps(TWO)[:-1] + ', "deep": ' + "[" * levels + "]" * levels + "}"
+    message = ProtoOASymbol.from_json(text)
+    assert ("deep" in json.loads(message.to_json())) is (levels == 99)
+    assert ProtoOASymbol.from_json(message.to_json()) == message
+
+
 def test_a_message_without_any_has_no_dictionary_of_them() -> None:
     assert not ProtoOASymbol.from_dict(TWO).__dict__
 
