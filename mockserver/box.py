@@ -12,6 +12,7 @@ from .broker.account import Terms
 from .broker.broker import Broker
 from .broker.catalogue import Catalogue
 from .broker.seeded import SeededPrices
+from .broker.start_time import Start, start_ms
 from .credentials import Credentials
 from .gate import Etiquette, Gate
 
@@ -32,7 +33,9 @@ class Box(Gate):
     """Give it to `mock_server`. Accounts hold 10,000 USD each (GBP where stakes are bet).
 
     `tick_seconds` is as for SeededPrices: None for lively markets, 15 for a tick about four times a
-    minute, up to 900. The fewer there are, the faster a week passes.
+    minute, up to 900. The fewer there are, the faster a week passes. `start` is what the broker's
+    clock shows at first: an aware datetime, its ISO 8601 text, ms since 1970, or "now"; Monday
+    2026-03-02, 09:00 UTC without it.
 
     A broker of your own comes without accounts and credentials: open and grant what you need.
     """
@@ -44,20 +47,25 @@ class Box(Gate):
         *,
         seed: int = 0,
         tick_seconds: float | None = None,
+        start: Start | None = None,
         etiquette: Etiquette | None = None,
     ) -> None:
-        self.broker = standard_broker(seed, tick_seconds) if broker is None else broker
+        if broker is not None and start is not None:
+            raise TypeError("Box() takes start only for a broker of its own: Broker(start_ms=…)")
+        self.broker = standard_broker(seed, tick_seconds, start) if broker is None else broker
         if credentials is None:
             credentials = standard_credentials(self.broker)
         super().__init__(self.broker, credentials, etiquette)
 
 
 @suggest
-def standard_broker(seed: int = 0, tick_seconds: float | None = None) -> Broker:
-    """A broker with the four accounts. The same seed gives the same prices."""
+def standard_broker(
+    seed: int = 0, tick_seconds: float | None = None, start: Start | None = None
+) -> Broker:
+    """A broker with the four accounts. The same seed gives the same prices at the same time."""
     catalogue = Catalogue.standard()
     prices = SeededPrices(catalogue, seed, tick_seconds=tick_seconds)
-    broker = Broker(catalogue=catalogue, prices=prices)
+    broker = Broker(catalogue=catalogue, prices=prices, start_ms=start_ms(start, catalogue))
     kinds = ProtoOAAccountType
     gbp = next(asset.asset_id for asset in broker.catalogue.assets if asset.name == "GBP")
     accounts = {

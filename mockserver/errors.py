@@ -9,6 +9,10 @@ class MockServerError(CTraderError):
     """The root of what this package raises on purpose."""
 
 
+class CertificateError(MockServerError, OSError):
+    """A certificate, its key, or a folder that keeps a CA cannot be used; the text says why."""
+
+
 class SessionError(MockServerError):
     """A session file cannot be read; the text names the file, the line and what is wrong."""
 

@@ -28,7 +28,7 @@ from .threaded import ThreadedServer
 
 _MARK = "mock_ctrader"
 _DOORS = ("tls", "wires")
-_MARKET = ("tick_seconds", "etiquette")
+_MARKET = ("tick_seconds", "start", "etiquette")
 _PLAYING = ("pace", "order", "record_mode", "upstream")
 
 

@@ -20,7 +20,9 @@ import trio
 from ctrader_typed.proto import SCHEMA
 
 from .behaviour import BehaviourFactory
-from .box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Box
+from .box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, VIEW_TOKEN, Box
+from .broker.account import Account
+from .broker.start_time import shown
 from .cassette import Cassette, passing_on
 from .certificates import Certificates
 from .errors import MockServerError
@@ -33,11 +35,11 @@ from .script import STEP, Replay
 from .server import MockServer, mock_server
 
 __all__ = [
-    "Certificates",
     "MockServerError",
     "Served",
     "box",
     "cassette",
+    "certificates",
     "keys",
     "play",
     "scenario",
@@ -82,12 +84,21 @@ def cassette(options: Any, upstream: Reachable | None, tell: Callable[[str], Non
     return found
 
 
-def box(seed: int, tick_seconds: float | None, live: bool | None) -> Box:
-    """The broker; its accounts of one kind or of both. Raises MockServerError for a pace that there
-    is not.
+def certificates(options: Any) -> Certificates:
+    """For the host and the names, or one's own; raises CertificateError."""
+    own = None if options.cert is None else (options.cert, options.key)
+    return Certificates([options.host, *options.names], folder=options.ca_dir, own=own)
+
+
+def box(seed: int, tick_seconds: float | None, start: str, live: bool | None) -> Box:
+    """The broker; its accounts of one kind or of both.
+
+    Raises MockServerError for a pace or a start that there cannot be.
     """
     try:
-        return Box(seed=seed, tick_seconds=tick_seconds, etiquette=Etiquette(live=live))
+        return Box(
+            seed=seed, tick_seconds=tick_seconds, start=start, etiquette=Etiquette(live=live)
+        )
     except ValueError as error:
         raise MockServerError(str(error)) from None
 
@@ -99,7 +110,23 @@ def keys(box: Box) -> dict[str, Any]:
         "clientSecret": CLIENT_SECRET,
         "accessToken": ACCESS_TOKEN,
         "refreshToken": REFRESH_TOKEN,
+        "viewToken": VIEW_TOKEN,
+        "clock": shown(box.broker.now_ms),
         "accounts": list(box.broker.accounts),
+        "details": [_account(box, account) for account in box.broker.accounts.values()],
+    }
+
+
+def _account(box: Box, account: Account) -> dict[str, Any]:
+    """What a person wants to know of an account before choosing one."""
+    terms = account.terms
+    return {
+        "id": account.account_id,
+        "type": terms.account_type.name,
+        "currency": box.broker.catalogue.asset(terms.deposit_asset_id).name,
+        "environment": "live" if terms.is_live else "demo",
+        "balance": account.balance / 10**terms.money_digits,
+        "brokerName": terms.broker_name,
     }
 
 

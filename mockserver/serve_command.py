@@ -72,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="one tick a symbol in about N seconds, 1 to 900 (default: as in lively markets)",
     )
+    add(
+        "--start",
+        metavar="now|TIME",
+        default="now",
+        help="what the broker's clock shows at first: now (at a weekend the last minute in which "
+        "EURUSD traded), or an ISO 8601 time, taken as it is: 2026-03-02T09:00Z (default: now)",
+    )
     add("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     add(
         "--port",
@@ -90,6 +97,21 @@ def _parser() -> argparse.ArgumentParser:
         + "; the first is on --port, others on free ones unless said here (default: tls)",
     )
     add("--ca", metavar="FILE", help="where to write the CA certificate that clients must trust")
+    add(
+        "--name",
+        dest="names",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a further name that the certificate is for, such as demo.ctraderapi.com; repeatable",
+    )
+    add(
+        "--ca-dir",
+        metavar="DIR",
+        help="keep the CA in this folder (ca.pem, ca-key.pem), so that clients need trust it once",
+    )
+    add("--cert", metavar="FILE", help="show this certificate (PEM, with its chain); needs --key")
+    add("--key", metavar="FILE", help="the private key of --cert (PEM)")
     add("--journal", metavar="FILE", help="append all that happens to this file, as JSON Lines")
     add(
         "--endpoint",
@@ -130,6 +152,8 @@ def run(arguments: Sequence[str]) -> int:
         parser.error("argument --broker: not allowed with argument --session")
     if options.session is None and not options.broker and options.scenario is None:
         parser.error("one of the arguments --session --broker --scenario is required")
+    if (options.cert is None) != (options.key is None):
+        parser.error("--cert and --key go together")
     with ExitStack() as stack:
         listening = _listen_all(options, parser, stack)
         # All that is slow to import comes with this: clients may call meanwhile.
@@ -153,7 +177,7 @@ def _serve(
     where = {**wires[first], "tls": first in _SECURE, "ca": options.ca}
     if options.wires is not None:
         where["wires"] = wires
-    certificates = running.Certificates([options.host]) if secure else None
+    certificates = running.certificates(options) if secure else None
     served = running.Served(listening, certificates, console.tell)
     if options.scenario is not None:
         served.plan = running.scenario(options.scenario).plan(options.seed or None)
@@ -172,7 +196,7 @@ def _serve(
         served.ready = lambda: console.announce(where)
         return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
-    box = running.box(options.seed, options.tick_seconds, live)
+    box = running.box(options.seed, options.tick_seconds, options.start, live)
     where["broker"] = running.keys(box)
     served.ready = lambda: console.announce(where)
     return int(running.trade(served, box))

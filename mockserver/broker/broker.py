@@ -49,10 +49,8 @@ from .reference import MarketData
 from .rules import Liquidity, Rules
 from .seeded import SeededPrices
 from .snapshot import Snapshot
+from .start_time import START
 from .venue import Venue
-
-START = 1_772_442_000_000
-"""What time it is when a broker starts, unless told otherwise: Monday 2026-03-02, 09:00 UTC."""
 
 Amount = Decimal | int | str
 Price = float | str | Decimal

@@ -34,6 +34,8 @@ from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 
 ROOT = Path(__file__).parents[2]
+MONDAY = ("--start", "2026-03-02T09:00Z")
+"""A market that is open, whatever day the tests run on."""
 SECONDS = 30  # for anything that a healthy server does at once
 
 SESSION = [
@@ -387,7 +389,7 @@ def login(where: dict[str, Any]) -> list[Message]:
 
 def test_it_serves_a_broker_and_says_who_may_log_in(serve, tmp_path, ca):
     journal = tmp_path / "journal.jsonl"
-    server = serve("--broker", "--ca", ca, "--journal", str(journal), "--seed", "3")
+    server = serve("--broker", *MONDAY, "--ca", ca, "--journal", str(journal), "--seed", "3")
     where = server.ready()
     assert where["broker"]["accounts"] == [1000001, 1000002, 1000003, 2000001]
     with server.client() as client:
@@ -413,7 +415,7 @@ def test_it_serves_a_broker_and_says_who_may_log_in(serve, tmp_path, ca):
 
 
 def test_its_ticks_come_as_often_as_one_asks(serve, ca):
-    where = (server := serve("--broker", "--ca", ca, "--tick-seconds", "600")).ready()
+    where = (server := serve("--broker", *MONDAY, "--ca", ca, "--tick-seconds", "600")).ready()
     with server.client() as client:
         for request in login(where):
             client.ask(request)
@@ -432,7 +434,7 @@ def test_its_ticks_come_as_often_as_one_asks(serve, ca):
 
 
 def test_it_says_at_the_end_what_clients_should_not_have_done(serve, ca):
-    server = serve("--broker", "--ca", ca)
+    server = serve("--broker", *MONDAY, "--ca", ca)
     server.ready()
     with server.client() as client:
         client.ask(ProtoOAAssetListReq(ctid_trader_account_id=1))
@@ -443,7 +445,7 @@ def test_it_says_at_the_end_what_clients_should_not_have_done(serve, ca):
 
 
 def test_its_accounts_can_be_of_one_kind(serve, ca):
-    server = serve("--broker", "--ca", ca, "--endpoint", "live")
+    server = serve("--broker", *MONDAY, "--ca", ca, "--endpoint", "live")
     where = server.ready()
     with server.client() as client:
         _, refusal = [client.ask(request) for request in login(where)]
@@ -465,7 +467,7 @@ def test_something_can_go_wrong_by_name(serve, ca):
 def test_something_can_go_wrong_out_of_a_file(serve, tmp_path, ca):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"faults": [{"effect": "hang_up"}]}))
-    server = serve("--broker", "--ca", ca, "--scenario", str(path))
+    server = serve("--broker", *MONDAY, "--ca", ca, "--scenario", str(path))
     server.ready()
     with server.client() as client:
         assert client.ask(ProtoOAVersionReq()) is None

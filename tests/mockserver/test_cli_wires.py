@@ -20,12 +20,13 @@ from mockserver.doors import DOORS
 from mockserver.sockets import WIRES
 
 ROOT = Path(__file__).parents[2]
+MONDAY = "2026-03-02T09:00Z"
 
 
 @contextmanager
 def serving(*arguments: str) -> Iterator[dict[str, Any]]:
     """A server in its own process: what its ready line says."""
-    command = [sys.executable, "-m", "mockserver", "--broker", *arguments]
+    command = [sys.executable, "-m", "mockserver", "--broker", "--start", MONDAY, *arguments]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -95,7 +96,7 @@ def test_without_the_option_nothing_is_said_of_wires() -> None:
 )
 def test_what_makes_no_sense(arguments: list[str], said: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mockserver", "--broker", *arguments],
+        [sys.executable, "-m", "mockserver", "--broker", "--start", MONDAY, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -361,7 +361,7 @@ async def version(where: dict[str, Any]) -> str:
 
 
 def test_it_records_a_server_over_tls_each_connection_to_its_own_file(start, tmp_path):
-    broker = start("--broker", "--ca", str(tmp_path / "broker.pem"))
+    broker = start("--broker", "--start", "2026-03-02T09:00Z", "--ca", str(tmp_path / "broker.pem"))
     upstream = f"localhost:{broker.where['port']}"
     to = tmp_path / "s.session.jsonl"
     proxy = start(
@@ -384,7 +384,7 @@ def test_it_records_a_server_over_tls_each_connection_to_its_own_file(start, tmp
 
 
 def test_a_kill_loses_nothing_that_was_passed_on(start, tmp_path):
-    broker = start("--broker", "--ca", str(tmp_path / "broker.pem"))
+    broker = start("--broker", "--start", "2026-03-02T09:00Z", "--ca", str(tmp_path / "broker.pem"))
     to = tmp_path / "s.jsonl"
     proxy = start(
         *("record", "--to", str(to), "--upstream", f"localhost:{broker.where['port']}"),

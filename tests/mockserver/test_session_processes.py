@@ -92,7 +92,7 @@ async def assets_and_symbols(api: Any) -> None:
 
 
 def test_a_session_is_recorded_once_grows_and_is_played(start, tmp_path):
-    broker = start("--broker")
+    broker = start("--broker", "--start", "2026-03-02T09:00Z")
     path = tmp_path / "s.jsonl"
     session = ("--session", str(path))
     once = start(*session, "--record-mode", "once", *upstream(broker))
@@ -111,7 +111,7 @@ def test_a_session_is_recorded_once_grows_and_is_played(start, tmp_path):
 
 
 def test_a_kill_loses_nothing_that_was_passed_on(start, tmp_path):
-    broker = start("--broker")
+    broker = start("--broker", "--start", "2026-03-02T09:00Z")
     path = tmp_path / "s.jsonl"
     arguments = ("--session", str(path), "--record-mode", "all")
     recorder = start(*arguments, *upstream(broker))
