@@ -319,7 +319,7 @@ def listed(values: Iterable[T], name: str) -> list[T]:
     field if they are no list.
     """
     given: object = values
-    if not isinstance(given, Iterable) or isinstance(given, (str, bytes)):
+    if not isinstance(given, Iterable) or isinstance(given, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         refuse(given, name, f"a list, such as {name}=[{given!r}]")
     return list(values)
 
