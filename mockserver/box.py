@@ -11,6 +11,7 @@ from ctrader_typed.proto import ProtoOAAccountType, ProtoOAClientPermissionScope
 from .broker.account import Terms
 from .broker.broker import Broker
 from .broker.catalogue import Catalogue
+from .broker.prices import PriceSource, TickList
 from .broker.seeded import SeededPrices
 from .broker.start_time import Start, start_ms
 from .credentials import Credentials
@@ -60,12 +61,25 @@ class Box(Gate):
 
 @suggest
 def standard_broker(
-    seed: int = 0, tick_seconds: float | None = None, start: Start | None = None
+    seed: int = 0,
+    tick_seconds: float | None = None,
+    start: Start | None = None,
+    *,
+    prices: TickList | None = None,
 ) -> Broker:
-    """A broker with the four accounts. The same seed gives the same prices at the same time."""
+    """The broker with the four accounts. The same seed gives the same prices at the same time.
+
+    With `prices` these are the market: it starts with the first of them unless told otherwise, and
+    `start="now"` moves them, so that the first comes now.
+    """
     catalogue = Catalogue.standard()
-    prices = SeededPrices(catalogue, seed, tick_seconds=tick_seconds)
-    broker = Broker(catalogue=catalogue, prices=prices, start_ms=start_ms(start, catalogue))
+    source: PriceSource = SeededPrices(catalogue, seed, tick_seconds=tick_seconds)
+    if prices is not None:
+        first, _ = prices.span()
+        moment = start_ms(first if start is None else start, catalogue)
+        source = prices.shifted(moment - first) if start == "now" else prices
+        start = moment
+    broker = Broker(catalogue=catalogue, prices=source, start_ms=start_ms(start, catalogue))
     kinds = ProtoOAAccountType
     gbp = next(asset.asset_id for asset in broker.catalogue.assets if asset.name == "GBP")
     accounts = {

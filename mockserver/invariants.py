@@ -66,6 +66,22 @@ class _Client:
     logged_out: set[int] = field(default_factory=set[int])
 
 
+def summary(violations: Iterable[Violation]) -> list[str]:
+    """A line for each rule that was broken: how often, and the first time."""
+    found: defaultdict[Rule, list[Violation]] = defaultdict(list)
+    for violation in violations:
+        found[violation.rule].append(violation)
+    return [
+        f"broken {_times(len(each))}: {rule}; first at {each[0].at:.3f} s on connection "
+        f"{each[0].connection}: {each[0].text}"
+        for rule, each in found.items()
+    ]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 class Invariants:
     """Hears everything that clients send; `violations` is what was wrong with it, in order."""
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -20,15 +21,27 @@ import trio
 from ctrader_typed.proto import SCHEMA
 
 from .behaviour import BehaviourFactory
-from .box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, VIEW_TOKEN, Box
+from .box import (
+    ACCESS_TOKEN,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    VIEW_TOKEN,
+    Box,
+    standard_broker,
+)
 from .broker.account import Account
+from .broker.catalogue import Catalogue
+from .broker.prices import TickList
 from .broker.start_time import shown
+from .broker.tick_files import TickFileError, read_csv, read_parquet
 from .cassette import Cassette, passing_on
 from .certificates import Certificates
 from .errors import MockServerError
 from .faults.files import scenario
 from .faults.plan import Plan
 from .gate import Etiquette
+from .invariants import Violation, summary
 from .passage import Reachable
 from .report import report
 from .script import STEP, Replay
@@ -46,14 +59,15 @@ __all__ = [
     "trade",
 ]
 
-_GOOD, _DIVERGED, _STOPPED = 0, 1, 128
+_GOOD, _DIVERGED, _BROKEN, _STOPPED = 0, 1, 1, 128
 
 
 @dataclass
 class Served:
     """What serves whatever is served, at a socket for each wire.
 
-    `ready` is called when it does, `tell` with news of it.
+    `ready` is called when it does, `tell` with news of it. `strict`: the exit status is 1 when a
+    client broke a rule of `invariants`.
     """
 
     listening: Mapping[str, socket.socket]
@@ -62,6 +76,7 @@ class Served:
     ready: Callable[[], None] = lambda: None
     plan: Plan | None = None
     journal: Callable[[str], object] | None = None
+    strict: bool = False
 
 
 def cassette(options: Any, upstream: Reachable | None, tell: Callable[[str], None]) -> Cassette:
@@ -90,17 +105,35 @@ def certificates(options: Any) -> Certificates:
     return Certificates([options.host, *options.names], folder=options.ca_dir, own=own)
 
 
-def box(seed: int, tick_seconds: float | None, start: str, live: bool | None) -> Box:
-    """The broker; its accounts of one kind or of both.
+def box(
+    seed: int,
+    tick_seconds: float | None,
+    start: str | None,
+    live: bool | None,
+    prices: str | None = None,
+) -> Box:
+    """The broker; its accounts of one kind or of both, its prices made up or out of a file.
 
-    Raises MockServerError for a pace or a start that there cannot be.
+    It starts now, or with the first of the file's prices, which `start="now"` moves to now. Raises
+    MockServerError for a pace or a start that there cannot be, and for a file that is none.
     """
+    etiquette = Etiquette(live=live)
     try:
-        return Box(
-            seed=seed, tick_seconds=tick_seconds, start=start, etiquette=Etiquette(live=live)
-        )
+        if prices is None:
+            start = "now" if start is None else start
+            return Box(seed=seed, tick_seconds=tick_seconds, start=start, etiquette=etiquette)
+        return Box(standard_broker(start=start, prices=_ticks(prices)), etiquette=etiquette)
     except ValueError as error:
         raise MockServerError(str(error)) from None
+
+
+def _ticks(path: str) -> TickList:
+    """The ticks of a file; its name says what it is. Raises TickFileError."""
+    catalogue = Catalogue.standard()
+    read = {".csv": read_csv, ".parquet": read_parquet}.get(Path(path).suffix.lower())
+    if read is None:
+        raise TickFileError(f"{path}: expected a file called .csv or .parquet")
+    return read(path, catalogue)
 
 
 def keys(box: Box) -> dict[str, Any]:
@@ -154,6 +187,8 @@ async def _play(served: Served, cassette: Cassette, sessions: int) -> int:
             tally.take(server)
         nursery.cancel_scope.cancel()
     tally.take(server)
+    if served.strict and _broken(served, server.violations):
+        return _BROKEN
     if stopped and sessions:
         return _STOPPED + stopped[0]
     return _GOOD if tally.good else _DIVERGED
@@ -170,9 +205,14 @@ async def _release(cassette: Cassette) -> None:
 async def _trade(served: Served, box: Box) -> int:
     async with _running(served, box) as (server, _):
         await trio.Event().wait()  # for a signal
-    for violation in server.violations:
-        served.tell(f"mockserver: {violation}")
-    return _GOOD
+    return _BROKEN if _broken(served, server.violations) and served.strict else _GOOD
+
+
+def _broken(served: Served, violations: list[Violation]) -> bool:
+    """Tell which rules were broken; whether any was."""
+    for line in summary(violations):
+        served.tell(f"mockserver: {line}")
+    return bool(violations)
 
 
 @asynccontextmanager

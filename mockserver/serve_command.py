@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import console, session_arguments
+from . import console, environment, session_arguments
 from .sockets import WIRES, listen
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ when it listens, one line of JSON says where (and with --broker, who may log in)
 
 exit status:
   0    every client played the session to its end; the broker was stopped
-  1    a client diverged from the session, or left steps unplayed; the report is on standard error
+  1    a client diverged from the session, or left steps unplayed, or, with --strict, broke a rule
+       that all clients keep to; the report is on standard error
   2    the server could not start
   128+ stopped by that signal before the session was over
 
@@ -45,6 +46,8 @@ examples:
       the same on three wires at once; the ready line has the address of each in "wires"
   python -m mockserver --broker --scenario close-after-request
       the same, but it hangs up on the first order; --scenario list shows what else can go wrong
+  python -m mockserver --broker --strict --ca ca.pem --env mock.env
+      for CI: mock.env has CTRADER_HOST, CTRADER_PORT, CTRADER_ACCESS_TOKEN and so on
   python -m mockserver record --to my.session.jsonl --upstream demo.ctraderapi.com:5035
       record a session: see python -m mockserver record --help
 """
@@ -75,9 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--start",
         metavar="now|TIME",
-        default="now",
         help="what the broker's clock shows at first: now (at a weekend the last minute in which "
-        "EURUSD traded), or an ISO 8601 time, taken as it is: 2026-03-02T09:00Z (default: now)",
+        "EURUSD traded), or an ISO 8601 time, taken as it is: 2026-03-02T09:00Z (default: now; "
+        "with --prices the first time in the file)",
+    )
+    add(
+        "--prices",
+        metavar="FILE",
+        help="these ticks are the market (.csv or .parquet with the columns time, symbol, bid and "
+        "ask), at their own times; --start now lets the first come now",
     )
     add("--host", default="127.0.0.1", help="the address to listen on (default: this machine only)")
     add(
@@ -112,6 +121,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--cert", metavar="FILE", help="show this certificate (PEM, with its chain); needs --key")
     add("--key", metavar="FILE", help="the private key of --cert (PEM)")
+    add(
+        "--env",
+        metavar="FILE",
+        help="when it listens, write what clients need as environment variables (CTRADER_HOST, "
+        "CTRADER_PORT, CTRADER_CA, …) to this file, for sh and for CI systems",
+    )
+    add(
+        "--strict",
+        action="store_true",
+        help="exit with 1 if a client broke a rule: heartbeats, rates, logins, order ids",
+    )
     add("--journal", metavar="FILE", help="append all that happens to this file, as JSON Lines")
     add(
         "--endpoint",
@@ -154,6 +174,8 @@ def run(arguments: Sequence[str]) -> int:
         parser.error("one of the arguments --session --broker --scenario is required")
     if (options.cert is None) != (options.key is None):
         parser.error("--cert and --key go together")
+    if options.prices is not None and options.session is not None:
+        parser.error("argument --prices: not allowed with argument --session")
     with ExitStack() as stack:
         listening = _listen_all(options, parser, stack)
         # All that is slow to import comes with this: clients may call meanwhile.
@@ -178,7 +200,8 @@ def _serve(
     if options.wires is not None:
         where["wires"] = wires
     certificates = running.certificates(options) if secure else None
-    served = running.Served(listening, certificates, console.tell)
+    ca = _ca_file(options) if secure else None
+    served = running.Served(listening, certificates, console.tell, strict=options.strict)
     if options.scenario is not None:
         served.plan = running.scenario(options.scenario).plan(options.seed or None)
         where["scenario"] = options.scenario
@@ -193,13 +216,32 @@ def _serve(
         console.write(options.ca, served.certificates.ca, "the CA certificate")
     if replay is not None:
         where["session"] = options.session
-        served.ready = lambda: console.announce(where)
+        served.ready = partial(_ready, options, where, ca)
         return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
-    box = running.box(options.seed, options.tick_seconds, options.start, live)
+    market = (options.seed, options.tick_seconds, options.start)
+    box = running.box(*market, live, options.prices)
     where["broker"] = running.keys(box)
-    served.ready = lambda: console.announce(where)
+    served.ready = partial(_ready, options, where, ca)
     return int(running.trade(served, box))
+
+
+def _ready(options: argparse.Namespace, where: dict[str, Any], ca: str | None) -> None:
+    """Say where it listens: the variables first, so that they are there when the line is."""
+    if options.env is not None:
+        environment.write(options.env, environment.variables(where, ca, options.endpoint))
+    console.announce(where)
+
+
+def _ca_file(options: argparse.Namespace) -> str | None:
+    """The file with the CA that clients must trust; None if they know it by themselves."""
+    if options.ca is not None:
+        return str(options.ca)
+    if options.ca_dir is not None:
+        return os.path.join(options.ca_dir, "ca.pem")  # noqa: PTH118 - as sh would write it
+    if options.env is not None and options.cert is None:
+        raise console.CannotStart("--env needs --ca FILE or --ca-dir DIR, for CTRADER_CA to name")
+    return None
 
 
 def _write(descriptor: int, line: str) -> None:
