@@ -74,6 +74,7 @@ METHODS_TAKEN = frozenset(
         "schema",
         "statistics",
         "str",
+        "trio_run",
     }
 )
 # A class: what the generated modules import and export.

@@ -5,6 +5,8 @@ Puts the parts together and gives them names that are easy to remember; decides 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ctrader_typed.keywords import suggest
 from ctrader_typed.proto import ProtoOAAccountType, ProtoOAClientPermissionScope
 
@@ -91,7 +93,9 @@ def standard_broker(
         LIVE: Terms(is_live=True, trader_login=4_000_001),
     }
     for account_id, terms in accounts.items():
-        broker.open_account(account_id, terms, deposit=10_000)
+        name = "Mock Broker Live" if terms.is_live else "Mock Broker Demo"
+        named = replace(terms, broker_name=name, broker_title_short=name.rpartition(" ")[2])
+        broker.open_account(account_id, named, deposit=10_000)
     return broker
 
 

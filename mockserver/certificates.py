@@ -105,20 +105,29 @@ def _kept_ca(folder: Path, ca_type: Any) -> Any:
     """The CA that the folder keeps; a new one, kept there, if it has none."""
     certificate, key = folder / CA_FILE, folder / KEY_FILE
     try:
-        if certificate.exists() or key.exists():
+        if certificate.exists():
             return ca_type.from_pem(certificate.read_bytes(), key.read_bytes())
         made = ca_type(organization_name=_ORGANISATION)
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(made.private_key_pem.bytes())
-        certificate.write_bytes(made.cert_pem.bytes())
+        # The certificate last, and at once: half of one is never found.
+        _write_private(key, made.private_key_pem.bytes())
+        part = certificate.with_suffix(f".{os.getpid()}")
+        part.write_bytes(made.cert_pem.bytes())
+        part.replace(certificate)
     except (OSError, ValueError) as error:
         raise CertificateError(
             f"the folder {folder} cannot keep a CA as {CA_FILE} and {KEY_FILE}: {error}. "
             "Remove both files to have a new CA made"
         ) from error
     return made
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    """A file that only its owner can read, in the place of whatever a start cut short has left."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 def _chain(certificate: str | os.PathLike[str], key: str | os.PathLike[str]) -> bytes:

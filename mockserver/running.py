@@ -160,6 +160,8 @@ def _account(box: Box, account: Account) -> dict[str, Any]:
         "environment": "live" if terms.is_live else "demo",
         "balance": account.balance / 10**terms.money_digits,
         "brokerName": terms.broker_name,
+        "brokerTitleShort": terms.broker_title_short,
+        "tokens": {"trade": ACCESS_TOKEN, "view": VIEW_TOKEN},
     }
 
 

@@ -176,6 +176,8 @@ def run(arguments: Sequence[str]) -> int:
         parser.error("--cert and --key go together")
     if options.prices is not None and options.session is not None:
         parser.error("argument --prices: not allowed with argument --session")
+    if options.names and options.cert is not None:
+        parser.error("--name is for the certificate that is made: it does nothing beside --cert")
     with ExitStack() as stack:
         listening = _listen_all(options, parser, stack)
         # All that is slow to import comes with this: clients may call meanwhile.

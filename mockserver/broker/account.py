@@ -54,8 +54,8 @@ class Terms:
     negative_balance_protection: bool = False
     margin_call_levels: tuple[float, float, float] = (100.0, 80.0, 60.0)
     trader_login: int | None = None
-    broker_name: str | None = "Mock Broker"
-    broker_title_short: str | None = "Mock"
+    broker_name: str | None = None
+    broker_title_short: str | None = None
     registered_at: int | None = None
     is_live: bool = False
 

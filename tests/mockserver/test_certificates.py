@@ -57,9 +57,17 @@ def test_a_folder_keeps_the_ca_from_one_start_to_the_next(tmp_path: Path) -> Non
     handshake(second, "demo.ctraderapi.com", first.ca)
 
 
-def test_a_folder_with_half_a_ca_is_named(tmp_path: Path) -> None:
-    Certificates(folder=tmp_path)
+def test_a_start_that_was_cut_short_is_made_good(tmp_path: Path) -> None:
+    first = Certificates(folder=tmp_path)
     (tmp_path / CA_FILE).unlink()
+    second = Certificates(folder=tmp_path)
+    assert second.ca != first.ca
+    handshake(Certificates(folder=tmp_path), "localhost", second.ca)
+
+
+def test_a_ca_without_its_key_is_named(tmp_path: Path) -> None:
+    Certificates(folder=tmp_path)
+    (tmp_path / KEY_FILE).unlink()
     with pytest.raises(CertificateError, match=r"cannot keep a CA as ca\.pem and ca-key\.pem"):
         Certificates(folder=tmp_path)
 

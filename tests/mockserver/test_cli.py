@@ -387,6 +387,30 @@ def login(where: dict[str, Any]) -> list[Message]:
     ]
 
 
+def test_the_ready_line_tells_the_clock_and_what_each_account_is(serve, ca):
+    server = serve("--broker", *MONDAY, "--ca", ca, "--name", "demo.ctraderapi.com")
+    broker = server.ready()["broker"]
+    assert broker["clock"] == "2026-03-02T09:00:00Z"
+    spread_betting = broker["details"][2]
+    assert spread_betting == {
+        "id": 1000003,
+        "type": "SPREAD_BETTING",
+        "currency": "GBP",
+        "environment": "demo",
+        "balance": 10000.0,
+        "brokerName": "Mock Broker Demo",
+        "brokerTitleShort": "Demo",
+        "tokens": {"trade": "mock-access-token", "view": "mock-view-token"},
+    }
+
+
+def test_options_of_the_certificate_that_contradict_each_other_are_refused(tmp_path):
+    assert "--cert and --key go together" in refused("--broker", "--cert", "c.pem")
+    both = ("--broker", "--cert", "c.pem", "--key", "k.pem")
+    assert "it does nothing beside --cert" in refused(*both, "--name", "demo.ctraderapi.com")
+    assert "cannot be used" in refused(*both)
+
+
 def test_it_serves_a_broker_and_says_who_may_log_in(serve, tmp_path, ca):
     journal = tmp_path / "journal.jsonl"
     server = serve("--broker", *MONDAY, "--ca", ca, "--journal", str(journal), "--seed", "3")

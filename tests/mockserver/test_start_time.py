@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.box import HEDGED, Box
+from mockserver.box import HEDGED, LIVE, Box
 from mockserver.broker import start_time
 from mockserver.broker.broker import Broker
 from mockserver.broker.catalogue import Catalogue
@@ -95,6 +95,8 @@ def test_the_mark_takes_a_start(mock_ctrader: ThreadedServer) -> None:
 
 
 def test_accounts_have_the_name_of_a_broker() -> None:
-    account = Box().broker.accounts[HEDGED]
-    assert account.trader().broker_name == "Mock Broker"
-    assert account.listed().broker_title_short == "Mock"
+    accounts = Box().broker.accounts
+    assert accounts[LIVE].trader().broker_name == "Mock Broker Live"
+    account = accounts[HEDGED]
+    assert account.trader().broker_name == "Mock Broker Demo"
+    assert account.listed().broker_title_short == "Demo"
