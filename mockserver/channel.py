@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ctrader_typed.errors import RemoteProtocolError
@@ -29,6 +30,7 @@ from ctrader_typed.proto import (
 
 from .behaviour import Action, BadPayload, Caller, Close, Envelope, Event, Send
 from .broker.refusal import Refusal
+from .broker.refusal_texts import seen, without_invented
 from .credentials import Grant
 from .door import ANSWERS
 from .rates import RateLimit
@@ -83,7 +85,7 @@ class Channel:
         self._heard = self.gate.now = now
         if isinstance(event, Envelope) and isinstance(event.message, ProtoHeartbeatEvent):
             return []
-        actions = self._answer(event, now)
+        actions = self._worded(self._answer(event, now))
         if actions:
             self._spoke = now
         return actions
@@ -91,7 +93,7 @@ class Channel:
     def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
         """Say what is wrong with the JSON, and where."""
         self.gate.now = now
-        return [Send(ProtoOAErrorRes(error_code="INVALID_REQUEST", description=str(error)))]
+        return [Send(Refusal("INVALID_REQUEST", self._decoder_text(str(error))).message(None))]
 
     def announced(self, message: Message) -> None:
         """The client was told that sessions have ended: so they have, on this connection."""
@@ -130,7 +132,22 @@ class Channel:
     def push(self, actions: Iterable[Action]) -> None:
         """Say something that the client did not ask for."""
         self._spoke = self.gate.now
-        self._push(actions)
+        self._push(self._worded(actions))
+
+    def _decoder_text(self, text: str) -> str | None:
+        """What our decoder says, which is invented unless a live server says the same."""
+        return text if self.gate.etiquette.invented_texts or seen(text) else None
+
+    def _worded(self, actions: Iterable[Action]) -> list[Action]:
+        """The same, without the texts that are invented if there shall be none."""
+        if self.gate.etiquette.invented_texts:
+            return list(actions)
+        return [
+            replace(each, message=without_invented(each.message))
+            if isinstance(each, Send)
+            else each
+            for each in actions
+        ]
 
     def _beat_at(self) -> float | None:
         interval = self.gate.etiquette.heartbeat
@@ -158,6 +175,8 @@ class Channel:
         except _TooMuch as limited:
             return [Send(limited.message(), client_msg_id)]
         except Refusal as refusal:
+            if isinstance(event, BadPayload):
+                refusal.description = self._decoder_text(refusal.description or "")
             return [Send(refusal.message(account_id), client_msg_id)]
         self.gate.replan()
         return [Send(reply, client_msg_id), *events]

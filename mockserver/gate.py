@@ -67,6 +67,8 @@ class Etiquette:
     - `silence`: after so long without a message from the client it hangs up. Not published:
       somewhere above 20.
     - `connections`: of one application at a time; 25 in the documentation of 2021.
+    - `invented_texts`: whether refusals whose text nobody has seen carry the one that was made up
+      here (`broker/refusal_texts.py`), or none.
     - `live`: whether this is the endpoint of live accounts (True), of demo accounts (False), or of
       both, as no real one is.
     """
@@ -84,6 +86,7 @@ class Etiquette:
     silence: float | None = 30.0
     connections: int | None = 25
     live: bool | None = None
+    invented_texts: bool = True
 
 
 class Gate:

@@ -48,6 +48,7 @@ from .script import STEP, Replay
 from .server import MockServer, mock_server
 
 __all__ = [
+    "Etiquette",
     "MockServerError",
     "Served",
     "box",
@@ -109,15 +110,14 @@ def box(
     seed: int,
     tick_seconds: float | None,
     start: str | None,
-    live: bool | None,
+    etiquette: Etiquette,
     prices: str | None = None,
 ) -> Box:
-    """The broker; its accounts of one kind or of both, its prices made up or out of a file.
+    """The broker, and how it treats its connections; its prices made up or out of a file.
 
     It starts now, or with the first of the file's prices, which `start="now"` moves to now. Raises
     MockServerError for a pace or a start that there cannot be, and for a file that is none.
     """
-    etiquette = Etiquette(live=live)
     try:
         if prices is None:
             start = "now" if start is None else start

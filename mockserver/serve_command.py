@@ -139,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
         default="both",
         help="the accounts that the broker serves (default: both)",
     )
+    add(
+        "--no-invented-texts",
+        dest="invented_texts",
+        action="store_false",
+        help="refuse without a text where nobody has seen the live server's (docs/mockserver.md)",
+    )
     session_arguments.add_playing(parser)
     times = parser.add_mutually_exclusive_group()
     times.add_argument(
@@ -222,7 +228,8 @@ def _serve(
         return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
     market = (options.seed, options.tick_seconds, options.start)
-    box = running.box(*market, live, options.prices)
+    etiquette = running.Etiquette(live=live, invented_texts=options.invented_texts)
+    box = running.box(*market, etiquette, options.prices)
     where["broker"] = running.keys(box)
     served.ready = partial(_ready, options, where, ca)
     return int(running.trade(served, box))

@@ -666,3 +666,22 @@ def test_the_engine_is_not_told_of_what_is_due_later_than_planned(box):
     assert len(list(client.channel.received(Envelope(request, "q"), client.now))) > 1
     assert len(nudges) == told
     assert box.wake_at() > planned
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_invented_text_is_sent_unless_it_is_switched_off(kept):
+    box = Box(etiquette=Etiquette(rates=None, invented_texts=kept))
+    client = Client(box)
+    client.ask(ProtoOAApplicationAuthReq(client_id=CLIENT_ID, client_secret=CLIENT_SECRET))
+    client.ask(ProtoOAAccountAuthReq(ctid_trader_account_id=HEDGED, access_token=ACCESS_TOKEN))
+    assert client.refused(BadPayload(2137, b"", "q", DecodeError("odd"))) == (
+        "INVALID_REQUEST",
+        "odd" if kept else None,
+    )
+    client.taken()
+    box.revoke(ACCESS_TOKEN)
+    ended = client.taken()[0][0]
+    assert ended.reason == ("The access token was revoked" if kept else None)
+    assert client.refused(ProtoOAGetCtidProfileByTokenReq(access_token="x"))[1] == (
+        "Invalid access token"
+    )
