@@ -100,6 +100,19 @@ def suggest(thing: T) -> T:
     return thing
 
 
+def hot(*names: str) -> Callable[[type[T]], type[T]]:
+    """A class decorator: `suggest` leaves these methods alone, which the client itself calls for
+    each quote or message. An unknown keyword is Python's own TypeError there.
+    """
+
+    def marked(cls: type[T]) -> type[T]:
+        for name in names:
+            vars(vars(cls)[name])["_suggests"] = True
+        return cls
+
+    return marked
+
+
 def suggest_all(namespace: dict[str, Any]) -> None:
     """`suggest` for what a module lists in `__all__`, or else for its public functions."""
     own = [

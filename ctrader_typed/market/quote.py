@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol, cast
 
 from ..errors import InvalidValue
+from ..keywords import hot
 from ..proto import ProtoOASpotEvent
 from ..units import PRICE_DIGITS, price, utc
 from ..units.numbers import as_int, scaled
@@ -52,6 +53,7 @@ def digits_of(symbol: SymbolLike) -> int | None:
     return None if as_int(symbol) is not None else cast("Identified", symbol).digits
 
 
+@hot("__init__")
 @dataclass(frozen=True, slots=True)
 class Quote:
     """The last bid and ask of a symbol, in 1/100000; None for a side that is not known (yet).

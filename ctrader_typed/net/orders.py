@@ -34,6 +34,7 @@ from ..errors import (
     NotSent,
 )
 from ..journal import Journal, OpenOrder
+from ..keywords import hot
 from ..message import Message, Request
 from ..schema import Schema
 from ..wire.book import Book
@@ -62,6 +63,7 @@ Submit = Callable[[Request[Any]], Ticket]
 Withdraw = Callable[[Ticket], None]
 
 
+@hot("receive")
 class Orders:
     """All orders of a client, over all its connections.
 

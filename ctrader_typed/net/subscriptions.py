@@ -1,7 +1,4 @@
-"""Streams of events: who gets which, and who is told that some are missing.
-
-Knows types, but no message by name, and nothing of the link that the events come from.
-"""
+"""Streams of events: who gets which, and who is told that some are missing."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from typing import Any, Generic, Self, TypeVar
 import trio
 
 from ..errors import ConnectionLost, CTraderError, SlowSubscriber, again
+from ..keywords import hot
 from ..wire.filters import Filter, accounts_of
 from ..wire.notices import Gap, GivenUp, NotRestored
 from ..wire.overflow import Dropped, Overflow, Rolling, queue
@@ -34,6 +32,7 @@ CROWD = 10_000
 log = logging.getLogger(__name__)
 
 
+@hot("take", "wants", "concerns", "put", "put_gap", "wake")
 class EventStream(OnlyAsyncStream, Generic[T_co]):
     """Events of some types, in the order in which they came, over reconnects too.
 

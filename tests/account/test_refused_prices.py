@@ -207,11 +207,15 @@ async def test_a_lone_quote_does_not_wake_the_task_that_keeps_the_account_in_ste
             await anext(quotes)
             await trio.testing.wait_all_tasks_blocked()
             calls: list[str] = []
+            of_client: list[str] = []
 
             def profile(frame: FrameType, event: str, _: object) -> None:
                 code = frame.f_code
                 if event == "call" and "/ctrader_typed/" in code.co_filename:
                     calls.append(code.co_qualname)
+                    called = frame.f_locals.get("function")
+                    if not getattr(called, "__module__", "mockserver").startswith("mockserver"):
+                        of_client.append(code.co_qualname)
 
             before = sys.getprofile()
             sys.setprofile(profile)
@@ -222,4 +226,5 @@ async def test_a_lone_quote_does_not_wake_the_task_that_keeps_the_account_in_ste
                 sys.setprofile(before)
             assert (await anext(quotes)).is_known
         assert [call for call in calls if call.startswith("Upkeep.")] == ["Upkeep._hear"]
+        assert "_suggesting.<locals>.call" not in of_client
         assert len(calls) < 130  # 171 were counted when it woke that task

@@ -18,6 +18,8 @@ import ctrader_typed
 from ctrader_typed import account, market, oauth, symbols, tokens, units
 from ctrader_typed.keywords import ALIASES, nearest, suggest
 from ctrader_typed.market import history
+from ctrader_typed.net.orders import Orders
+from ctrader_typed.net.subscriptions import EventStream
 from mockserver import box, cassette, certificates, credentials, gate, line, server, threaded
 from mockserver.broker import account as broker_account
 from mockserver.broker import broker
@@ -45,6 +47,18 @@ MOCKED: list[Any] = [
 
 HOT = {"FromString", "parse", "is_set"}
 """Methods of messages with one parameter, which name no other: they are what decoding costs."""
+
+INTERNAL = {
+    EventStream.take,
+    EventStream.wants,
+    EventStream.concerns,
+    EventStream.put,
+    EventStream.put_gap,
+    EventStream.wake,
+    Orders.receive,
+    market.Quote.__init__,
+}
+"""What the client itself calls for each quote or message: Python's own TypeError has to do."""
 
 
 def things() -> Iterator[Any]:
@@ -78,14 +92,16 @@ def callables() -> dict[str, Callable[..., Any]]:
         if not isinstance(thing, type) or issubclass(thing, Enum):
             continue
         whose = f"{thing.__module__}.{thing.__qualname__}"
-        if not getattr(thing, "_is_protocol", False) and isinstance(thing.__init__, FunctionType):
+        made = isinstance(thing.__init__, FunctionType) and thing.__init__ not in INTERNAL
+        if not getattr(thing, "_is_protocol", False) and made:
             found[whose] = thing
         message = issubclass(thing, ctrader_typed.Message)
         if message and thing is not ctrader_typed.Message:
             continue
         for name, method in methods(thing):
             ours = method.__module__.startswith(("ctrader_typed", "mockserver"))
-            if ours and not name.startswith("_") and not (message and name in HOT):
+            hot = (message and name in HOT) or method in INTERNAL
+            if ours and not name.startswith("_") and not hot:
                 found[f"{whose}.{name}"] = method
     return found
 
@@ -126,6 +142,15 @@ def call(function: Callable[..., Any], wrong: str) -> None:
     result = function(*arguments, **{wrong: 1})
     if inspect.iscoroutine(result):
         result.send(None)
+
+
+@pytest.mark.parametrize("function", INTERNAL, ids=lambda function: function.__qualname__)
+def test_what_is_called_for_each_quote_has_no_wrapper_and_refuses_an_unknown_keyword(
+    function: Callable[..., Any],
+) -> None:
+    assert not hasattr(function, "__wrapped__")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'kep'"):
+        function(object(), kep=1)
 
 
 def test_the_walk_comes_by_everything() -> None:
