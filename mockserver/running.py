@@ -20,6 +20,7 @@ import trio
 
 from ctrader_typed.proto import SCHEMA
 
+from . import control
 from .behaviour import BehaviourFactory
 from .box import (
     ACCESS_TOKEN,
@@ -78,6 +79,7 @@ class Served:
     plan: Plan | None = None
     journal: Callable[[str], object] | None = None
     strict: bool = False
+    control: socket.socket | None = None
 
 
 def cassette(options: Any, upstream: Reachable | None, tell: Callable[[str], None]) -> Cassette:
@@ -205,7 +207,12 @@ async def _release(cassette: Cassette) -> None:
 
 
 async def _trade(served: Served, box: Box) -> int:
+    if served.control is not None and served.plan is None:
+        served.plan = Plan()  # for faults to be added to
     async with _running(served, box) as (server, _):
+        if served.control is not None and served.plan is not None:
+            listener = trio.SocketListener(trio.socket.from_stdlib_socket(served.control))
+            await control.serve(control.Control(server, box, served.plan), listener)
         await trio.Event().wait()  # for a signal
     return _BROKEN if _broken(served, server.violations) and served.strict else _GOOD
 

@@ -132,6 +132,13 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="exit with 1 if a client broke a rule: heartbeats, rates, logins, order ids",
     )
+    add(
+        "--control",
+        type=console.port,
+        metavar="PORT",
+        help="take commands there, on this machine only, as lines of JSON (docs/mockserver.md); "
+        "0: on a free port, which the ready line tells",
+    )
     add("--journal", metavar="FILE", help="append all that happens to this file, as JSON Lines")
     add(
         "--endpoint",
@@ -184,6 +191,8 @@ def run(arguments: Sequence[str]) -> int:
         parser.error("argument --prices: not allowed with argument --session")
     if options.names and options.cert is not None:
         parser.error("--name is for the certificate that is made: it does nothing beside --cert")
+    if options.control is not None and options.session is not None:
+        parser.error("argument --control: not allowed with argument --session")
     with ExitStack() as stack:
         listening = _listen_all(options, parser, stack)
         # All that is slow to import comes with this: clients may call meanwhile.
@@ -231,6 +240,9 @@ def _serve(
     etiquette = running.Etiquette(live=live, invented_texts=options.invented_texts)
     box = running.box(*market, etiquette, options.prices)
     where["broker"] = running.keys(box)
+    if options.control is not None:
+        served.control = stack.enter_context(_listen("127.0.0.1", options.control))
+        where["control"] = _address(served.control)
     served.ready = partial(_ready, options, where, ca)
     return int(running.trade(served, box))
 

@@ -14,11 +14,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from ctrader_typed.proto import SCHEMA
+
 from ..behaviour import Entrance
 from ..errors import ScenarioError
-from ..payloads import as_list, as_object
+from ..payloads import as_list, as_object, fill, normal
 from ..recording import Direction
-from .effects import Effect
+from .effects import Answer, Effect, Inflate, Push, Throttle
 from .plan import Fault
 from .scenarios import SCENARIOS, Scenario
 
@@ -69,7 +71,31 @@ def _fault(value: object) -> Fault:
     own = {f.name for f in dataclasses.fields(cls)}
     values = {key: _value(cls, key, entry.pop(key)) for key in list(entry) if key in own}
     rest = {key: _value(Fault, key, given) for key, given in entry.items()}
-    return Fault(cls(**values), **rest)
+    effect = cls(**values)
+    _check(effect)
+    return Fault(effect, **rest)
+
+
+def _check(effect: Any) -> None:
+    """ValueError for an effect that could not happen when its time comes."""
+    numbers = {f.name: getattr(effect, f.name) for f in dataclasses.fields(effect)}
+    for key, value in numbers.items():
+        if isinstance(value, (int, float)) and not -(2**31) <= value < 2**31:
+            raise ValueError(f"{key}: expected a number below 2^31, got {value}")
+        if key in ("seconds", "pause", "size", "copies") and value is not None and value < 0:
+            raise ValueError(f"{key}: expected no negative number, got {value}")
+    if isinstance(effect, Inflate) and effect.size > _INFLATED:
+        raise ValueError(f"size: expected at most {_INFLATED}, got {effect.size}")
+    if isinstance(effect, Throttle) and effect.size < 1:
+        raise ValueError("size: expected at least 1")
+    if isinstance(effect, Answer | Push) and isinstance(effect.message, str):
+        message = SCHEMA.by_name.get(effect.message)
+        if message is None:
+            raise ValueError(f"message: there is no {effect.message}")
+        fill(message, normal(message, effect.payload), {})
+
+
+_INFLATED = 64 * 1024 * 1024
 
 
 _KINDS: Mapping[str, Any] = {
