@@ -124,7 +124,7 @@ async def _reject_next(
     request: str = "ProtoOANewOrderReq",
 ) -> Reply:
     cls = SCHEMA.by_name.get(request)
-    if cls not in answers.TRADES:
+    if cls is None or cls not in answers.TRADES:
         names = ", ".join(each.__name__ for each in answers.TRADES)
         raise ValueError(f"expected request to be one of {names}, got {request!r}")
     control.box.broker.reject_next(error_code, description, request=cls)
@@ -224,7 +224,7 @@ async def serve(control: Control, listener: trio.SocketListener) -> None:
         try:
             slots.acquire_on_behalf_of_nowait(stream)
         except trio.WouldBlock:
-            await _tell(stream, {"ok": False, "error": f"{CONNECTIONS} clients are connected"})
+            await _part(stream, f"{CONNECTIONS} clients are connected, as many as may be")
             return
         try:
             await _talk(control, stream)
@@ -250,11 +250,11 @@ async def _talk(control: Control, stream: trio.SocketStream) -> None:
         for line in lines:
             request = _parsed(line)
             if request is None:
-                await _tell(stream, {"ok": False, "error": "expected a line with a JSON object"})
+                await _part(stream, "expected a line with a JSON object")
                 return
             await _tell(stream, await reply(control, request))
         if len(buffer) > LINE:
-            await _tell(stream, {"ok": False, "error": f"a line is longer than {LINE} bytes"})
+            await _part(stream, f"expected a line of at most {LINE} bytes")
             return
 
 
@@ -265,6 +265,15 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         return as_object(cast("object", json.loads(line)))
     except (ValueError, RecursionError):
         return None
+
+
+async def _part(stream: trio.SocketStream, error: str) -> None:
+    """Say why and hang up. What still comes is read, or the system would discard the reply."""
+    await _tell(stream, {"ok": False, "error": error})
+    await stream.send_eof()
+    with trio.move_on_after(1.0):
+        while await stream.receive_some(LINE):
+            pass
 
 
 async def _tell(stream: trio.SocketStream, said: Reply) -> None:
