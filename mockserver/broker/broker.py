@@ -252,8 +252,7 @@ class Broker:
         manner: Manner = Manner.ORDER_ERROR,
     ) -> None:
         """Refuse the next request of a class, once, in the given manner."""
-        rejection = Rejection(request, error_code, description, manner)
-        self._desk.books.rejections.append(rejection)
+        self._desk.books.rejections.append(Rejection(request, error_code, description, manner))
 
     def deposit(self, account_id: int, amount: Amount, note: str | None = None) -> None:
         """Pay in an amount of the deposit currency, such as 1000 or "99.50"."""
@@ -274,10 +273,7 @@ class Broker:
         self._changed()
 
     def advance(self, seconds: float) -> None:
-        """Let the broker's time jump ahead; all that falls due on the way happens, in order.
-
-        The server's clock does not jump: heartbeats, rates and the lives of tokens go by that.
-        """
+        """Jump ahead in the broker's world; the server's clock (heartbeats, tokens) stays."""
         ms = round(seconds * 1000)
         self._start_ms += ms
         self._run(self._desk.now + ms)
