@@ -274,8 +274,7 @@ class Broker:
 
     def advance(self, seconds: float) -> None:
         """Jump ahead in the broker's world; the server's clock (heartbeats, tokens) stays."""
-        ms = round(seconds * 1000)
-        self._start_ms += ms
+        self._start_ms += (ms := round(seconds * 1000))
         self._run(self._desk.now + ms)
         self.on_change()
 
