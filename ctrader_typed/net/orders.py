@@ -86,6 +86,7 @@ class Orders:
         self._doubts = trio.Event()
         self._connection = 0
         self._connections = Connections(self._run)
+        self._began = trio.current_time()  # the journal is ours: by now its last owner has ended
         for left in () if journal is None else journal.open_orders():
             self._adopt(left)
 
@@ -278,7 +279,10 @@ class Orders:
             return  # `link_lost` says the rest
 
     async def _check(self, account: int, ask: Ask) -> None:
-        asking = check(self._book, account, _now())
+        # The age is not by the time in the journal: clocks are set, and a request may have been
+        # queued for long after it was written down.
+        age = trio.current_time() - self._began
+        asking = check(self._book, account, _now(), age)
         answer: Message | None = None
         while True:
             try:

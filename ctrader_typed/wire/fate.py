@@ -27,6 +27,10 @@ from .shown import closed, executed, part, part_filled, protects
 CHECKS = 5
 """How often the server is asked what has become of a request before it is reported as unknown."""
 
+LAST_ARRIVAL = 60.0
+"""Seconds after the end of a process in which bytes that it left to the system may still arrive:
+servers keep a connection without heartbeats for about 30."""
+
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
@@ -260,7 +264,8 @@ class Fate(Filling):
     # --- what was found out by asking ---
 
     def bind(self, order: ProtoOAOrder) -> None:
-        """This is its order; what has become of that is asked next."""
+        """This is its order; what has become of that is asked next, CHECKS times from here on."""
+        self.checks = 0
         self._learn(order, ())
 
     def digest(
@@ -296,14 +301,18 @@ class Fate(Filling):
             self.error = error
             self._record(None, new)
 
-    def checked(self) -> None:
+    def checked(self, age: float) -> None:
         """The server was asked: what it has not told is asked again, CHECKS times in all.
 
         What an earlier process wrote down, and the server does not have after all these checks, was
-        never sent.
+        never sent. That process had ended `age` seconds before this check began, or longer: until
+        LAST_ARRIVAL no check is the last.
         """
         if not self.to_ask:
             self._missed = False
+            return
+        missed = self.left_behind and self.nowhere
+        if missed and self.checks == CHECKS - 1 and age < LAST_ARRIVAL:
             return
         self.checks += 1
         if self.checks < CHECKS:
@@ -311,7 +320,7 @@ class Fate(Filling):
         self._ask_no_more()
         if self.status is OrderStatus.UNKNOWN:
             self.reason = f"the server was asked {CHECKS} times and does not show it"
-        if self.left_behind and self.nowhere:  # nothing of it can be on its way any more
+        if missed:
             self._step(Happening.MISS, "an earlier process ended before it was sent")
 
     def _ask_no_more(self) -> None:

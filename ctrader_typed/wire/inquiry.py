@@ -44,11 +44,12 @@ Answer: TypeAlias = Any
 Asking: TypeAlias = Generator[Question, Answer, None]
 
 
-def check(book: Book, account: int, now: int) -> Generator[Question, Answer, bool]:
+def check(book: Book, account: int, now: int, age: float) -> Generator[Question, Answer, bool]:
     """Ask once about everything of an account that has to be asked; False if it may not be asked.
 
-    `now` is our clock in ms. A refusal of the first question says that the account is not
-    authorised (yet): nothing is concluded from it. What is still to be asked at the end has one
+    `now` is our clock in ms; `age` says for how many seconds, by a clock that nobody sets, no
+    earlier process has had the journal. A refusal of the first question says that the account is
+    not authorised (yet): nothing is concluded from it. What is still to be asked at the end has one
     check less to go.
     """
     if not (yield from _reconcile(book, account)):
@@ -60,7 +61,7 @@ def check(book: Book, account: int, now: int) -> Generator[Question, Answer, boo
         if not _stale(book, account) or not (yield from _reconcile(book, account)):
             break
     for fate in book.followed(account):
-        fate.checked()
+        fate.checked(age)
         book.found(fate)
     return True
 

@@ -13,6 +13,7 @@ import trio
 
 from ctrader_typed import OrderStatus, connect
 from ctrader_typed.net import orders
+from ctrader_typed.wire import fate
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, standard_credentials
 from mockserver.broker.broker import Broker
 from mockserver.broker.prices import TickList
@@ -80,6 +81,7 @@ async def test_killed(
     moment: str, arrived: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders, "PAUSES", (0.01,))
+    monkeypatch.setattr(fate, "LAST_ARRIVAL", 0.5)  # real time: the kernel is this machine's own
     broker = Broker(prices=TickList.still([(EURUSD, 108_450, 108_460)]))
     broker.open_account(HEDGED, deposit=10_000)
     journal = tmp_path / "orders.jsonl"

@@ -24,7 +24,7 @@ from ctrader_typed import (
     ProtoOAReconcileRes,
     Request,
 )
-from ctrader_typed.wire.fate import CHECKS, Fate
+from ctrader_typed.wire.fate import CHECKS, LAST_ARRIVAL, Fate
 from ctrader_typed.wire.inquiry import ALL_TIMES, DAY, WEEK, check
 from ctrader_typed.wire.lives import OrderStatus
 from tests.trading import (
@@ -127,8 +127,8 @@ class Server:
             type(q).__name__.removeprefix("ProtoOA").removesuffix("Req") for q in self.questions
         ]
 
-    def check(self, desk: Desk, now: int = NOW) -> bool:
-        asking = check(desk.book, ACCOUNT, now)
+    def check(self, desk: Desk, now: int = NOW, age: float = LAST_ARRIVAL) -> bool:
+        asking = check(desk.book, ACCOUNT, now, age)
         answer: Message | None = None
         while True:
             try:

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from ctrader_typed import OrderStatus, ProtoOAOrder, ProtoOAReconcileReq
-from ctrader_typed.wire.fate import CHECKS, Fate
-from tests.trading import LIMIT, NOW, close
+from ctrader_typed.wire.fate import CHECKS, LAST_ARRIVAL, Fate
+from tests.trading import LIMIT, NOW, close, deal
 from tests.unit.wire.test_inquiry import DONE, WEEK, Desk, Server, closing, mine, order
 
+CLOCKS = [
+    sign * by for by in (0, 1, 59_999, 60_000, 3_600_000, WEEK, 52 * WEEK) for sign in (-1, 1)
+]
+"""What the wall clock was set by since the order was written down, in ms."""
 REQUESTS = {"open": mine(), "close": close()}
 
 
@@ -35,6 +39,35 @@ def test_what_the_server_does_not_have_was_never_sent(request_: Any) -> None:
     assert fate.status is OrderStatus.NOT_SENT
     assert fate.reason == "an earlier process ended before it was sent"
     assert fate.settled
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+def test_until_its_last_bytes_have_arrived_it_is_asked_again_whatever_the_wall_clock_says(
+    request_: Any, clock: int
+) -> None:
+    desk, server = Desk(), Server()
+    fate = adopted(desk, request_)
+    for age in (0.0, 1.0, 3.0, 7.0, 15.0, 23.0, 59.999, LAST_ARRIVAL):
+        assert fate.status is OrderStatus.UNKNOWN
+        assert fate.in_doubt
+        server.check(desk, NOW + clock, age)
+    assert fate.status is OrderStatus.NOT_SENT
+
+
+@pytest.mark.parametrize("checks", [1, CHECKS, 3 * CHECKS])
+def test_what_arrives_late_is_asked_about_as_often_as_anything_else(checks: int) -> None:
+    desk, server = Desk(), Server()
+    fate = adopted(desk, mine())
+    for _ in range(checks):
+        server.check(desk, age=LAST_ARRIVAL - 1)
+    server.orders = [order(DONE, client_order_id="mine", order_id=7, executed_volume=100)]
+    server.check(desk)  # its deals are not in the lists yet
+    assert (fate.order_id, fate.status) == (7, OrderStatus.UNKNOWN)
+    server.deals = [deal(1)]
+    server.check(desk)
+    assert fate.status is OrderStatus.FILLED
+    assert fate.deals == tuple(server.deals)
 
 
 def test_what_this_process_has_sent_stays_unknown() -> None:
