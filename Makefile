@@ -94,7 +94,7 @@ WATCHED = LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) ASAN_OPTIONS=detect_l
 asan: .venv/.dev ## Fuzz the compiled codec under AddressSanitizer; MINUTES=5 of it, and the codec's tests
 	$(SANITIZED)
 	$(WATCHED) -m tests.fuzz --blind --minutes $(MINUTES)
-	$(WATCHED) -m pytest -o pythonpath=build/asan/lib tests/property/test_paths.py tests/property/test_envelopes.py tests/unit/test_codec_reading.py tests/unit/test_codec_writing.py
+	$(WATCHED) -m pytest -o pythonpath=build/asan/lib tests/property/test_paths.py tests/property/test_envelopes.py tests/ctrader_typed/message/test_decode.py tests/ctrader_typed/message/test_encode.py
 
 .PHONY: wheels
 wheels: .venv/.dev ## Build and try a wheel with the compiled codec, for each Python 3.11 to 3.13 found here

@@ -14,7 +14,7 @@ from .errors import UsageError
 MODULE = "compiled"
 SOURCE = f"{MODULE}.pyx"
 INCLUDED_FROM = Path(__file__).resolve().parent.parent / "ctrader_typed" / "proto"
-"""The folder from which the source finds `../codec/straight_*.pxi`."""
+"""The folder from which the source finds `../message/straight_*.pxi`."""
 
 WITHOUT = "Without --compile the package runs in plain Python, with the same results."
 
@@ -44,9 +44,9 @@ def build(source: str, package: str) -> tuple[str, bytes]:
                 f"--compile needs {module}, which is missing: pip install cython setuptools. "
                 f"{WITHOUT}"
             )
-    if not list((INCLUDED_FROM.parent / "codec").glob("straight_*.pxi")):
+    if not list((INCLUDED_FROM.parent / "message").glob("straight_*.pxi")):
         raise UsageError(
-            f"--compile needs straight_*.pxi in {INCLUDED_FROM.parent / 'codec'}, and there are "
+            f"--compile needs straight_*.pxi in {INCLUDED_FROM.parent / 'message'}, and there are "
             f"none: install ctrader-typed beside the generator. {WITHOUT}"
         )
     with tempfile.TemporaryDirectory() as temporary:

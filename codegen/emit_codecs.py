@@ -12,7 +12,7 @@ from .model import Field, Label, Message, Schema
 from .naming import function_name
 from .writer import Writer
 
-STRAIGHT = "ctrader_typed.codec.straight"
+STRAIGHT = "ctrader_typed.message.straight"
 VARINT_KINDS = ("int32", "int64", "uint32", "uint64", "sint32", "sint64", "bool", "enum")
 WIRE_TYPES = {"double": 1, "fixed64": 1, "sfixed64": 1, "float": 5, "fixed32": 5, "sfixed32": 5}
 PACK = {

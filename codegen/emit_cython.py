@@ -1,6 +1,6 @@
 """Schema → compiled.pyx: the same straight-line functions as `emit_codecs`, typed, for Cython.
 
-What a function does with one field stands in `ctrader_typed/codec/straight_*.pxi`; here is only
+What a function does with one field stands in `ctrader_typed/message/straight_*.pxi`; here is only
 which field comes after which. That is compact enough for every message, hot or not.
 """
 
@@ -20,7 +20,7 @@ def emit(schema: Schema, digest: str) -> Writer:
     out = Writer("Straight-line codecs of all messages, typed, for Cython.")
     out.lines(f"from . import {file.module}" for file in schema.files)
     out.line()
-    out.lines(f'include "../codec/{name}.pxi"' for name in INCLUDED)
+    out.lines(f'include "../message/{name}.pxi"' for name in INCLUDED)
     if schema.envelope:
         _emit_envelope(out, schema.message[schema.envelope])
     out.line()
@@ -54,7 +54,7 @@ def _emit_envelope(out: Writer, envelope: Message) -> None:
         out.line(f"PAYLOAD = {tags['payload']}")
         out.line(f"CLIENT_MSG_ID = {tags['clientMsgId']}")
     out.line()
-    out.line('include "../codec/straight_envelopes.pxi"')
+    out.line('include "../message/straight_envelopes.pxi"')
 
 
 def _emit_function(out: Writer, message: Message, opening: str, steps: list[str]) -> None:

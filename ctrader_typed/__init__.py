@@ -8,11 +8,9 @@ from .keywords import suggest_all
 
 if TYPE_CHECKING:
     from . import proto
-    from .advice import Advice
     from .api import Api, connect, connect_over
     from .client import Client
-    from .codec.choice import CodecInfo
-    from .codec.columns import Columns
+    from .error_codes import Advice
     from .errors import (
         AuthError,
         CertificateRefused,
@@ -48,22 +46,24 @@ if TYPE_CHECKING:
         UnexpectedReply,
         UnknownName,
     )
-    from .journal import Journal, OpenOrder, UsedId
     from .message import Message, Request
-    from .net.order import Order
-    from .net.orders import Orders
-    from .net.subscriptions import EventStream
+    from .message.choice import CodecInfo
+    from .message.columns import Columns
+    from .net.event_streams import EventStream
+    from .orders.journal import Journal, OpenOrder, UsedId
+    from .orders.order import Order
+    from .orders.order_manager import Orders
+    from .orders.order_states import OrderStatus
+    from .orders.tracked_order import Fill, OrderEvent
     from .proto import *  # noqa: F403 - all messages, each by its own name
     from .proto import SCHEMA
+    from .protocol.backoff import NO_RECONNECT, Reconnect
+    from .protocol.rate_limits import NO_LIMITS, Limits, RateLimits
+    from .protocol.statistics import Latency, Statistics, StreamStatistics
+    from .protocol.stream_buffers import conflate, conflate_spots
+    from .protocol.stream_events import Gap, NotRestored
     from .wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF_WEBSOCKET, Wire
     from .wire.envelope import BadPayload, UnknownPayload
-    from .wire.fate import Fill, OrderEvent
-    from .wire.limits import NO_LIMITS, Limits, RateLimits
-    from .wire.lives import OrderStatus
-    from .wire.notices import Gap, NotRestored
-    from .wire.overflow import conflate, conflate_spots
-    from .wire.reconnect import NO_RECONNECT, Reconnect
-    from .wire.statistics import Latency, Statistics, StreamStatistics
 
 if TYPE_CHECKING:  # what is imported later still
     from .account import (
@@ -187,7 +187,7 @@ __all__ = [
 _OWN = tuple(__all__)
 
 if TYPE_CHECKING:
-    __all__ += proto.__all__  # type: ignore[has-type]  # mypy looks at us before `proto`
+    __all__ += proto.__all__
 
     def codec_info() -> CodecInfo:
         """Which codec runs, and why."""
@@ -199,27 +199,29 @@ else:
 
     _LAYERS = "account", "symbols"
     _HOMES = [
-        "advice",
         "api",
         "client",
-        "codec.choice",
-        "codec.columns",
+        "error_codes",
         "errors",
-        "journal",
         "message",
-        "net.order",
-        "net.orders",
-        "net.subscriptions",
+        "message.choice",
+        "message.columns",
+        "net.event_streams",
+        "orders.errors",
+        "orders.journal",
+        "orders.order",
+        "orders.order_manager",
+        "orders.order_states",
+        "orders.tracked_order",
         "proto",
+        "protocol.backoff",
+        "protocol.errors",
+        "protocol.rate_limits",
+        "protocol.statistics",
+        "protocol.stream_buffers",
+        "protocol.stream_events",
         "wire.connection",
         "wire.envelope",
-        "wire.fate",
-        "wire.limits",
-        "wire.lives",
-        "wire.notices",
-        "wire.overflow",
-        "wire.reconnect",
-        "wire.statistics",
     ]
     globals().pop("__all__")  # it needs the names of all messages
 

@@ -17,14 +17,14 @@ import trio
 
 from . import client, proto
 from .client import RATE_LIMITS, RECONNECT, Client, Package, Settings
-from .codec import columns
 from .errors import InvalidValue
+from .message import columns
 from .net.endpoints import Place
+from .protocol.backoff import NO_RECONNECT, Reconnect
+from .protocol.keepalive import HEARTBEAT_INTERVAL, SILENCE_LIMIT
+from .protocol.rate_limits import RateLimits
 from .schema import Schema
 from .wire.connection import PROTOBUF_TCP, MissingRequired, Wire, WireName
-from .wire.limits import RateLimits
-from .wire.pulse import HEARTBEAT_INTERVAL, SILENCE_LIMIT
-from .wire.reconnect import NO_RECONNECT, Reconnect
 
 if TYPE_CHECKING:
     from .account import Account

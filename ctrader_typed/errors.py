@@ -9,11 +9,11 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from .advice import Advice, advise
+from .error_codes import Advice, advise
 
 if TYPE_CHECKING:
     from .message import Message
-    from .net.order import Order
+    from .orders.order import Order
 
 
 class CTraderError(Exception):

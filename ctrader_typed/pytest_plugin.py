@@ -21,7 +21,7 @@ import pytest
 from .companions import load
 
 if TYPE_CHECKING:
-    from mockserver.server import MockServer
+    from mockserver.server.server import MockServer
     from mockserver.threaded import ThreadedServer
 
 _MARK = "mock_ctrader"

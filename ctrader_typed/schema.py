@@ -10,10 +10,10 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from typing_extensions import TypeIs
 
-from .codec import attach, defer
-from .codec.choice import CodecInfo, load, may_be_compiled
 from .errors import LocalProtocolError
 from .message import Message, Request
+from .message.choice import CodecInfo, load, may_be_compiled
+from .message.codec import attach, defer
 
 M = TypeVar("M", bound=Message)
 

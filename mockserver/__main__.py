@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import console
+from .cli import console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,16 +16,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         if arguments[:1] == ["record"]:
-            from . import record_command  # noqa: PLC0415 - one command need not load the other
+            from .cli import record  # noqa: PLC0415 - one command need not load the other
 
-            return record_command.run(arguments[1:])
+            return record.run(arguments[1:])
         if arguments[:1] == ["conformance"]:
-            from . import conformance_command  # noqa: PLC0415 - one command need not load the other
+            from .cli import conformance  # noqa: PLC0415 - one command need not load the other
 
-            return conformance_command.run(arguments[1:])
-        from . import serve_command  # noqa: PLC0415 - one command need not load the other
+            return conformance.run(arguments[1:])
+        from .cli import serve  # noqa: PLC0415 - one command need not load the other
 
-        return serve_command.run(arguments)
+        return serve.run(arguments)
     except console.CannotStart as error:
         console.tell(f"mockserver: {error}")
         return console.CANNOT_START

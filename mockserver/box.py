@@ -10,14 +10,14 @@ from dataclasses import replace
 from ctrader_typed.keywords import suggest
 from ctrader_typed.proto import ProtoOAAccountType, ProtoOAClientPermissionScope
 
-from .broker.account import Terms
 from .broker.broker import Broker
-from .broker.catalogue import Catalogue
-from .broker.prices import PriceSource, TickList
-from .broker.seeded import SeededPrices
+from .broker.market.instruments import Catalogue
+from .broker.market.prices import PriceSource, TickList
+from .broker.market.random_prices import SeededPrices
 from .broker.start_time import Start, start_ms
-from .credentials import Credentials
-from .gate import Etiquette, Gate
+from .broker.trading.account import Terms
+from .proxy.credentials import Credentials
+from .proxy.proxy import Etiquette, Gate
 
 CLIENT_ID = "mock-client"
 CLIENT_SECRET = "mock-secret"

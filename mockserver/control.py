@@ -19,14 +19,14 @@ import trio
 from ctrader_typed.keywords import suggest
 from ctrader_typed.proto import SCHEMA
 
-from .behaviour import World
 from .box import Box
-from .broker import answers
+from .broker import requests
 from .errors import MockServerError
-from .faults.files import read_scenario
 from .faults.plan import Plan
-from .payloads import as_object
-from .server import MockServer
+from .faults.scenario_files import read_scenario
+from .handler import World
+from .recordings.placeholders import as_object
+from .server.server import MockServer
 
 LINE, CONNECTIONS = 64 * 1024, 16
 """Bytes of a request, and connections at a time."""
@@ -124,8 +124,8 @@ async def _reject_next(
     request: str = "ProtoOANewOrderReq",
 ) -> Reply:
     cls = SCHEMA.by_name.get(request)
-    if cls is None or cls not in answers.TRADES:
-        names = ", ".join(each.__name__ for each in answers.TRADES)
+    if cls is None or cls not in requests.TRADES:
+        names = ", ".join(each.__name__ for each in requests.TRADES)
         raise ValueError(f"expected request to be one of {names}, got {request!r}")
     control.box.broker.reject_next(error_code, description, request=cls)
     return {}

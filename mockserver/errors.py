@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from ctrader_typed.errors import CTraderError
 
 
@@ -39,3 +41,12 @@ class ScenarioError(MockServerError):
 
 class InvariantBroken(MockServerError):
     """A client did what none should do; the text lists it."""
+
+
+def bare(error: BaseException) -> BaseException:
+    """The exception inside groups of one; a group of several stays a group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    inside = list(group.exceptions)
+    return bare(inside[0]) if len(inside) == 1 else group

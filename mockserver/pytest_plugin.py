@@ -18,12 +18,12 @@ import pytest
 
 from ctrader_typed.proto import SCHEMA
 
-from .behaviour import BehaviourFactory
 from .box import Box
-from .cassette import Cassette, passing_on
-from .faults.files import scenario
 from .faults.plan import Plan
-from .server import MockServer, mock_server
+from .faults.scenario_files import scenario
+from .handler import BehaviourFactory
+from .replay.cassette import Cassette, passing_on
+from .server.server import MockServer, mock_server
 from .threaded import ThreadedServer
 
 _MARK = "mock_ctrader"

@@ -19,18 +19,18 @@ import trio
 from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 
-from .behaviour import BehaviourFactory
-from .cassette import passing_on
-from .invariants import Violation
-from .server import MockServer, mock_server
+from .handler import BehaviourFactory
+from .replay.cassette import passing_on
+from .server.client_rules import Violation
+from .server.server import MockServer, mock_server
 
 if TYPE_CHECKING:
     from ctrader_typed.schema import Schema
 
     from .broker.broker import Broker
-    from .certificates import Certificates
     from .faults.plan import Plan
-    from .line import Limits
+    from .server.certificates import Certificates
+    from .server.connection import Limits
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")

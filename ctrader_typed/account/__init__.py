@@ -19,7 +19,7 @@ from .changes import (
 from .estimates import ExpectedMargin
 from .listeners import Changes
 from .position import Position
-from .shown import Positions
+from .tables import Positions
 from .trading import Closing
 from .valuation import Profit
 

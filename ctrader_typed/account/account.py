@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..client import Client
 from ..units import checks
-from .feeds import Feeds
-from .shown import Positions
+from .market_data import Feeds
+from .tables import Positions
 from .trading import Trading
 
 if TYPE_CHECKING:

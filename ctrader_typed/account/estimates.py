@@ -22,7 +22,7 @@ from ..symbols import Symbol
 from ..units import Number, decimal_of, money_of
 from . import costs
 from .sides import SideLike, side_of
-from .standing import Named, Standing
+from .state import Named, Standing
 
 T = TypeVar("T")
 

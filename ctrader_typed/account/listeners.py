@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import trio
 
 from ..errors import CTraderError, again
-from ..net.subscriptions import CROWD
-from ..net.trio_run import TrioRun
+from ..net.event_streams import CROWD
+from ..trio_run import TrioRun
 from .changes import Change
 
 log = logging.getLogger(__name__)

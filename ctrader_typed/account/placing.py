@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 from ..errors import ConnectionLost, NotSent
-from ..net.order import Order
+from ..orders.order import Order
 from ..proto import ProtoOAOrderTriggerMethod, ProtoOAOrderType, ProtoOATradeSide
 from ..symbols import Symbol
 from ..units import Number, Time
 from .estimates import Estimates
 from .levels import Distances
-from .orders import Terms, new_order
+from .order_requests import Terms, new_order
 from .sides import SideLike, side_of
-from .standing import Named
+from .state import Named
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 _KIND = ProtoOAOrderType

@@ -15,7 +15,8 @@ import trio
 
 from ..client import Client
 from ..errors import CTraderError, InvalidOrder, NotSent, OutcomeUnknown, again
-from ..net.order import Order
+from ..orders.order import Order
+from ..orders.tracked_order import Fill
 from ..proto import (
     ProtoOACancelOrderReq,
     ProtoOAClosePositionReq,
@@ -23,12 +24,11 @@ from ..proto import (
     ProtoOAOrderTriggerMethod,
 )
 from ..units import Number, Time
-from ..wire.fate import Fill
 from .amendments import KEEP, Amendment, Kept, amend_order, amend_position
 from .levels import WHOLE, Distances, Whole
 from .placing import BUY, Placing, nothing_sent
 from .position import Position
-from .standing import Named, id_of
+from .state import Named, id_of
 
 FOLLOW = 1.0
 """Seconds after which the levels of a fill will not follow any more (recorded: after 18 ms)."""

@@ -17,9 +17,9 @@ from ..proto import (
 from ..symbols import Catalogue, Symbol
 from ..units import PRICE_SCALE, VOLUME_SCALE, mid, money_of
 from . import arithmetic
-from .book import Book
 from .costs import Rates, minimum_in_quote
 from .position import Position
+from .positions_book import Book
 
 USD = "USD"
 

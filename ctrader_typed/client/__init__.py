@@ -1,6 +1,6 @@
 """The client: what a program is given, and how it is put together."""
 
-from .api import Client
+from .client import Client
 from .connecting import RATE_LIMITS, RECONNECT, Package, Settings, connect, connect_over
 
 __all__ = ["RATE_LIMITS", "RECONNECT", "Client", "Package", "Settings", "connect", "connect_over"]

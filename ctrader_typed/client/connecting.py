@@ -16,28 +16,28 @@ from typing import Protocol, TypeVar, get_args
 import trio
 
 from ..errors import InvalidValue
-from ..journal import Journal
 from ..net.endpoints import PATIENCE, Place, open_transport, over_stream, route
+from ..net.event_streams import Subscriptions
 from ..net.link import Link
-from ..net.only_async import AsyncBlock
-from ..net.orders import Orders
 from ..net.restoring import Restorer
-from ..net.subscriptions import Subscriptions
 from ..net.supervisor import Dial, Supervisor
 from ..net.transport import Transport
-from ..net.trio_run import TrioRun
+from ..only_async import AsyncBlock
+from ..orders.journal import Journal
+from ..orders.order_manager import Orders
+from ..protocol.backoff import NO_RECONNECT, Reconnect
+from ..protocol.message_roles import Roles
+from ..protocol.rate_limits import RateLimits
+from ..protocol.releases import read_as_ours
+from ..protocol.request_tracker import Answered, Event
+from ..protocol.session import Session
+from ..protocol.statistics import Tally
 from ..schema import Schema
+from ..trio_run import TrioRun
 from ..units import checks
 from ..wire.connection import MissingRequired, Wire, WireName, wire_of
-from ..wire.exchange import Answered, Event
-from ..wire.limits import RateLimits
-from ..wire.reconnect import NO_RECONNECT, Reconnect
-from ..wire.releases import read_as_ours
-from ..wire.roles import Roles
-from ..wire.session import Session
-from ..wire.statistics import Tally
-from .api import Client
-from .background import Background
+from .background_tasks import Background
+from .client import Client
 
 RATE_LIMITS = RateLimits()
 """What the server documents: 50 requests a second, 5 for history."""

@@ -3,14 +3,14 @@
 from ..keywords import suggest_all
 from . import history
 from .bars import Bar, Bars
-from .book import Book, Fault, Level, Offer
 from .download import OnProgress, Page, Pages, Progress
-from .feed import SpotFeed
 from .live_bars import BarClosed, BarEvent, BarUpdated
+from .order_book import Book, Fault, Level, Offer
 from .periods import Period, PeriodName
 from .quote import Quote
 from .resample import resample
-from .store import Store
+from .spot_feed import SpotFeed
+from .store.store import Store
 from .streams import MarketStream, books, live_bars, quotes
 from .ticks import QuoteTick, QuoteTicks, Tick, Ticks
 

@@ -16,7 +16,7 @@ from ..errors import InvalidValue
 from ..units import PRICE_DIGITS, PRICE_SCALE
 from . import parquet
 from .columns import Column
-from .extras import extra
+from .optional_imports import extra
 
 if TYPE_CHECKING:
     import numpy.typing as npt

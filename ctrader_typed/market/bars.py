@@ -11,12 +11,12 @@ from itertools import chain, compress, repeat
 from operator import ne
 from typing import Any, ClassVar, NamedTuple, Self
 
-from ..codec.columns import Columns
+from ..message.columns import Columns
 from ..units import PRICE_DIGITS, price, utc
 from .columns import Column, added, highest, times
 from .periods import Period
-from .shown import shown_price, shown_time
 from .table import Table
+from .tables import shown_price, shown_time
 
 _MINUTE = 60_000
 

@@ -13,13 +13,13 @@ from typing import Generic, Self, TypeVar
 
 import trio
 
-from ..advice import Retry
 from ..client import Client
+from ..error_codes import Retry
 from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned, ServerError
 from ..message import Message, Request
-from ..net.only_async import OnlyAsyncStream
+from ..only_async import OnlyAsyncStream
 from ..units import Time, milliseconds, utc
-from .pages import LATEST, Pager, Window
+from .paging import LATEST, Pager, Window
 
 R = TypeVar("R", bound=Message)
 A = TypeVar("A")

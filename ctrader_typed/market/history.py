@@ -29,7 +29,7 @@ from ..proto import (
 from ..units import PRICE_DIGITS, Time, utc
 from .bars import Bars
 from .download import SETTLED, Course, OnProgress, Page, Pages, now, read, span
-from .pages import LATEST, BarPager, RowPager, Window, longest_window
+from .paging import LATEST, BarPager, RowPager, Window, longest_window
 from .periods import Period, PeriodName
 from .quote import SymbolLike, digits_of, id_of
 from .resample import resample

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from .extras import extra
+from .optional_imports import extra
 
 _LEVEL = 9  # of zstd: beyond it files shrink by a hundredth, and take twice as long
 

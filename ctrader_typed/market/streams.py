@@ -17,17 +17,17 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 import trio
 
 from ..errors import CTraderError, again
-from ..net.only_async import OnlyAsyncStream
-from ..net.subscriptions import BUFFER, EventStream
-from ..wire.filters import Filter
-from ..wire.notices import Gap
-from ..wire.overflow import Overflow, conflate
-from ..wire.session import Kind
-from .book import Book
-from .feed import News, NotHeard, PeriodLike, SpotFeed, Symbols
+from ..net.event_streams import BUFFER, EventStream
+from ..only_async import OnlyAsyncStream
+from ..protocol.event_filters import Filter
+from ..protocol.session import Kind
+from ..protocol.stream_buffers import Overflow, conflate
+from ..protocol.stream_events import Gap
 from .live_bars import BarClosed, BarEvent, BarUpdated
+from .order_book import Book
 from .periods import Period
 from .quote import Quote
+from .spot_feed import News, NotHeard, PeriodLike, SpotFeed, Symbols
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -25,7 +25,7 @@ from typing import (
 from ..errors import InvalidValue
 from ..units import Time, milliseconds
 from .arrow import Frames
-from .shown import Shown
+from .tables import Shown
 
 R_co = TypeVar("R_co", bound=tuple[object, ...], covariant=True)
 Row = tuple[int, ...]

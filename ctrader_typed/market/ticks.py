@@ -10,13 +10,13 @@ from decimal import Decimal
 from itertools import chain, islice, repeat, starmap
 from typing import Any, Literal, NamedTuple, Self
 
-from ..codec.columns import Columns
 from ..errors import InvalidValue
+from ..message.columns import Columns
 from ..units import PRICE_DIGITS, price, utc
 from .columns import Column, summed_up
-from .shown import shown_price, shown_time
-from .sides import merged
+from .merge_ticks import merged
 from .table import Row, Table
+from .tables import shown_price, shown_time
 
 Side = Literal["bid", "ask"]
 

@@ -7,9 +7,9 @@ generated classes only declare their fields.
 
 from __future__ import annotations
 
-from ..codec.fields import field
 from .base import Message, Request, listed
 from .declaration import MessageType, OrDefault, or_default
+from .fields import field
 
 __all__ = ["Message", "MessageType", "OrDefault", "Request", "field", "listed", "or_default"]
 

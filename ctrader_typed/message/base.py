@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never, Self, TypeVar
 
 import betterproto
 
-from .. import codec, dialect
-from ..codec import streams
 from ..errors import DecodeError
 from ..keywords import suggest, unexpected
 from ..units.checks import refuse
-from . import reflection
+from . import codec, delimited, json_format, reflection
 from .declaration import MessageType
 
 if TYPE_CHECKING:
@@ -71,7 +69,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         """Called only by the constructor of a subclass that `@dataclass` was applied to."""
         self._unknown_fields = _unknown_fields
         if _unknown_json:
-            object.__setattr__(self, dialect.UNKNOWN, _unknown_json)
+            object.__setattr__(self, json_format.UNKNOWN, _unknown_json)
 
     @classmethod
     def blank(cls) -> Self:
@@ -106,7 +104,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         `betterproto.SIZE_DELIMITED` counts as true.
         """
         data = codec.encode(self)
-        stream.write(streams.delimited(data) if delimit else data)
+        stream.write(delimited.delimited(data) if delimit else data)
 
     @classmethod
     def FromString(cls, data: bytes | bytearray | memoryview) -> Self:
@@ -132,8 +130,8 @@ class Message(betterproto.Message, metaclass=MessageType):
         """
         try:
             if size == betterproto.SIZE_DELIMITED:
-                size = streams.read_length(stream)
-            data = stream.read() if size is None else streams.read_exactly(stream, size)
+                size = delimited.read_length(stream)
+            data = stream.read() if size is None else delimited.read_exactly(stream, size)
         except DecodeError as error:
             raise DecodeError(f"{type(self).__name__}{error}") from None
         return self.parse(data)
@@ -175,7 +173,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         "Infinity" or "-Infinity". With another casing than CAMEL the keys are the attribute names.
         Raises EncodeError naming the field whose value is not of its type.
         """
-        return dialect.to_dict(self, _style(casing, include_default_values))
+        return json_format.to_dict(self, _style(casing, include_default_values))
 
     @suggest
     def to_json(
@@ -185,7 +183,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         casing: Any = _CAMEL,
     ) -> str:
         """`to_dict` as JSON text."""
-        return dialect.to_json(self, _style(casing, include_default_values), indent)
+        return json_format.to_json(self, _style(casing, include_default_values), indent)
 
     @suggest
     def to_pydict(
@@ -194,7 +192,7 @@ class Message(betterproto.Message, metaclass=MessageType):
         include_default_values: bool = False,
     ) -> dict[str, Any]:
         """Like `to_dict`, with bytes, enum members and doubles as they are."""
-        return dialect.to_dict(self, _style(casing, include_default_values, python=True))
+        return json_format.to_dict(self, _style(casing, include_default_values, python=True))
 
     if TYPE_CHECKING:
 
@@ -223,17 +221,17 @@ class Message(betterproto.Message, metaclass=MessageType):
             ...
 
     else:
-        from_dict = dialect.ClassOrInstance(
-            suggest(dialect.new_from_dict), suggest(dialect.update_from_dict)
+        from_dict = json_format.ClassOrInstance(
+            suggest(json_format.new_from_dict), suggest(json_format.update_from_dict)
         )
-        from_json = dialect.ClassOrInstance(
-            suggest(dialect.new_from_json), suggest(dialect.update_from_json)
+        from_json = json_format.ClassOrInstance(
+            suggest(json_format.new_from_json), suggest(json_format.update_from_json)
         )
 
     @suggest
     def from_pydict(self, value: Mapping[str, Any]) -> Self:
         """Set the fields that the mapping has, nested mappings included, and return the message."""
-        return dialect.update_from_dict(self, value)
+        return json_format.update_from_dict(self, value)
 
     # --- comparing, copying, showing --------------------------------------------------------------
 
@@ -341,8 +339,8 @@ def _plain(data: bytes | bytearray | memoryview) -> bytes:
     return data if type(data) is bytes else bytes(memoryview(data))
 
 
-def _style(casing: Any, with_absent: bool, python: bool = False) -> dialect.Style:
-    return dialect.Style(casing is _CAMEL, with_absent, python)
+def _style(casing: Any, with_absent: bool, python: bool = False) -> json_format.Style:
+    return json_format.Style(casing is _CAMEL, with_absent, python)
 
 
 def _same(mine: Any, other: Any) -> bool:

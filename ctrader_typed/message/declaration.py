@@ -12,8 +12,8 @@ from abc import ABCMeta
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, dataclass_transform, overload
 
-from ..codec.fields import Field, field
 from ..keywords import unexpected
+from .fields import Field, field
 
 if TYPE_CHECKING:
     from .base import Message

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 
 import betterproto
 
-from ..codec.fields import Field
 from .declaration import MessageType
+from .fields import Field
 
 T = TypeVar("T")
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import trio
 
-from ..codec.columns import Columns, layout_of
 from ..errors import (
     ConnectionLost,
     CTraderError,
@@ -25,17 +24,18 @@ from ..errors import (
     RemoteProtocolError,
 )
 from ..message import Message, Request
+from ..message.columns import Columns, layout_of
+from ..orders.order_manager import Orders
+from ..protocol.keepalive import Beat, Pulse
+from ..protocol.message_roles import Roles
+from ..protocol.rate_limits import Limits, RateLimits
+from ..protocol.request_tracker import Answered, Event, Exchange, Ticket
 from ..schema import Schema
 from ..wire.connection import Carrier, Connection, Wire
 from ..wire.envelope import BadPayload, Received, UnknownPayload
-from ..wire.exchange import Answered, Event, Exchange, Ticket
-from ..wire.limits import Limits, RateLimits
-from ..wire.pulse import Beat, Pulse
-from ..wire.roles import Roles
-from .orders import Orders
-from .subscriptions import Subscriptions
+from .event_streams import Subscriptions
 from .transport import Transport
-from .wirelog import WireLog
+from .wire_log import WireLog
 
 R = TypeVar("R", bound=Message)
 

@@ -14,11 +14,11 @@ import trio
 
 from ..errors import ConnectionLost, CTraderError, LocalProtocolError, ReconnectAbandoned
 from ..message import Message, Request
-from ..wire.exchange import Answered, Event
-from ..wire.notices import GivenUp, NotRestored
-from ..wire.reconnect import Reconnect, Unrest, may_pass
-from ..wire.session import Kind, Part, Session
-from .subscriptions import Subscriptions
+from ..protocol.backoff import Reconnect, Unrest, may_pass
+from ..protocol.request_tracker import Answered, Event
+from ..protocol.session import Kind, Part, Session
+from ..protocol.stream_events import GivenUp, NotRestored
+from .event_streams import Subscriptions
 
 log = logging.getLogger(__name__)
 

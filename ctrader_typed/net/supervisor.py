@@ -12,16 +12,16 @@ from typing import TypeVar
 
 import trio
 
-from ..codec.columns import Columns
 from ..errors import ConnectFailed, ConnectionLost, CTraderError, ReconnectAbandoned, again
 from ..message import Message, Request
-from ..wire.limits import Limits
-from ..wire.reconnect import Reconnect, Unrest
-from ..wire.statistics import Statistics, Tally
+from ..message.columns import Columns
+from ..orders.order_manager import Orders
+from ..protocol.backoff import Reconnect, Unrest
+from ..protocol.rate_limits import Limits
+from ..protocol.statistics import Statistics, Tally
+from .event_streams import Subscriptions
 from .link import Link
-from .orders import Orders
 from .restoring import Current, Restorer
-from .subscriptions import Subscriptions
 from .transport import Transport
 
 R = TypeVar("R", bound=Message)

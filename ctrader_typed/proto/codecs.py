@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ctrader_typed.codec.straight import (
+from ctrader_typed.message.straight import (
     Irregular,
     int32_from_1,
     int64_from_1,

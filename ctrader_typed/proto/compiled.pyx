@@ -8,16 +8,16 @@ from . import open_api_common_messages
 from . import open_api_model_messages
 from . import open_api_messages
 
-include "../codec/straight_shapes.pxi"
-include "../codec/straight_reading.pxi"
-include "../codec/straight_writing.pxi"
+include "../message/straight_shapes.pxi"
+include "../message/straight_reading.pxi"
+include "../message/straight_writing.pxi"
 
 cdef enum:
     PAYLOAD_TYPE = 8
     PAYLOAD = 18
     CLIENT_MSG_ID = 26
 
-include "../codec/straight_envelopes.pxi"
+include "../message/straight_envelopes.pxi"
 
 DIGEST = "ca833ab333422321"
 

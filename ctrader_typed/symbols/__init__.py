@@ -2,10 +2,10 @@
 
 from ..keywords import suggest_all
 from .catalogue import Catalogue, load_catalogue
+from .catalogue_refresh import keep_catalogue
 from .conversion import Chain
-from .hours import Hours
-from .keeping import keep_catalogue
 from .symbol import ArchivedSymbol, Symbol
+from .trading_hours import Hours
 
 __all__ = [
     "ArchivedSymbol",

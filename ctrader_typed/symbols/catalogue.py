@@ -15,8 +15,8 @@ from typing import TypeVar, cast
 
 import trio
 
-from ..advice import Category
 from ..client import Client
+from ..error_codes import Category
 from ..errors import AuthError, InvalidValue, ServerError, UnexpectedReply, UnknownName
 from ..message import Message, Request
 from ..proto import (

@@ -22,7 +22,7 @@ from ..proto import (
     ProtoOATradingMode,
 )
 from ..units import Number, Sizes, Time, prices
-from .hours import Hours
+from .trading_hours import Hours
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import trio
 
 from ..errors import TokenStoreError
 from ..files import explained, real, sync_folder, try_lock, write_all
-from ..net.trio_run import TrioRun
+from ..trio_run import TrioRun
 from .store import Kept
 from .value import Tokens
 

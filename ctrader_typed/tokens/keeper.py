@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol
 
 import trio
 
-from ..advice import Category, Happened
+from ..error_codes import Category, Happened
 from ..errors import (
     AuthError,
     ConnectionLost,
@@ -26,10 +26,10 @@ from ..errors import (
     raise_first,
 )
 from ..message import Request
+from ..protocol.message_roles import Roles
+from ..protocol.reply_outcome import ALREADY_AUTHORISED
+from ..protocol.stream_events import NotRestored
 from ..schema import Schema
-from ..wire.notices import NotRestored
-from ..wire.roles import Roles
-from ..wire.verdict import ALREADY_AUTHORISED
 from .store import Held, Kept, TokenStore
 from .value import Tokens, stamp
 

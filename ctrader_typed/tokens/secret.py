@@ -19,7 +19,7 @@ import trio
 
 from ..errors import InvalidValue, TokenStoreError
 from ..files import explained
-from ..net.trio_run import TrioRun
+from ..trio_run import TrioRun
 from .file import FileTokenStore, parsed
 from .store import Held, Kept
 from .value import Tokens

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from .. import codec
-from ..codec.columns import Columns, decode_columns, layout_of, transposed
 from ..errors import DecodeError
-from ..message import Message
+from ..message import Message, codec
+from ..message.columns import Columns, decode_columns, layout_of, transposed
 from ..schema import Schema
 from .envelope import BadPayload, Decode, Envelope, Received
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
-from ..dialect import Style, new_from_dict, to_dict
 from ..errors import DecodeError, LocalProtocolError, RemoteProtocolError
 from ..message import Message
+from ..message.json_format import Style, new_from_dict, to_dict
 from ..schema import Schema
 from .envelope import BadPayload, Decode, Envelope, Received, UnknownPayload
 

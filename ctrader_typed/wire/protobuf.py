@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import codec
 from ..errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
-from ..message import Message
+from ..message import Message, codec
 from ..schema import ReadEnvelope, Schema, WriteEnvelope
 from .envelope import BadPayload, Decode, Envelope, Received, UnknownPayload
 

@@ -22,35 +22,32 @@ from ctrader_typed.proto import (
     ProtoOAv1PnLChangeSubscribeReq,
 )
 
-from . import (
-    answers,
-    attention,
-    booking,
-    cash,
-    execution,
-    margin_calls,
-    pnl,
-    protection,
-    rollover,
-    triggers,
-    unpublished,
-)
-from .account import Account, Terms
-from .agenda import Agenda, Execute, Expire, Handle, Protect, Step
-from .catalogue import Catalogue
-from .core import Outgoing
-from .desk import Books, Desk, Manner, Rejection
-from .execution import fill_price
-from .market import Market
-from .orders import Order, Requester
-from .prices import PriceSource, Tick, to_price
-from .quirks import Quirks
-from .reference import MarketData
-from .rules import Liquidity, Rules
-from .seeded import SeededPrices
-from .snapshot import Snapshot
+from . import requests, unpublished_fields
+from .interface import Outgoing
+from .market.instruments import Catalogue
+from .market.market_requests import MarketData
+from .market.prices import PriceSource, Tick, to_price
+from .market.quotes import Market
+from .market.random_prices import SeededPrices
+from .rules import Liquidity, Quirks, Rules
 from .start_time import START
-from .venue import Venue
+from .trading import (
+    cash_flow,
+    margin_calls,
+    matching_engine,
+    pnl,
+    priced_symbols,
+    protective_orders,
+    rollover,
+    settlement,
+    triggers,
+)
+from .trading.account import Account, Terms
+from .trading.matching_engine import fill_price
+from .trading.orders import Order, Requester
+from .trading.scheduler import Agenda, Execute, Expire, Handle, Protect, Step
+from .trading.state import Books, Desk, Manner, Rejection, Snapshot
+from .trading.venue import Venue
 
 Amount = Decimal | int | str
 Price = float | str | Decimal
@@ -178,7 +175,7 @@ class Broker:
         self._desk.books.accounts[account_id] = account
         if Decimal(deposit):
             sent = len(self._desk.out)
-            cash.deposit(self._desk, account, cash.in_money(account, deposit))
+            cash_flow.deposit(self._desk, account, cash_flow.in_money(account, deposit))
             del self._desk.out[sent:]  # nobody can have a session of it yet
         return account
 
@@ -221,7 +218,7 @@ class Broker:
             raise ValueError(f"expected a volume that order {found.order_id} has left: {left}")
         if not found.executing:
             found.sent_at = self._desk.now
-        execution.fill(self._desk, account, found, wanted, self._price_of(found, price))
+        matching_engine.fill(self._desk, account, found, wanted, self._price_of(found, price))
         self._changed()
 
     def _fillable(self, account: Account, order: Order) -> int:
@@ -229,7 +226,7 @@ class Broker:
         if not order.working:
             return 0
         if not order.closing:
-            found = booking.find_position(self._desk, account, order)
+            found = settlement.find_position(self._desk, account, order)
             return order.remaining if found else 0
         position = account.positions.get(order.position_id)
         return 0 if position is None else min(order.remaining, position.volume)
@@ -257,19 +254,19 @@ class Broker:
     def deposit(self, account_id: int, amount: Amount, note: str | None = None) -> None:
         """Pay in an amount of the deposit currency, such as 1000 or "99.50"."""
         account = self.account(account_id)
-        cash.deposit(self._desk, account, cash.in_money(account, amount), note)
+        cash_flow.deposit(self._desk, account, cash_flow.in_money(account, amount), note)
         self._changed()
 
     def withdraw(self, account_id: int, amount: Amount, note: str | None = None) -> None:
         """Pay out an amount; ValueError if the free margin does not cover it."""
         account = self.account(account_id)
-        cash.withdraw(self._desk, account, cash.in_money(account, amount), note)
+        cash_flow.withdraw(self._desk, account, cash_flow.in_money(account, amount), note)
         self._changed()
 
     def grant_bonus(self, account_id: int, amount: Amount, note: str | None = None) -> None:
         """Grant a bonus, or take one back with a negative amount."""
         account = self.account(account_id)
-        cash.bonus(self._desk, account, cash.in_money(account, amount), note)
+        cash_flow.bonus(self._desk, account, cash_flow.in_money(account, amount), note)
         self._changed()
 
     def advance(self, seconds: float) -> None:
@@ -327,7 +324,7 @@ class Broker:
 
     def _follow(self) -> None:
         """Let pass unseen whatever prices concern nobody now."""
-        self.market.follow(attention.concerned(self._desk, self.market_data.spots.symbols))
+        self.market.follow(priced_symbols.concerned(self._desk, self.market_data.spots.symbols))
 
     def _after_ticks(self, ticks: Iterable[Tick]) -> None:
         for symbol_id in dict.fromkeys(tick.symbol_id for tick in ticks):
@@ -341,15 +338,15 @@ class Broker:
     def _step(self, step: Step) -> None:
         if isinstance(step, Handle):
             to = Requester(step.connection, step.client_msg_id)
-            answers.answer(self._desk, step.request, to)
+            requests.answer(self._desk, step.request, to)
             return
         account = self._desk.accounts[step.account_id]
         if isinstance(step, Execute):
-            execution.execute(self._desk, account, account.orders[step.order_id])
+            matching_engine.execute(self._desk, account, account.orders[step.order_id])
         elif isinstance(step, Expire):
-            execution.expire(self._desk, account, account.orders[step.order_id])
+            matching_engine.expire(self._desk, account, account.orders[step.order_id])
         elif isinstance(step, Protect):
-            protection.follow(self._desk, account, step.position_id)
+            protective_orders.follow(self._desk, account, step.position_id)
         else:
             rollover.roll(self._desk, account, step.position_id)
 
@@ -358,11 +355,11 @@ class Broker:
         outgoing = self.market_data.received(connection, request, client_msg_id)
         if outgoing is not None:
             self._desk.out.extend(outgoing)
-        elif type(request) in answers.TRADES:
+        elif type(request) in requests.TRADES:
             due = self._desk.now + self.rules.latency.accept
             self._agenda.add(due, Handle(connection, request, client_msg_id))
-        elif type(request) in answers.READS:
-            answers.answer(self._desk, request, Requester(connection, client_msg_id))
+        elif type(request) in requests.READS:
+            requests.answer(self._desk, request, Requester(connection, client_msg_id))
             if isinstance(request, ProtoOAv1PnLChangeSubscribeReq | ProtoOAMarginCallUpdateReq):
                 self._look()
         else:
@@ -389,7 +386,9 @@ class Broker:
         """What has to be sent. Who has gone meanwhile gets no answer; the account hears of it."""
         out, self._desk.out = self._desk.out, []
         sent = [self._addressed(outgoing) for outgoing in out if self._reaches(outgoing)]
-        return [unpublished.added(o) for o in sent] if self.rules.unpublished_fields else sent
+        return (
+            [unpublished_fields.added(o) for o in sent] if self.rules.unpublished_fields else sent
+        )
 
     def _reaches(self, outgoing: Outgoing) -> bool:
         return outgoing.account_id is not None or outgoing.connection in self._connections

@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from .catalogue import Catalogue
-from .schedule import DAY
+from .market.instruments import Catalogue
+from .market.trading_hours import DAY
 
 START = 1_772_442_000_000
 """When a broker starts unless told otherwise: Monday 2026-03-02, 09:00 UTC. Ms since 1970."""

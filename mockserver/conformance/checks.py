@@ -12,8 +12,8 @@ from typing import Protocol
 
 from ctrader_typed.message import Message, Request
 
-from ..behaviour import Entrance
-from ..invariants import HEARTBEAT_GAP, Rule
+from ..handler import Entrance
+from ..server.client_rules import HEARTBEAT_GAP, Rule
 from .record import Closed, Knock, Opened, Record, Said, Struck
 
 ORDER = "ProtoOANewOrderReq"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from ctrader_typed.message import Message
 
-from ..behaviour import Entrance
 from ..faults.plan import Fault
-from ..invariants import Violation
+from ..handler import Entrance
+from ..server.client_rules import Violation
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..behaviour import Entrance
+from ..handler import Entrance
 
 # --- to a message ------------------------------------------------------------------------------
 

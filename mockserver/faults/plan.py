@@ -10,9 +10,9 @@ from typing import Any
 from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 
-from ..behaviour import Entrance
-from ..payloads import look_up
-from ..recording import Direction
+from ..handler import Entrance
+from ..recordings.placeholders import look_up
+from ..recordings.session_file import Direction
 from .effects import CLIENTS, SERVERS, Effect, Meet
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from ..behaviour import Entrance
-from ..recording import Direction
+from ..handler import Entrance
+from ..recordings.session_file import Direction
 from .effects import (
     Announce,
     Answer,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-PROTOS = Path(__file__).parent.parent.parent / "protos"
+PROTOS = Path(__file__).parents[2] / "protos"
 ROUNDS = 25
 
 Compare = Callable[..., float]

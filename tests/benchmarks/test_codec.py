@@ -13,8 +13,7 @@ from typing import Any
 import betterproto
 import pytest
 
-from ctrader_typed import codec
-from ctrader_typed.message import Message
+from ctrader_typed.message import Message, codec
 from ctrader_typed.proto import (
     SCHEMA,
     ProtoOADeal,
@@ -39,7 +38,7 @@ from ctrader_typed.proto import (
     ProtoOATrendbar,
     ProtoOATrendbarPeriod,
 )
-from tests import oracle
+from tests.support import oracle
 
 Compare = Callable[..., float]
 

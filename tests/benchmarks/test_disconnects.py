@@ -5,7 +5,7 @@ The second one takes minutes: pauses before attempts are real there.
 
 import pytest
 
-from tests.net.test_disconnects import cut_again_and_again, cut_sockets
+from tests.ctrader_typed.net.test_disconnects import cut_again_and_again, cut_sockets
 
 
 def report(what: str, waits: list[float]) -> None:

@@ -15,9 +15,9 @@ import numpy as np  # noqa: F401 - where it is imported, it is used
 import polars as pl
 import pytest
 
-from ctrader_typed import codec
-from ctrader_typed.codec.columns import decode_columns
 from ctrader_typed.market import Bars, Period, Ticks
+from ctrader_typed.message import codec
+from ctrader_typed.message.columns import decode_columns
 from ctrader_typed.proto import (
     ProtoOAGetTickDataRes,
     ProtoOAGetTrendbarsRes,

@@ -23,10 +23,10 @@ import trio.testing
 
 from ctrader_typed.proto import SCHEMA, ProtoOASpotEvent, ProtoOAVersionReq
 from ctrader_typed.wire.connection import Connection
-from mockserver.behaviour import Action, Caller, Event, Send, SendRaw
 from mockserver.box import Box
-from mockserver.gate import Etiquette
-from mockserver.server import Limits, mock_server
+from mockserver.handler import Action, Caller, Event, Send, SendRaw
+from mockserver.proxy.proxy import Etiquette
+from mockserver.server.server import Limits, mock_server
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flood import POLICIES, RATE, poured
+from tests.support.flood import POLICIES, RATE, poured
 
 MINUTES = 10
 MEMORY = 64 << 20

@@ -17,13 +17,13 @@ import pytest
 from codegen import emit_cython
 from codegen.model import Enum, Field, File, Label, Message, Schema
 from codegen.render import BANNER
-from ctrader_typed import codec
-from ctrader_typed.codec.straight import Irregular
 from ctrader_typed.errors import DecodeError, EncodeError
-from tests import everything, oracle
-from tests.everything import Everything, Nested
+from ctrader_typed.message import codec
+from ctrader_typed.message.straight import Irregular
 from tests.fuzz.inputs import VARINTS, mutated, sample
 from tests.property.test_paths import ODD
+from tests.support import everything, oracle
+from tests.support.everything import Everything, Nested
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "compiled_kinds"
@@ -80,9 +80,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     package = folder / PACKAGE
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "everything.py").write_text("from tests.everything import *")
+    (package / "everything.py").write_text("from tests.support.everything import *")
     (package / "compiled.pyx").write_text(emit_cython.emit(schema(), "none").text(BANNER))
-    shutil.copytree(ROOT / "ctrader_typed" / "codec", folder / "codec")
+    shutil.copytree(ROOT / "ctrader_typed" / "message", folder / "message")
     done = subprocess.run(
         [sys.executable, "-c", BUILD], cwd=folder, capture_output=True, text=True, check=False
     )

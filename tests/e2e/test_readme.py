@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CONNECT, TRADER, HISTORY, TRADE, MESSAGES, OFFLINE = re.findall(
     r"```python\n(.*?)```", README, re.DOTALL

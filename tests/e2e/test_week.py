@@ -28,19 +28,19 @@ from ctrader_typed import (
 )
 from mockserver.box import HEDGED, Box
 from mockserver.broker.broker import START
-from mockserver.broker.orders import Touched
-from mockserver.broker.rollover import weekday
+from mockserver.broker.trading.orders import Touched
+from mockserver.broker.trading.rollover import weekday
 from mockserver.faults.effects import Hang, HangUp, Refuse, Reset
 from mockserver.faults.plan import Fault, Plan
-from mockserver.gate import Etiquette
-from mockserver.invariants import Rule
-from mockserver.recording import Direction
-from mockserver.server import mock_server
-from tests.accounts import KEYS, agrees
+from mockserver.proxy.proxy import Etiquette
+from mockserver.recordings.session_file import Direction
+from mockserver.server.client_rules import Rule
+from mockserver.server.server import mock_server
 from tests.e2e.week.books import Books
 from tests.e2e.week.ledger import compare
 from tests.e2e.week.network import Network
 from tests.e2e.week.trader import Trader, clock_from
+from tests.support.accounts import KEYS, agrees
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 PAUSE = 15 * MINUTE  # between two moves
@@ -159,7 +159,9 @@ async def staged(
     async with mock_server(box, port=None, faults=plan, journal=journal) as server:
         network, clock = Network(server), clock_from(START)
         # What became of an order is looked for around the time at which it was placed.
-        today = patch("ctrader_typed.net.orders._now", lambda: round(clock().timestamp() * 1000))
+        today = patch(
+            "ctrader_typed.orders.order_manager._now", lambda: round(clock().timestamp() * 1000)
+        )
         reached = connect_over(
             network.dial,
             reconnect=Reconnect(first=1.0, ceiling=30.0),

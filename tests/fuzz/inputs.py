@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from ctrader_typed.codec.fields import Field
-from ctrader_typed.codec.values import LIMITS
 from ctrader_typed.message import Message
+from ctrader_typed.message.field_values import LIMITS
+from ctrader_typed.message.fields import Field
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
-from tests import oracle
 from tests.fuzz.targets import HEAD, head
+from tests.support import oracle
 
 TEXTS = ("", "EURUSD", "naïve", "€", "𝄞", "x" * 130, "\0", '"\\')
 FLOATS = (0.0, -0.0, 1.08676, -1e300, 5e-324, math.inf, -math.inf, math.nan)

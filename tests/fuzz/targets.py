@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ctrader_typed import codec
 from ctrader_typed.errors import DecodeError, EncodeError, LocalProtocolError, RemoteProtocolError
-from ctrader_typed.message import Message
+from ctrader_typed.message import Message, codec
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
-from tests import oracle
+from tests.support import oracle
 
 Target = Callable[[bytes], None]
 

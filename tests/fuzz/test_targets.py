@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from ctrader_typed.errors import DecodeError
 from ctrader_typed.proto import ProtoOAClosePositionReq
-from tests import oracle
 from tests.fuzz import driver, targets
 from tests.fuzz.targets import TARGETS
+from tests.support import oracle
 
 pytestmark = pytest.mark.fuzz
 

@@ -12,7 +12,7 @@ from ctrader_typed.message import Message
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
-from mockserver.server import MockServer
+from mockserver.server.server import MockServer
 
 
 class Talker:

@@ -18,9 +18,9 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.gate import Etiquette
-from mockserver.rates import Rates
-from mockserver.server import mock_server
+from mockserver.proxy.proxy import Etiquette
+from mockserver.rate_limit import Rates
+from mockserver.server.server import mock_server
 
 KEYS = {
     "client_id": CLIENT_ID,

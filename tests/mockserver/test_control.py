@@ -13,10 +13,10 @@ from ctrader_typed.proto import ProtoOAApplicationAuthReq, ProtoOAVersionReq
 from mockserver.box import CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.control import COMMANDS, LINE
 
-from .test_cli import MONDAY, SECONDS, Server, refused
-from .test_cli import ca as ca  # noqa: PLC0414 - a fixture
-from .test_cli import serve as serve  # noqa: PLC0414 - a fixture
-from .test_cli import session as session  # noqa: PLC0414 - a fixture
+from .cli.test_cli import MONDAY, SECONDS, Server, refused
+from .cli.test_cli import ca as ca  # noqa: PLC0414 - a fixture
+from .cli.test_cli import serve as serve  # noqa: PLC0414 - a fixture
+from .cli.test_cli import session as session  # noqa: PLC0414 - a fixture
 
 Serve = Callable[..., Server]
 

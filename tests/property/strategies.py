@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ctrader_typed.codec.fields import Field
-from ctrader_typed.codec.values import LIMITS
 from ctrader_typed.message import Message
+from ctrader_typed.message.field_values import LIMITS
+from ctrader_typed.message.fields import Field
 
 DEEP = 4
 """How deep messages nest; those of the schema go to three."""

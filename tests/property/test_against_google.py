@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrader_typed import codec
-from ctrader_typed.message import Message
-from tests import oracle
-from tests.oracle import agree
+from ctrader_typed.message import Message, codec
 from tests.property.strategies import messages, unknown_fields, varint
+from tests.support import oracle
+from tests.support.oracle import agree
 
 # 150 classes and ways share what the profile says for one test, and none gets fewer than ten.
 SHARE = settings(max_examples=max(10, settings.default.max_examples // 10))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctrader_typed import codec
-from ctrader_typed.codec import vectors
-from ctrader_typed.codec.columns import (
+from ctrader_typed.errors import DecodeError
+from ctrader_typed.message import Message, codec, numpy_columns
+from ctrader_typed.message.columns import (
     MANY,
     Columns,
     Way,
@@ -22,8 +22,6 @@ from ctrader_typed.codec.columns import (
     plainly,
     transposed,
 )
-from ctrader_typed.errors import DecodeError
-from ctrader_typed.message import Message
 from ctrader_typed.proto import (
     SCHEMA,
     ProtoOADealListRes,
@@ -35,9 +33,9 @@ from ctrader_typed.proto import (
 )
 from tests.property.strategies import messages, unknown_fields, varint
 
-WAYS: dict[str, Way] = {"plainly": plainly, "numpy": vectors.read_rows}
-if find_spec("ctrader_typed.codec.rows") is not None:
-    WAYS["compiled"] = import_module("ctrader_typed.codec.rows").read_rows
+WAYS: dict[str, Way] = {"plainly": plainly, "numpy": numpy_columns.read_rows}
+if find_spec("ctrader_typed.message.rows") is not None:
+    WAYS["compiled"] = import_module("ctrader_typed.message.rows").read_rows
 ANSWERS = (ProtoOAGetTrendbarsRes, ProtoOAGetTickDataRes)
 
 each_way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)

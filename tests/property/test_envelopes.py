@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ctrader_typed import codec
 from ctrader_typed.errors import DecodeError, EncodeError
+from ctrader_typed.message import codec
 from ctrader_typed.proto import SCHEMA, ProtoMessage, ProtoOASpotEvent
 from ctrader_typed.wire.envelope import Envelope
-from tests import oracle
 from tests.fuzz.inputs import VARINTS, mutated, sample
+from tests.support import oracle
 
 pytestmark = pytest.mark.skipif(
     "compiled" not in oracle.codecs() or SCHEMA.codec_info().codec == "python",

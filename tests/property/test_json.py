@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctrader_typed.message import Message
-from tests import oracle
 from tests.property.strategies import messages
+from tests.support import oracle
 
 SHARE = settings(max_examples=max(10, settings.default.max_examples // 10))
 

@@ -25,16 +25,24 @@ from ctrader_typed import (
     ProtoOATimeInForce,
     Request,
 )
+from ctrader_typed.orders.order_ids import Kind, Minter
+from ctrader_typed.orders.order_states import OrderStatus
+from ctrader_typed.orders.order_tracker import Book
+from ctrader_typed.orders.recovery import check
+from ctrader_typed.orders.tracked_order import CHECKS, Fate
 from ctrader_typed.proto import SCHEMA
-from ctrader_typed.wire.book import Book
 from ctrader_typed.wire.envelope import Envelope
-from ctrader_typed.wire.fate import CHECKS, Fate
-from ctrader_typed.wire.inquiry import check
-from ctrader_typed.wire.lives import OrderStatus
-from ctrader_typed.wire.orders import Kind, Minter
-from mockserver.broker.core import Outgoing
-from mockserver.broker.orders import Order
-from tests.broker.trading.harness import ACCOUNT, BUY, EURUSD, LIMIT, MARKET, SELL, Session
+from mockserver.broker.interface import Outgoing
+from mockserver.broker.trading.orders import Order
+from tests.mockserver.broker.trading.harness import (
+    ACCOUNT,
+    BUY,
+    EURUSD,
+    LIMIT,
+    MARKET,
+    SELL,
+    Session,
+)
 
 STEP = 100_000
 STRANGER = 99

@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctrader_typed import codec
-from ctrader_typed.codec.straight import Irregular
-from ctrader_typed.message import Message
+from ctrader_typed.message import Message, codec
+from ctrader_typed.message.straight import Irregular
 from ctrader_typed.proto import (
     SCHEMA,
     ProtoHeartbeatEvent,
@@ -25,9 +24,9 @@ from ctrader_typed.proto import (
     ProtoOADepthQuote,
     ProtoOATradeSide,
 )
-from tests import oracle
 from tests.fuzz.inputs import VARINTS, mutated, sample
 from tests.property.strategies import messages, unknown_fields
+from tests.support import oracle
 
 SHARE = settings(max_examples=max(10, settings.default.max_examples // 10))
 

@@ -7,7 +7,7 @@ from typing import assert_type
 import trio
 
 from ctrader_typed import NO_LIMITS, Advice, Api, Limits, RateLimits, ServerError, connect
-from ctrader_typed.advice import Category, Happened, Retry
+from ctrader_typed.error_codes import Category, Happened, Retry
 from ctrader_typed.oauth import Form, code_form, consent_url, tokens_from
 from ctrader_typed.tokens import FileTokenStore, TokenKeeper, Tokens, TokenStore, save_tokens
 

@@ -11,10 +11,10 @@ from ctrader_typed import (
     ProtoOADeal,
     ProtoOAOrderStatus,
 )
-from ctrader_typed.wire.lives import OrderStatus
-from tests.accounts import agrees
+from ctrader_typed.orders.order_states import OrderStatus
 from tests.e2e.week.books import Books, alike
 from tests.e2e.week.swaps import swaps_of
+from tests.support.accounts import agrees
 
 IN_FORCE = {
     OrderStatus.ACCEPTED: ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED,

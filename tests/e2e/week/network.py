@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from ctrader_typed import ConnectFailed
-from mockserver.server import MockServer
+from mockserver.server.server import MockServer
 
 
 class Network:

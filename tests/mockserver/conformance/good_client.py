@@ -23,7 +23,7 @@ from ctrader_typed import (
     connect,
 )
 from ctrader_typed.errors import CertificateRefused
-from mockserver.doors import DOORS
+from mockserver.server.endpoints import DOORS
 
 GAVE_UP = 3
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from mockserver.certificates import Certificates
 from mockserver.conformance import checks
-from mockserver.conformance.holding import Setting, hold, process
-from mockserver.conformance.trials import TRIALS
+from mockserver.conformance.expectations import TRIALS
+from mockserver.conformance.runner import Setting, hold, process
 from mockserver.conformance.verdict import Result, Verdict
+from mockserver.server.certificates import Certificates
 
 pytestmark = pytest.mark.conformance  # in real time, so not beside other tests
 

@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from mockserver.certificates import Certificates
-from mockserver.conformance.holding import Setting, Told
-from mockserver.conformance.series import hold_all
-from mockserver.conformance.table import row
-from mockserver.conformance.trials import TRIALS, impossible
-from mockserver.conformance.verdict import Result
-from mockserver.doors import DOORS
+from mockserver.conformance.expectations import TRIALS, impossible
+from mockserver.conformance.runner import Setting, Told, hold_all
+from mockserver.conformance.verdict import Result, row
+from mockserver.server.certificates import Certificates
+from mockserver.server.endpoints import DOORS
 
 pytestmark = pytest.mark.conformance  # in real time, so not beside other tests
 

@@ -11,16 +11,14 @@ from ctrader_typed.proto import (
     ProtoOASubscribeSpotsReq,
     ProtoOATrendbarPeriod,
 )
-from mockserver.behaviour import Entrance
 from mockserver.conformance.checks import Beats, Calm, Notices
+from mockserver.conformance.expectations import LEFT_OUT, TRIALS, hurried, impossible, plainly
 from mockserver.conformance.record import Closed, Exit, Knock, Opened, Record, Said, Struck
-from mockserver.conformance.table import as_json, listing, row, total
-from mockserver.conformance.tempo import hurried
-from mockserver.conformance.trials import LEFT_OUT, TRIALS, impossible, plainly
-from mockserver.conformance.verdict import Result, judge
+from mockserver.conformance.verdict import Result, as_json, judge, listing, row, total
 from mockserver.faults.effects import CloseDoor, Delay, Duplicate, Throttle
 from mockserver.faults.plan import Fault
 from mockserver.faults.scenarios import SCENARIOS
+from mockserver.handler import Entrance
 
 IN = Knock(0.0, Entrance.OPEN)
 

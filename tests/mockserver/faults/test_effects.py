@@ -19,22 +19,6 @@ from ctrader_typed.proto import (
     ProtoOAVersionRes,
 )
 from ctrader_typed.wire.connection import Connection
-from mockserver.behaviour import (
-    Action,
-    Caller,
-    Close,
-    Entrance,
-    Envelope,
-    Event,
-    Send,
-    SendPayload,
-    SendRaw,
-    Shape,
-    ShutDoor,
-    UnknownPayload,
-)
-from mockserver.behaviour import Reset as BreakOff
-from mockserver.faults.disturbed import Faulty
 from mockserver.faults.effects import (
     Announce,
     Answer,
@@ -55,8 +39,24 @@ from mockserver.faults.effects import (
     Throttle,
     Truncate,
 )
+from mockserver.faults.injector import Faulty
 from mockserver.faults.plan import Fault, Plan
-from mockserver.recording import Direction
+from mockserver.handler import (
+    Action,
+    Caller,
+    Close,
+    Entrance,
+    Envelope,
+    Event,
+    Send,
+    SendPayload,
+    SendRaw,
+    Shape,
+    ShutDoor,
+    UnknownPayload,
+)
+from mockserver.handler import Reset as BreakOff
+from mockserver.recordings.session_file import Direction
 
 CLIENT = Direction.CLIENT
 ANSWER = ProtoOAVersionRes(version="91")

@@ -16,15 +16,15 @@ from ctrader_typed import (
     connect,
     connect_over,
 )
-from mockserver.behaviour import Entrance
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, REFRESH_TOKEN, Box
 from mockserver.errors import ScenarioError
 from mockserver.faults.effects import Delay, Meet, Push, Strip
-from mockserver.faults.files import EFFECTS, read_scenario, scenario
 from mockserver.faults.plan import Fault
+from mockserver.faults.scenario_files import EFFECTS, read_scenario, scenario
 from mockserver.faults.scenarios import SCENARIOS
-from mockserver.recording import Direction
-from mockserver.server import mock_server
+from mockserver.handler import Entrance
+from mockserver.recordings.session_file import Direction
+from mockserver.server.server import mock_server
 
 KEYS = {
     "client_id": CLIENT_ID,

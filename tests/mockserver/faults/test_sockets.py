@@ -9,11 +9,11 @@ import pytest
 import trio
 
 from ctrader_typed.proto import ProtoOAVersionReq, ProtoOAVersionRes
-from mockserver.behaviour import Entrance
 from mockserver.box import Box
 from mockserver.faults.effects import CloseDoor, HangUp, Meet, Reset, Throttle
 from mockserver.faults.plan import Fault, Plan
-from mockserver.server import mock_server
+from mockserver.handler import Entrance
+from mockserver.server.server import mock_server
 
 VERSION = ProtoOAVersionRes(version="91")
 

@@ -15,7 +15,7 @@ from ctrader_typed.proto import (
     ProtoOATrendbarPeriod,
     ProtoOAVersionReq,
 )
-from ctrader_typed.wire.limits import RateLimits
+from ctrader_typed.protocol.rate_limits import RateLimits
 
 PLENTY = RateLimits(ordinary=1_000_000, historical=1_000_000)
 """The limits are kept, but never reached."""

@@ -1,0 +1,62 @@
+"""What an execution event means for the trading request that it concerns. Pure.
+
+Among them are answers that carry an error and show success, and fills that do not say how much.
+"""
+
+from __future__ import annotations
+
+from ..errors import CTraderError
+from ..proto import ProtoOAExecutionEvent, ProtoOAOrderStatus
+from .amendment_check import amended, protected
+from .filling import Filling
+from .order_fields import part, part_filled
+from .order_ids import Kind
+from .order_states import EXECUTIONS, Happening
+
+
+def meaning(
+    concerned: Filling, event: ProtoOAExecutionEvent, error: CTraderError | None, *, reply: bool
+) -> Happening | None:
+    """What happens to a request that has taken over what the event shows of its order.
+
+    `error` is what the event amounts to if it carries an error or rejects; `reply` says whether it
+    answers this very request. SUSPECT is what only the server can explain.
+    """
+    happening, order = EXECUTIONS.get(event.execution_type), event.order
+    if error is not None and reply:
+        return Happening.DOUBT if _shows_success(concerned, event) else Happening.REJECT
+    if error is not None and happening is not Happening.REJECT:
+        return Happening.SUSPECT
+    if not concerned.follows_order or happening is None:
+        return happening
+    if happening is Happening.FILL and not concerned.has_figures:
+        return Happening.DOUBT
+    if order is None:
+        return happening
+    living = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED
+    if happening is Happening.REJECT and living and not reply:
+        return Happening.SUSPECT  # an amendment of it was rejected, or the order itself: who knows
+    return part_filled(order, happening)
+
+
+def _shows_success(asked: Filling, event: ProtoOAExecutionEvent) -> bool:
+    """Whether an answer that carries an error shows all the same that something was done."""
+    order, position = event.order, event.position
+    if EXECUTIONS.get(event.execution_type) in (None, Happening.REJECT):
+        return False
+    if asked.kind is Kind.CANCEL:
+        cancelled = ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
+        return order is not None and order.order_status == cancelled
+    if asked.kind is Kind.AMEND:
+        return order is not None and amended(asked.request, order)
+    if asked.kind is Kind.PROTECT:
+        return position is not None and protected(asked.request, position)
+    return asked.dealt_volume > 0 or (asked.order is not None and part(asked.order) > 0)
+
+
+def doubtful(event: ProtoOAExecutionEvent, error: CTraderError | None) -> str:
+    """Why an event leaves the outcome open."""
+    name = event.execution_type.name
+    if error is None:
+        return f"{name} names no volume or no price"
+    return f"{name} shows that it was done and carries an error: {error}"

@@ -1,0 +1,1 @@
+"""The market side of the simulated broker: prices, subscriptions and history."""

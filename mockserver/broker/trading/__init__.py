@@ -1,0 +1,1 @@
+"""The trading side of the simulated broker: orders, fills, positions and money."""

@@ -1,0 +1,32 @@
+"""Which prices concern anybody: those that are heard of, traded at, or say what something is worth.
+
+The others may pass unseen. Decides nothing about any price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from ..market.conversion import NoConversion
+from .account import Account
+from .state import Desk
+
+
+def concerned(desk: Desk, heard: Iterable[int]) -> set[int]:
+    """The symbols whose next price may lead to something, besides those that are `heard` of."""
+    found = set(heard)
+    for account in desk.accounts.values():
+        found.update(order.symbol_id for order in account.working.values())
+        found.update(_valued_at(desk, account))
+    return found
+
+
+def _valued_at(desk: Desk, account: Account) -> Iterator[int]:
+    """The symbols at whose prices an account's positions are valued."""
+    for symbol_id in {position.symbol_id for position in account.positions.values()}:
+        yield symbol_id
+        _, quote = desk.venue.assets(symbol_id)
+        with suppress(NoConversion):
+            for light in desk.venue.conversion.chain(quote, account.terms.deposit_asset_id):
+                yield light.symbol_id

@@ -1,0 +1,136 @@
+"""What all trading works on: the accounts, the agenda, the time, and what is to be sent.
+
+`Books` is the whole state of the trading side, plain data from top to bottom, so a snapshot is a
+copy of it. Knows nothing of how orders are executed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ctrader_typed.message import Message
+from ctrader_typed.proto import ProtoOASymbol
+
+from ..interface import Outgoing
+from ..market.market_requests import MarketData
+from ..rules import Liquidity, Rules
+from .account import Account
+from .scheduler import Agenda
+from .venue import Venue
+
+
+@dataclass(slots=True)
+class Numbers:
+    """The next ids. Each kind counts for the whole server, as ids are unique at a broker."""
+
+    position: int = 5_000_001
+    order: int = 6_000_001
+    deal: int = 7_000_001
+    operation: int = 8_000_001
+
+    def next_position(self) -> int:
+        """A fresh positionId."""
+        self.position += 1
+        return self.position - 1
+
+    def next_order(self) -> int:
+        """A fresh orderId."""
+        self.order += 1
+        return self.order - 1
+
+    def next_deal(self) -> int:
+        """A fresh dealId."""
+        self.deal += 1
+        return self.deal - 1
+
+    def next_operation(self) -> int:
+        """A fresh balanceHistoryId or bonusHistoryId."""
+        self.operation += 1
+        return self.operation - 1
+
+
+class Manner(Enum):
+    """How a request is refused."""
+
+    ORDER_ERROR = "ProtoOAOrderErrorEvent"
+    ERROR = "ProtoOAErrorRes"
+    REJECTED = "ORDER_ACCEPTED, then ORDER_REJECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A request that a test wants refused: the next one of this class, in this manner."""
+
+    request: type[Message]
+    error_code: str
+    description: str | None
+    manner: Manner
+
+
+@dataclass(slots=True)
+class Books:
+    """Everything that trading has changed so far. `now` is in ms since the Unix epoch.
+
+    `pnl_streams` are the connections that listen to an account's profit, with what each heard last.
+    """
+
+    now: int
+    accounts: dict[int, Account] = field(default_factory=dict[int, Account])
+    numbers: Numbers = field(default_factory=Numbers)
+    agenda: Agenda = field(default_factory=Agenda)
+    liquidity: dict[int, Liquidity] = field(default_factory=dict[int, Liquidity])
+    rejections: list[Rejection] = field(default_factory=list[Rejection])
+    pnl_streams: dict[tuple[int, int], tuple[int, int] | None] = field(
+        default_factory=dict[tuple[int, int], tuple[int, int] | None]
+    )
+
+
+@dataclass(slots=True)
+class Desk:
+    """The books with the world around them. `out` collects what has to be sent, in order."""
+
+    venue: Venue
+    rules: Rules
+    books: Books
+    out: list[Outgoing] = field(default_factory=list[Outgoing])
+
+    @property
+    def now(self) -> int:
+        """The time in ms since the Unix epoch."""
+        return self.books.now
+
+    @property
+    def accounts(self) -> Mapping[int, Account]:
+        """The accounts by id."""
+        return self.books.accounts
+
+    def symbol(self, symbol_id: int) -> ProtoOASymbol:
+        """The specification of a symbol; KeyError if it is not traded."""
+        return self.venue.symbol(symbol_id)
+
+    def liquidity(self, symbol_id: int) -> Liquidity:
+        """What a symbol's market takes from an order."""
+        return self.books.liquidity.get(symbol_id, self.rules.liquidity)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What `Broker.snapshot` returned. It can be restored any number of times."""
+
+    books: Books
+    market_data: MarketData
+    out: tuple[Outgoing, ...]
+
+    @classmethod
+    def of(cls, books: Books, market_data: MarketData, out: Sequence[Outgoing]) -> Snapshot:
+        """A copy of this state, in which what was one object is still one."""
+        books, market_data = copy.deepcopy((books, market_data))
+        return cls(books, market_data, tuple(out))
+
+    def copied(self) -> tuple[Books, MarketData, list[Outgoing]]:
+        """The state, for a broker to go on with."""
+        books, market_data = copy.deepcopy((self.books, self.market_data))
+        return books, market_data, list(self.out)

@@ -1,0 +1,126 @@
+"""Takes down what a client does. Stands before the faults, and so sees what truly comes from it.
+
+Pure but for the clock that it is given: somebody knocks outside anybody's turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ctrader_typed.proto import SCHEMA
+
+from ..faults.injector import Faulty
+from ..faults.plan import Plan
+from ..handler import Action, Behaviour, Caller, Close, Entrance, Envelope, Event, ShutDoor
+from ..proxy.proxy import Gate
+from .record import Closed, Knock, Opened, Record, Said, Struck
+
+STORMY = 1.0
+"""Seconds for which callers are reset after the port was refused: nobody can count those before."""
+
+
+class Watched:
+    """A gate, what is planned for it, and who writes everything down: for `mock_server`."""
+
+    def __init__(self, gate: Gate, plan: Plan, record: Record, clock: Callable[[], float]) -> None:
+        self.record = record
+        self._plan = plan
+        self._clock = clock
+        self._faulty = Faulty(gate, plan, SCHEMA)
+        self._struck = 0
+        self._shut = False
+        self._shut_until = 0.0
+        self._entrance = Entrance.OPEN
+
+    def __call__(self, caller: Caller) -> Behaviour:
+        """The behaviour of a connection."""
+        return _Line(self, caller, self._faulty)
+
+    # --- the world, and its door --------------------------------------------------------------
+
+    def started(self, nudge: Callable[[], None]) -> None:
+        """The server runs."""
+        self._faulty.started(nudge)
+
+    def wake_at(self) -> float | None:
+        """When the world wants its turn."""
+        return self._faulty.wake_at()
+
+    def wake(self, now: float) -> None:
+        """The world has its turn."""
+        self._faulty.wake(now)
+        self.notice()
+
+    def knocked(self, attempt: int) -> Entrance:
+        """How a new connection is met: as planned, or not at all just after the port was shut."""
+        now = self._clock()
+        entrance = self._faulty.knocked(attempt)
+        if now < self._shut_until:
+            entrance = Entrance.RESET
+        self._entrance = entrance
+        self.record.entries.append(Knock(now, entrance))
+        self.notice()
+        return entrance
+
+    # --- what happens on a line -------------------------------------------------------------------
+
+    def opened(self, connection: int, now: float) -> None:
+        """A connection stands, whatever certificate was shown to the client."""
+        self.record.entries.append(Opened(now, connection, self._entrance))
+        self._entrance = Entrance.OPEN
+
+    def did(self, actions: Iterable[Action]) -> list[Action]:
+        """What the server does. After a door is shut, who is hung up on finds nobody in."""
+        done = list(actions)
+        for action in done:
+            if isinstance(action, ShutDoor):
+                self._shut = True
+                self._shut_until = self._clock() + action.seconds + STORMY
+            elif isinstance(action, Close) and self._shut:
+                self._shut = False
+                self._shut_until = max(self._shut_until, self._clock() + STORMY)
+        self.notice()
+        return done
+
+    def notice(self) -> None:
+        """Take down the faults that have happened since the last time."""
+        for fault in self._plan.happened[self._struck :]:
+            self.record.entries.append(Struck(self._clock(), fault))
+        self._struck = len(self._plan.happened)
+
+
+class _Line:
+    """One connection, overheard."""
+
+    def __init__(self, watched: Watched, caller: Caller, faulty: Faulty) -> None:
+        self._watched = watched
+        self._number = caller.number
+
+        def push(actions: Iterable[Action]) -> None:
+            caller.push(watched.did(actions))
+
+        self._inner: Behaviour = faulty(Caller(caller.number, caller.wire, push))
+
+    def opened(self, now: float) -> Iterable[Action]:
+        """The connection stands."""
+        self._watched.opened(self._number, now)
+        return self._watched.did(self._inner.opened(now))
+
+    def received(self, event: Event, now: float) -> Iterable[Action]:
+        """The client has sent something."""
+        message = event.message if isinstance(event, Envelope) else None
+        self._watched.record.entries.append(Said(now, self._number, message))
+        return self._watched.did(self._inner.received(event, now))
+
+    def wake_at(self) -> float | None:
+        """When it wants its turn."""
+        return self._inner.wake_at()
+
+    def wake(self, now: float) -> Iterable[Action]:
+        """It has its turn."""
+        return self._watched.did(self._inner.wake(now))
+
+    def closed(self, now: float) -> None:
+        """The connection is gone."""
+        self._watched.record.entries.append(Closed(now, self._number))
+        self._inner.closed(now)

@@ -1,0 +1,1 @@
+"""The simulated proxy: log-ins, sessions, rate limits and heartbeats."""

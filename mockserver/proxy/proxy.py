@@ -1,0 +1,247 @@
+"""The server's front, shared by all connections: lets clients in, tells them what concerns them.
+
+Behind it stands a core, such as the simulated broker, which answers what is let through. A
+`Channel` is one connection's side of it. Pure: the time is an argument, and what has to be said on
+another connection goes through its caller.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ctrader_typed.keywords import suggest
+from ctrader_typed.message import Message
+from ctrader_typed.proto import (
+    ProtoOAAccountDisconnectEvent,
+    ProtoOAAccountsTokenInvalidatedEvent,
+    ProtoOACashFlowHistoryListReq,
+    ProtoOAClientDisconnectEvent,
+    ProtoOACtidTraderAccount,
+    ProtoOADealListReq,
+    ProtoOAGetTickDataReq,
+    ProtoOAGetTrendbarsReq,
+)
+
+from ..broker.interface import Core, Outgoing
+from ..handler import Action, Caller, Send
+from ..rate_limit import Rates
+from .credentials import Credentials, Grant
+from .session import Channel
+
+
+class Listed(Protocol):
+    """An account, as far as the gate looks at it."""
+
+    def listed(self) -> ProtoOACtidTraderAccount:
+        """The account as the list of a token's accounts shows it."""
+        ...
+
+
+class House(Core, Protocol):
+    """A core with accounts: what a gate stands before."""
+
+    on_change: Callable[[], None]
+
+    @property
+    def accounts(self) -> Mapping[int, Listed]:
+        """The accounts by id."""
+        ...
+
+    def logged_out(self, connection: int, account_id: int) -> None:
+        """An account's session on a connection has ended."""
+        ...
+
+
+@suggest
+@dataclass(frozen=True, slots=True)
+class Etiquette:
+    """How the server treats its connections. Times are in seconds; None switches a rule off.
+
+    - `rates`: how many requests a connection may send.
+    - `historical`: the requests that count as historical. The documentation does not name them;
+      all clients agree on bars and ticks, one adds the other two.
+    - `heartbeat`: after so long without a message the server sends one; 25 to 30 were seen.
+    - `silence`: after so long without a message from the client it hangs up. Not published:
+      somewhere above 20.
+    - `connections`: of one application at a time; 25 in the documentation of 2021.
+    - `invented_texts`: whether refusals whose text nobody has seen carry the one that was made up
+      here (`broker/refusal_texts.py`), or none.
+    - `live`: whether this is the endpoint of live accounts (True), of demo accounts (False), or of
+      both, as no real one is.
+    """
+
+    rates: Rates | None = field(default_factory=Rates)
+    historical: frozenset[type[Message]] = frozenset(
+        {
+            ProtoOAGetTrendbarsReq,
+            ProtoOAGetTickDataReq,
+            ProtoOADealListReq,
+            ProtoOACashFlowHistoryListReq,
+        }
+    )
+    heartbeat: float | None = 27.0
+    silence: float | None = 30.0
+    connections: int | None = 25
+    live: bool | None = None
+    invented_texts: bool = True
+
+
+class Gate:
+    """Give it to `mock_server`: it makes a channel for each connection, and is their world.
+
+    `now` is the time of the latest call.
+    """
+
+    def __init__(
+        self, core: House, credentials: Credentials, etiquette: Etiquette | None = None
+    ) -> None:
+        self.core = core
+        self.credentials = credentials
+        self.etiquette = Etiquette() if etiquette is None else etiquette
+        self.channels: dict[int, Channel] = {}
+        self.now = 0.0
+        self._nudge: Callable[[], None] = _nobody
+        self._planned: float | None = None
+
+    def __call__(self, caller: Caller) -> Channel:
+        """The behaviour of a connection."""
+        return Channel(self, caller)
+
+    # --- the world --------------------------------------------------------------------------------
+
+    def started(self, nudge: Callable[[], None]) -> None:
+        """The server runs: what a test does to the core is heard at once."""
+        self._nudge = self.core.on_change = nudge
+
+    def wake_at(self) -> float | None:
+        """When the core is due, or a token runs out; nothing happens while nobody is connected."""
+        self._planned = self._due()
+        return self._planned
+
+    def wake(self, now: float) -> None:
+        """Let happen what is due, and tell everybody whom it concerns."""
+        self.now = now
+        self.deliver(self.core.wake(now))
+        for grant in {id(grant): grant for grant in self._grants()}.values():
+            if grant.expired(now):
+                self.invalidate(grant, "The access token has expired")
+
+    def _due(self) -> float | None:
+        times = [grant.expires_at for grant in self._grants()]
+        core = self.core.wake_at() if self.channels else None
+        if core is not None:
+            times.append(core)
+        return min(times, default=None)
+
+    def _grants(self) -> Iterator[Grant]:
+        for channel in self.channels.values():
+            yield from channel.accounts.values()
+
+    # --- connections and the core -----------------------------------------------------------------
+
+    def join(self, channel: Channel) -> None:
+        """A client has connected. Of what was before it hears nothing, however soon it logs in."""
+        self.deliver(self.core.wake(self.now))
+        self.channels[channel.number] = channel
+        self.core.connected(channel.number, self.now)
+        self.replan()
+
+    def leave(self, channel: Channel) -> None:
+        """A client has gone."""
+        del self.channels[channel.number]
+        self.core.disconnected(channel.number, self.now)
+
+    def ask(self, channel: Channel, request: Message, client_msg_id: str | None) -> list[Action]:
+        """Put a request to the core; returns what the channel gets. Others are told theirs."""
+        outgoing = self.core.received(channel.number, request, client_msg_id, self.now)
+        own = self.deliver(outgoing, channel)
+        self._wanted_by(self.core.wake_at())
+        return own
+
+    def replan(self) -> None:
+        """Something may be due earlier than was planned."""
+        self._wanted_by(self._due())
+
+    def _wanted_by(self, at: float | None) -> None:
+        """The engine asks again by itself when the time comes that it was told last."""
+        if at is not None and (self._planned is None or at < self._planned):
+            self._nudge()
+
+    def deliver(self, outgoing: Iterable[Outgoing], asking: Channel | None = None) -> list[Action]:
+        """Send each message to whom it concerns; returns what `asking` gets, which sends it."""
+        actions: defaultdict[int, list[Action]] = defaultdict(list)
+        for each in outgoing:
+            if each.connection is not None:
+                actions[each.connection].append(Send(each.message, each.client_msg_id))
+            if each.account_id is not None:
+                for number, channel in self.channels.items():
+                    if number != each.connection and each.account_id in channel.accounts:
+                        actions[number].append(Send(each.message))
+        own = [] if asking is None else actions.pop(asking.number, [])
+        for number, theirs in actions.items():
+            if number in self.channels:
+                self.channels[number].push(theirs)
+        return own
+
+    def connections_of(self, client_id: str) -> int:
+        """On how many connections an application is logged in."""
+        return sum(channel.client_id == client_id for channel in self.channels.values())
+
+    # --- sessions that end -----------------------------------------------------------------------
+
+    def invalidate(self, grant: Grant, reason: str, asking: Channel | None = None) -> list[Action]:
+        """End all account sessions of a token: both events, as a live server sends them.
+
+        Returns what `asking` gets, it sends that itself.
+        """
+        own: list[Action] = []
+        for channel in self.channels.values():
+            ids = [number for number, held in channel.accounts.items() if held is grant]
+            if not ids:
+                continue
+            event = ProtoOAAccountsTokenInvalidatedEvent(ctid_trader_account_ids=ids, reason=reason)
+            actions = [Send(event), *(self.end_session(channel, number) for number in ids)]
+            if channel is asking:
+                own.extend(actions)
+            else:
+                channel.push(actions)
+        return own
+
+    def end_session(self, channel: Channel, account_id: int) -> Send:
+        """An account's session on one connection ends; returns the event that says so."""
+        del channel.accounts[account_id]
+        self.core.logged_out(channel.number, account_id)
+        return Send(ProtoOAAccountDisconnectEvent(ctid_trader_account_id=account_id))
+
+    def revoke(self, access_token: str, reason: str = "The access token was revoked") -> None:
+        """The owner takes a grant back; KeyError if there is none with that token."""
+        grant = self.credentials.grant(access_token)
+        if grant is None:
+            raise KeyError("no grant has this access token")
+        self.credentials.revoke(grant)
+        self.invalidate(grant, reason)
+
+    def drop_account(self, account_id: int) -> None:
+        """End an account's sessions on all connections; the connections stay."""
+        for channel in self.channels.values():
+            if account_id in channel.accounts:
+                channel.push([self.end_session(channel, account_id)])
+
+    def drop_application(self, client_id: str, reason: str | None = None) -> None:
+        """End an application's session on all its connections, and those of all accounts on them.
+
+        The connections stay; the application can log in again.
+        """
+        for channel in self.channels.values():
+            if channel.client_id == client_id:
+                channel.client_id = None
+                for account_id in list(channel.accounts):
+                    self.end_session(channel, account_id)
+                channel.push([Send(ProtoOAClientDisconnectEvent(reason=reason))])
+
+
+def _nobody() -> None:
+    """No server runs yet."""

@@ -1,0 +1,1 @@
+"""Session files: recorded conversations, as JSON Lines."""

@@ -1,0 +1,1 @@
+"""Recorded sessions played to a client, and recorded from a real server."""

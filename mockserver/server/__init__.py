@@ -1,0 +1,1 @@
+"""Connections of clients: listeners, wires, and a handler for each connection."""

@@ -1,0 +1,253 @@
+"""The engine on one connection: three tasks that carry bytes between a stream and a behaviour.
+
+Reader, writer and alarm share an outbox. Nothing here knows what any message means, or that there
+are other lines.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import trio
+
+from ctrader_typed.errors import RemoteProtocolError
+from ctrader_typed.keywords import suggest
+from ctrader_typed.schema import Schema
+from ctrader_typed.wire.connection import Carrier, Connection, Wire
+
+from ..handler import (
+    Action,
+    Behaviour,
+    Close,
+    Critic,
+    Reset,
+    Send,
+    SendPayload,
+    SendRaw,
+    Shape,
+    ShutDoor,
+)
+from .call_log import Witness
+from .encoding import frame, writer
+from .send_buffer import Beneath, Outbox
+from .throttled_stream import Shaped
+
+_CHUNK = 64 * 1024
+SOON = 1e-6
+"""Seconds that are no time: sums of times are not exact, and what is due must not be waited for."""
+
+
+@suggest
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may cost. None of it is a rule of the API: those are kept by behaviours."""
+
+    handshake: float = 10.0
+    """Seconds for a TLS handshake."""
+    frame: float = 30.0
+    """Seconds from the first bytes of a frame to its last."""
+    stalled: float = 30.0
+    """Seconds in which a client must take the next part of what waits for it."""
+    farewell: float = 1.0
+    """Seconds for a client to hang up after the server did."""
+    comfortable: int = 1024 * 1024
+    """Bytes waiting for a client above which its requests wait, and its behaviour is not woken."""
+    unsent: int = 64 * 1024 * 1024
+    """Bytes waiting for a client above which it is cut off."""
+    connections: int = 1000
+    """Connections at a time; more are hung up on at once."""
+
+
+class Line:
+    """One client, from the first byte to the last. The stream is the caller's to close.
+
+    It is what is `beneath`, or a WebSocket on that.
+    """
+
+    def __init__(
+        self,
+        stream: trio.abc.Stream,
+        beneath: Shaped,
+        *,
+        schema: Schema,
+        wire: Wire,
+        limits: Limits,
+        now: Callable[[], float],
+        shut_door: Callable[[float], None],
+        witness: Witness,
+        number: int,
+    ) -> None:
+        self._stream = stream
+        self._beneath = beneath
+        self._schema = schema
+        self._wire = wire
+        self._limits = limits
+        self._now = now
+        self._shut_door = shut_door
+        self._witness = witness
+        self._number = number
+        self.reset = False
+        """Whether the connection is to be reset instead of closed."""
+        self._connection = Connection(schema, wire)
+        self._write_message = writer(schema, wire)
+        # On a WebSocket each piece is a message: they must not run together.
+        piece = _CHUNK if wire.carrier is Carrier.BYTES else 0
+        self._outbox = Outbox(limits.comfortable, limits.unsent, piece)
+        self._alarm = trio.lowlevel.ParkingLot()
+        self._planned: float | None = None
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether something was thrown away unsent: then there is no parting in order."""
+        return self._outbox.abandoned
+
+    def push(self, actions: Iterable[Action]) -> None:
+        """Do these out of turn. The behaviour may want to be woken at another time after that."""
+        self.perform(actions)
+        self._alarm.unpark_all()
+
+    async def run(self, behaviour: Behaviour) -> str:
+        """Serve until one side ends it; returns why, in words.
+
+        Raises only what the behaviour raises. However it ends, the behaviour has heard that it did.
+        """
+        reason = "the server was stopped"
+        self._witness.opened(self._number, self._now())
+        try:
+            self.perform(behaviour.opened(self._now()))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read, behaviour)
+                nursery.start_soon(self._wake, behaviour)
+                nursery.start_soon(self._write)
+                reason = await self._outbox.done()
+                nursery.cancel_scope.cancel()
+        finally:
+            behaviour.closed(self._now())
+            self._witness.closed(self._number, self._now(), reason)
+        return reason
+
+    def perform(self, actions: Iterable[Action]) -> None:
+        """Do these, as far as the connection is not ending already. Never waits."""
+        put = self._outbox.put
+        writes = self._witness.writes
+        for action in actions:
+            if writes and self._outbox.closing is None:
+                self._witness.sends(self._number, action, self._now())
+            match action:
+                case Send(message, client_msg_id):
+                    put(self._write_message(message, client_msg_id))
+                case SendPayload():
+                    put(frame(self._schema, action, self._wire))
+                case SendRaw(data, beneath):
+                    put(data, beneath=beneath and self._stream is not self._beneath)
+                case Close(reason):
+                    self._outbox.close(reason)
+                case _:
+                    self._do(action)
+
+    def _do(self, action: Reset | Shape | ShutDoor) -> None:
+        """What only faults ask for."""
+        if self._outbox.closing is not None:
+            return
+        match action:
+            case Reset(reason):
+                self._outbox.abandon(reason)
+                self.reset = True
+            case Shape():
+                self._beneath.shape = action
+            case ShutDoor(seconds):
+                self._shut_door(seconds)
+
+    async def _read(self, behaviour: Behaviour) -> None:
+        """Bytes from the client, until it ends or breaks the protocol."""
+        begun = math.inf  # when the frame that is under way began
+        while self._outbox.closing is None:
+            try:
+                data = await self._more(begun)
+            except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                # Many a client closes its socket without a word of TLS: an end like any other.
+                if not isinstance(error.__cause__, ssl.SSLEOFError):
+                    self._outbox.abandon(_broke(error))
+                    return
+                data = b""
+            except RemoteProtocolError as error:
+                self._object(behaviour, error)
+                return
+            if data is None:
+                self._outbox.close(f"no whole frame within {self._limits.frame:g} seconds")
+                return
+            whole = self._receive(behaviour, data)
+            begun = math.inf if whole else min(begun, trio.current_time())
+            await self._outbox.room()
+
+    async def _more(self, begun: float) -> bytes | None:
+        """The next bytes; None if they come too late for the frame that began then."""
+        if begun == math.inf:  # by far the most often, and a cancel scope is not free
+            return bytes(await self._stream.receive_some(_CHUNK))
+        with trio.move_on_at(begun + self._limits.frame):
+            return bytes(await self._stream.receive_some(_CHUNK))
+        return None
+
+    def _receive(self, behaviour: Behaviour, data: bytes) -> bool:
+        """Give the behaviour what these bytes complete; whether they completed anything."""
+        try:
+            events = self._connection.receive_data(data)
+        except RemoteProtocolError as error:
+            self._object(behaviour, error)
+            return False
+        for event in events:
+            if self._outbox.closing is None:
+                now = self._now()
+                self._witness.came(self._number, event, now)
+                self.perform(behaviour.received(event, now))
+        if self._connection.broken is not None:
+            self._outbox.close(f"the client broke the protocol: {self._connection.broken}")
+        elif data == b"":
+            self._outbox.close("the client closed the connection")
+        at = behaviour.wake_at()
+        # Later than planned, as after every message, needs no alarm: it is asked again by then.
+        if at is not None and (self._planned is None or at < self._planned):
+            self._alarm.unpark_all()
+        return bool(events)
+
+    def _object(self, behaviour: Behaviour, error: RemoteProtocolError) -> None:
+        """The client broke the protocol. Where text is spoken, it is told how."""
+        if isinstance(behaviour, Critic) and self._wire.carrier is Carrier.TEXT:
+            self.perform(behaviour.broken(error, self._now()))
+        self._outbox.close(f"the client broke the protocol: {error}")
+
+    async def _wake(self, behaviour: Behaviour) -> None:
+        """Call the behaviour when it wanted to be called."""
+        while self._outbox.closing is None:
+            self._planned = at = behaviour.wake_at()
+            now = self._now()
+            if at is not None and at <= now + SOON:
+                self.perform(behaviour.wake(max(at, now)))
+                await trio.lowlevel.checkpoint()
+                await self._outbox.room()
+            else:
+                with trio.move_on_after(math.inf if at is None else at - now):
+                    await self._alarm.park()
+
+    async def _write(self) -> None:
+        """Send what is put in the outbox."""
+        while True:
+            data = await self._outbox.take()
+            with trio.move_on_after(self._limits.stalled) as patience:
+                try:
+                    lower = isinstance(data, Beneath)
+                    await (self._beneath if lower else self._stream).send_all(data)
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    self._outbox.abandon(_broke(error))
+                    return
+            if patience.cancelled_caught:
+                self._outbox.abandon("the client does not read what it is sent")
+                return
+            self._outbox.sent(len(data))
+
+
+def _broke(error: Exception) -> str:
+    return f"the connection broke: {error.__cause__ or str(error) or type(error).__name__}"

@@ -1,0 +1,345 @@
+"""The mock server: connections in, one behaviour for each, in the trio loop of whoever uses it.
+
+Clients reach it through real sockets, with TLS or without, or through memory streams. What one of
+them does never disturbs another. Nothing here knows what any message means.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from ctrader_typed.errors import OutsideTrio
+from ctrader_typed.keywords import suggest
+from ctrader_typed.schema import Schema
+from ctrader_typed.wire.connection import Carrier
+
+from ..errors import bare
+from ..faults.injector import Faulty
+from ..handler import BehaviourFactory, Caller, Doorkeeper, World
+from .call_log import Witness
+from .certificates import Certificates
+from .connection import SOON, Limits, Line
+from .endpoints import Door, door, listen
+from .graceful_close import drop, part, reset
+from .listener import Doorway
+from .throttled_stream import Shaped
+
+if TYPE_CHECKING:
+    from ..broker.broker import Broker
+    from ..faults.plan import Plan
+
+__all__ = ["Ended", "Limits", "MockServer", "mock_server"]
+
+_REMEMBERED = 1000
+
+
+@suggest
+@asynccontextmanager
+async def mock_server(
+    behaviours: BehaviourFactory,
+    *,
+    schema: Schema | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = 0,
+    tls: bool = True,
+    wires: Iterable[str] | None = None,
+    limits: Limits | None = None,
+    certificates: Certificates | None = None,
+    listening: socket.socket | Mapping[str, socket.socket] | None = None,
+    faults: Plan | None = None,
+    journal: Callable[[str], object] | None = None,
+) -> AsyncGenerator[MockServer, None]:
+    """Serve while the block runs; `behaviours` is called with each Caller and gives its behaviour.
+
+    It listens on one address, port 0 being a free one, with a certificate made on the spot unless
+    it is given; or with `port=None` on none, for `memory_client` alone. A socket that listens
+    already may be handed over instead, or several by the names of their wires.
+
+    `wires` opens several doors to the same server, the first on `port` and the others on free ones:
+    "tls" and "tcp" (protobuf), "wss" and "ws" (protobuf over WebSocket), "json-wss" and "json-ws".
+    Without it the one door is "tls", or "tcp" with `tls=False`. `schema` is release 91 unless said
+    otherwise.
+
+    Leaving the block hangs up on everybody. Raises OSError if it cannot listen, MissingExtra if a
+    certificate cannot be made; an exception from the block or from a behaviour comes out as it is.
+    """
+    _in_trio()
+    if wires is None:
+        wires = ("tls",) if tls else ("tcp",)
+    doors = _doors(list(wires), host, port, listening)
+    if certificates is None and any(each.tls for each in doors):
+        certificates = Certificates([host])
+    schema = schema or _release()
+    if faults is not None:
+        behaviours = Faulty(behaviours, faults, schema)
+    server = MockServer(behaviours, schema, limits or Limits(), doors, certificates, journal)
+    error: BaseException | None = None
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(server.serve)
+            try:
+                yield server
+            finally:
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        error = bare(group)
+    if error is not None:
+        raise error
+
+
+def _in_trio() -> None:
+    try:
+        trio.lowlevel.current_trio_token()
+    except RuntimeError:
+        raise OutsideTrio(
+            "mock_server() runs on trio, and no trio is running here: trio.run(main), or, for "
+            "asyncio and synchronous programs, `with ThreadedServer(…)` of mockserver.threaded"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a connection ended. `number` is its caller's; None if it came to no caller."""
+
+    number: int | None
+    reason: str
+
+
+@suggest
+class MockServer(Witness):
+    """A running server, as `mock_server` gives it. It can be asked what clients have sent."""
+
+    def __init__(
+        self,
+        behaviours: BehaviourFactory,
+        schema: Schema,
+        limits: Limits,
+        doors: Mapping[Door, socket.socket],
+        certificates: Certificates | None,
+        journal: Callable[[str], object] | None,
+    ) -> None:
+        super().__init__(schema, journal)
+        self.behaviours = behaviours
+        """What it was started with."""
+        self._limits = limits
+        self._certificates = certificates
+        keeper: object = behaviours
+        self._doorways = {
+            each: Doorway(
+                listening,
+                certificates if each.tls else None,
+                keeper if isinstance(keeper, Doorkeeper) else None,
+                limits,
+                self._refused,
+            )
+            for each, listening in doors.items()
+        }
+        self._started = trio.current_time()
+        self._numbers = itertools.count(1)
+        self._over = 0
+        self._callers, self._calls = trio.open_memory_channel[tuple[trio.abc.Stream, Door]](
+            limits.connections
+        )
+        self._hung_up = trio.lowlevel.ParkingLot()
+        self.ended: deque[Ended] = deque(maxlen=_REMEMBERED)
+        """The connections that are over, oldest first; the last thousand of them."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of its (first) door; RuntimeError if it serves memory streams only."""
+        for doorway in self._doorways.values():
+            return doorway.address
+        raise RuntimeError("this server listens nowhere: it was started with port=None")
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Host and port of each door, by the name of its wire."""
+        return {each.name: doorway.address for each, doorway in self._doorways.items()}
+
+    @property
+    def ca(self) -> bytes:
+        """The CA certificate that a client must trust, PEM text; RuntimeError without TLS."""
+        return self._tls.ca
+
+    def client_ssl_context(self) -> ssl.SSLContext:
+        """A context that trusts this server's CA alone; RuntimeError without TLS."""
+        return self._tls.client_context()
+
+    @property
+    def _tls(self) -> Certificates:
+        if self._certificates is None:
+            raise RuntimeError("this server has no certificate: it serves without TLS")
+        return self._certificates
+
+    def memory_client(self, wire: str = "tcp") -> trio.abc.HalfCloseableStream:
+        """Connect through memory: the client's end of a new connection, without TLS, on any clock.
+
+        `wire` is "tcp", "ws" or "json-ws": of a WebSocket the handshake is still to be
+        made. What either side sends is buffered without bound.
+        """
+        from trio.testing import memory_stream_pair  # noqa: PLC0415 - only tests come this way
+
+        ours, theirs = memory_stream_pair()
+        self._callers.send_nowait((ours, door(wire)))
+        return theirs
+
+    @property
+    def broker(self) -> Broker:
+        """The simulated broker, to look into and to move; RuntimeError if there is none."""
+        broker: Broker | None = getattr(self.behaviours, "broker", None)
+        if broker is None:
+            raise RuntimeError("this server has no broker: start it with a Box")
+        return broker
+
+    def now(self) -> float:
+        """Seconds on the server's clock, which its behaviours are told."""
+        return trio.current_time() - self._started
+
+    async def wait_ended(self, count: int = 1) -> None:
+        """Wait until so many connections, counted since the start, are over: `ended` says how."""
+        while self._over < count:
+            await self._hung_up.park()
+
+    def ended_since(self, count: int) -> list[Ended]:
+        """Those that ended after the first `count`, as far as they are remembered."""
+        new = self._over - count
+        return list(self.ended)[-new:] if new > 0 else []
+
+    # --- one connection after the other, and all at once ------------------------------------------
+
+    async def serve(self) -> None:
+        """Answer whoever calls, until cancelled."""
+        async with trio.open_nursery() as nursery:
+            for each, doorway in self._doorways.items():
+                nursery.start_soon(doorway.receive, partial(self._attend, each))
+            world: object = self.behaviours
+            if isinstance(world, World):
+                nursery.start_soon(self._turn, world)
+            async for stream, called in self._calls:
+                nursery.start_soon(self._attend, called, stream, "memory")
+
+    async def _turn(self, world: World) -> None:
+        """Give the world its turns when it wants them."""
+        alarm = trio.lowlevel.ParkingLot()
+
+        def nudge() -> None:
+            alarm.unpark_all()
+
+        world.started(nudge)
+        while True:
+            at = world.wake_at()
+            now = self.now()
+            if at is not None and at <= now + SOON:
+                world.wake(max(at, now))
+                await trio.lowlevel.checkpoint()
+            else:
+                with trio.move_on_after(math.inf if at is None else at - now):
+                    await alarm.park()
+
+    async def _attend(self, entered: Door, stream: trio.abc.Stream, wire: str) -> None:
+        """One client whose connection stands, from the first byte to the last."""
+        shaped = Shaped(stream)
+        if entered.wire.carrier is Carrier.BYTES:
+            await self._serve(entered, shaped, shaped, stream, wire)
+            return
+        from .websocket import accepted  # noqa: PLC0415 - slow to import, and most never need it
+
+        text = entered.wire.carrier is Carrier.TEXT
+        patience, whole_within = self._limits.handshake, self._limits.frame
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(drop, stream)
+            messages = await stack.enter_async_context(
+                accepted(shaped, text=text, patience=patience, whole_within=whole_within)
+            )
+            if messages is None:
+                self._refused(f"no WebSocket handshake, or not within {patience:g} seconds")
+            else:
+                await self._serve(entered, messages, shaped, stream, entered.name)
+
+    async def _serve(
+        self,
+        entered: Door,
+        carrier: trio.abc.Stream,
+        beneath: Shaped,
+        stream: trio.abc.Stream,
+        wire: str,
+    ) -> None:
+        """Talk over `carrier`: what is `beneath`, or a WebSocket on it."""
+        number = next(self._numbers)
+        line = Line(
+            carrier,
+            beneath,
+            schema=self._schema,
+            wire=entered.wire,
+            limits=self._limits,
+            now=self.now,
+            shut_door=self._shut_door,
+            witness=self,
+            number=number,
+        )
+        caller = Caller(number, wire, line.push)
+        reason = "the server was stopped"
+        try:
+            reason = await line.run(self.behaviours(caller))
+            if line.reset:
+                reset(stream)
+            elif not line.cut_off:
+                with trio.move_on_after(self._limits.farewell):
+                    await (part(stream) if carrier is beneath else carrier.aclose())
+        finally:
+            self._over_with(number, reason)
+            await drop(stream)
+
+    def _shut_door(self, seconds: float) -> None:
+        for doorway in self._doorways.values():
+            doorway.shut(seconds)
+
+    def _refused(self, reason: str) -> None:
+        self._over_with(None, reason)
+
+    def _over_with(self, number: int | None, reason: str) -> None:
+        self.ended.append(Ended(number, reason))
+        self._over += 1
+        self._hung_up.unpark_all()
+
+
+def _doors(
+    wires: list[str],
+    host: str,
+    port: int | None,
+    listening: socket.socket | Mapping[str, socket.socket] | None,
+) -> dict[Door, socket.socket]:
+    """A listening socket for each door; ValueError for one that there is not."""
+    doors = [door(name) for name in wires]
+    if isinstance(listening, socket.socket):
+        return {doors[0]: listening}
+    if listening is not None:
+        return {door(name): each for name, each in listening.items()}
+    if port is None:
+        return {}
+    sockets: dict[Door, socket.socket] = {}
+    try:
+        for each in doors:
+            sockets[each] = listen(host, 0 if sockets else port)
+    except BaseException:
+        for opened in sockets.values():
+            opened.close()
+        raise
+    return sockets
+
+
+def _release() -> Schema:
+    from ctrader_typed.proto import SCHEMA  # noqa: PLC0415 - who brings another schema need not pay
+
+    return SCHEMA
