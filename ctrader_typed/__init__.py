@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .net.event_streams import EventStream
     from .orders.journal import Journal, OpenOrder, UsedId
     from .orders.order import Order
-    from .orders.order_manager import Orders
+    from .orders.order_manager import OrderManager
     from .orders.order_states import OrderStatus
     from .orders.tracked_order import Fill, OrderEvent
     from .proto import *  # noqa: F403 - all messages, each by its own name
@@ -143,9 +143,9 @@ __all__ = [
     "OrderEnded",
     "OrderError",
     "OrderEvent",
+    "OrderManager",
     "OrderPlaced",
     "OrderStatus",
-    "Orders",
     "OutOfStep",
     "OutcomeUnknown",
     "OutsideTrio",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import trio
 
 from . import client, proto
-from .client import RATE_LIMITS, RECONNECT, Client, Package, Settings
+from .client import RATE_LIMITS, RECONNECT, BindingsPackage, Client, Settings
 from .errors import InvalidValue
 from .message import columns
 from .net.endpoints import Place
@@ -78,7 +78,7 @@ def connect(
     endpoint: Place | Iterable[Place],
     port: int | None = ...,
     *,
-    schema: Package[C],
+    schema: BindingsPackage[C],
     tls: bool = ...,
     ssl_context: ssl.SSLContext | None = ...,
     wire: Wire | WireName = ...,
@@ -93,7 +93,7 @@ def connect(
     endpoint: Place | Iterable[Place],
     port: int | None = None,
     *,
-    schema: Package[Any] | None = None,
+    schema: BindingsPackage[Any] | None = None,
     tls: bool = True,
     ssl_context: ssl.SSLContext | None = None,
     wire: Wire | WireName = PROTOBUF_TCP,
@@ -166,7 +166,7 @@ def connect_over(
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
     *,
-    schema: Package[C],
+    schema: BindingsPackage[C],
     wire: Wire | WireName = ...,
     heartbeat_interval: float = ...,
     silence_limit: float = ...,
@@ -178,7 +178,7 @@ def connect_over(
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
     *,
-    schema: Package[Any] | None = None,
+    schema: BindingsPackage[Any] | None = None,
     wire: Wire | WireName = PROTOBUF_TCP,
     heartbeat_interval: float = HEARTBEAT_INTERVAL,
     silence_limit: float = SILENCE_LIMIT,

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{_MARK}(session, pace, order, record_mode, upstream, scenario, faults, seed, "
-        "tick_seconds, start, tls, wires, etiquette, check): what the mock cTrader server serves",
+        "tick_seconds, start, tls, wires, proxy_rules, check): what the mock cTrader server serves",
     )
 
 

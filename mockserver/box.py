@@ -11,13 +11,13 @@ from ctrader_typed.keywords import suggest
 from ctrader_typed.proto import ProtoOAAccountType, ProtoOAClientPermissionScope
 
 from .broker.broker import Broker
-from .broker.market.instruments import Catalogue
+from .broker.market.instruments import Instruments
 from .broker.market.prices import PriceSource, TickList
-from .broker.market.random_prices import SeededPrices
+from .broker.market.random_prices import RandomPrices
 from .broker.start_time import Start, start_ms
 from .broker.trading.account import Terms
 from .proxy.credentials import Credentials
-from .proxy.proxy import Etiquette, Gate
+from .proxy.proxy import Proxy, ProxyRules
 
 CLIENT_ID = "mock-client"
 CLIENT_SECRET = "mock-secret"
@@ -32,10 +32,10 @@ HEDGED, NETTED, SPREAD_BETTING, LIVE = 1_000_001, 1_000_002, 1_000_003, 2_000_00
 
 
 @suggest
-class Box(Gate):
+class Box(Proxy):
     """Give it to `mock_server`. Accounts hold 10,000 USD each (GBP where stakes are bet).
 
-    `tick_seconds` is as for SeededPrices: None for lively markets, 15 for a tick about four times a
+    `tick_seconds` is as for RandomPrices: None for lively markets, 15 for a tick about four times a
     minute, up to 900. The fewer there are, the faster a week passes. `start` is what the broker's
     clock shows at first: an aware datetime, its ISO 8601 text, ms since 1970, or "now"; Monday
     2026-03-02, 09:00 UTC without it.
@@ -51,14 +51,14 @@ class Box(Gate):
         seed: int = 0,
         tick_seconds: float | None = None,
         start: Start | None = None,
-        etiquette: Etiquette | None = None,
+        proxy_rules: ProxyRules | None = None,
     ) -> None:
         if broker is not None and start is not None:
             raise TypeError("Box() takes start only for a broker of its own: Broker(start_ms=…)")
         self.broker = standard_broker(seed, tick_seconds, start) if broker is None else broker
         if credentials is None:
             credentials = standard_credentials(self.broker)
-        super().__init__(self.broker, credentials, etiquette)
+        super().__init__(self.broker, credentials, proxy_rules)
 
 
 @suggest
@@ -74,8 +74,8 @@ def standard_broker(
     With `prices` these are the market: it starts with the first of them unless told otherwise, and
     `start="now"` moves them, so that the first comes now.
     """
-    catalogue = Catalogue.standard()
-    source: PriceSource = SeededPrices(catalogue, seed, tick_seconds=tick_seconds)
+    catalogue = Instruments.standard()
+    source: PriceSource = RandomPrices(catalogue, seed, tick_seconds=tick_seconds)
     if prices is not None:
         first, _ = prices.span()
         moment = start_ms(first if start is None else start, catalogue)

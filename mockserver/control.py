@@ -24,7 +24,7 @@ from .broker import requests
 from .errors import MockServerError
 from .faults.plan import Plan
 from .faults.scenario_files import read_scenario
-from .handler import World
+from .handler import TimedFactory
 from .recordings.placeholders import as_object
 from .server.server import MockServer
 
@@ -48,8 +48,8 @@ class Control:
 
     def catch_up(self) -> None:
         """Let happen what is due by now, and be told; also while no client is connected."""
-        world: object = self.server.behaviours
-        if isinstance(world, World):
+        world: object = self.server.handlers
+        if isinstance(world, TimedFactory):
             world.wake(self.server.now())
 
 

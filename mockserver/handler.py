@@ -19,24 +19,24 @@ from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
 __all__ = [
     "Action",
     "BadPayload",
-    "Behaviour",
-    "BehaviourFactory",
-    "Believer",
-    "Caller",
+    "ClientConnection",
     "Close",
-    "Critic",
-    "Doorkeeper",
-    "Entrance",
+    "ConnectionFilter",
+    "ConnectionGreeting",
     "Envelope",
     "Event",
+    "Handler",
+    "HandlerFactory",
+    "InjectedEventHandler",
+    "MalformedInputHandler",
     "Reset",
     "Send",
     "SendPayload",
     "SendRaw",
-    "Shape",
-    "ShutDoor",
+    "StopListening",
+    "ThrottleSend",
+    "TimedFactory",
     "UnknownPayload",
-    "World",
 ]
 
 Event = Envelope | UnknownPayload | BadPayload
@@ -94,7 +94,7 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ThrottleSend:
     """From here on send in slices of so many bytes, with a pause of so many seconds after each."""
 
     size: int
@@ -102,16 +102,16 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class ShutDoor:
+class StopListening:
     """Listen to nobody new for so many seconds; connections that stand stay."""
 
     seconds: float
 
 
-Action = Send | SendPayload | SendRaw | Close | Reset | Shape | ShutDoor
+Action = Send | SendPayload | SendRaw | Close | Reset | ThrottleSend | StopListening
 
 
-class Behaviour(Protocol):
+class Handler(Protocol):
     """One client's server. The engine makes one for each connection, and makes one call at a time.
 
     `now` is in seconds on the server's own clock, which starts at zero with the server and is the
@@ -141,7 +141,7 @@ class Behaviour(Protocol):
 
 
 @runtime_checkable
-class Critic(Protocol):
+class MalformedInputHandler(Protocol):
     """A behaviour with a last word for a client that does not keep to a wire of text."""
 
     def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
@@ -150,7 +150,7 @@ class Critic(Protocol):
 
 
 @runtime_checkable
-class Believer(Protocol):
+class InjectedEventHandler(Protocol):
     """A behaviour that makes true what somebody else has said to its client in its name."""
 
     def announced(self, message: Message) -> None:
@@ -159,7 +159,7 @@ class Believer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Caller:
+class ClientConnection:
     """Who is calling: what a behaviour may know of its connection.
 
     `number` counts the server's connections from 1; `wire` names how this one speaks. `push` does
@@ -172,7 +172,7 @@ class Caller:
     push: Callable[[Iterable[Action]], None]
 
 
-class Entrance(Enum):
+class ConnectionGreeting(Enum):
     """How a new connection on a socket is met."""
 
     OPEN = "open"
@@ -193,12 +193,12 @@ class Entrance(Enum):
     """The certificate is for another name."""
 
 
-BehaviourFactory = Callable[[Caller], Behaviour]
+HandlerFactory = Callable[[ClientConnection], Handler]
 """Makes the behaviour of a connection when a client has called."""
 
 
 @runtime_checkable
-class World(Protocol):
+class TimedFactory(Protocol):
     """A factory whose behaviours share something that moves by itself, such as a market.
 
     The engine gives it turns of its own, which are nobody's in particular: what it has to say to a
@@ -219,9 +219,9 @@ class World(Protocol):
 
 
 @runtime_checkable
-class Doorkeeper(Protocol):
+class ConnectionFilter(Protocol):
     """A factory that decides how connections on sockets are met."""
 
-    def knocked(self, attempt: int) -> Entrance:
+    def knocked(self, attempt: int) -> ConnectionGreeting:
         """Somebody wants in; the first attempt is 1."""
         ...

@@ -3,7 +3,7 @@
 `session` (a file to play instead of the broker) with `pace`, `order` ("strict" or "any"),
 `record_mode` ("once", "new_episodes" or "all") and the `upstream` that is recorded (an `Upstream`);
 `scenario` (a name or a file), `faults` (a list), `seed`, `tick_seconds` (how far ticks are apart,
-as for Box), `tls`, `wires` (a list of doors: "tls", "wss", "json-wss", …), `etiquette`, and
+as for Box), `tls`, `wires` (a list of doors: "tls", "wss", "json-wss", …), `proxy_rules`, and
 `check=False`, which lets clients break the rules that are watched.
 """
 
@@ -21,21 +21,21 @@ from ctrader_typed.proto import SCHEMA
 from .box import Box
 from .faults.plan import Plan
 from .faults.scenario_files import scenario
-from .handler import BehaviourFactory
+from .handler import HandlerFactory
 from .replay.cassette import Cassette, passing_on
 from .server.server import MockServer, mock_server
 from .threaded import ThreadedServer
 
 _MARK = "mock_ctrader"
 _DOORS = ("tls", "wires")
-_MARKET = ("tick_seconds", "start", "etiquette")
+_MARKET = ("tick_seconds", "start", "proxy_rules")
 _PLAYING = ("pace", "order", "record_mode", "upstream")
 
 
 def in_thread(request: pytest.FixtureRequest) -> Generator[ThreadedServer, None, None]:
     """A server in a thread. Afterwards, what a client should not have done is an error."""
     wish = _Wish.of(request)
-    with ThreadedServer(wish.behaviours, **wish.options) as server:
+    with ThreadedServer(wish.handlers, **wish.options) as server:
         yield server
     wish.check(server)
 
@@ -45,8 +45,8 @@ async def in_loop(request: pytest.FixtureRequest) -> AsyncGenerator[MockServer, 
     """A server in the test's loop. Afterwards, what a client should not have done is an error."""
     wish = _Wish.of(request)
     async with (
-        passing_on(wish.behaviours),
-        mock_server(wish.behaviours, **wish.options) as server,
+        passing_on(wish.handlers),
+        mock_server(wish.handlers, **wish.options) as server,
     ):
         yield server
     wish.check(server)
@@ -56,7 +56,7 @@ async def in_loop(request: pytest.FixtureRequest) -> AsyncGenerator[MockServer, 
 class _Wish:
     """What a test's mark asks for."""
 
-    behaviours: BehaviourFactory
+    handlers: HandlerFactory
     options: dict[str, Any]
     rules: bool
     played: Callable[[], None] | None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class RateRules:
     """The limits. `retry_after` is in whole seconds, as it travels.
 
     `older` refuses what is too much with REQUEST_FREQUENCY_EXCEEDED and blocks nothing; otherwise
@@ -27,7 +27,7 @@ class Rates:
 class RateLimit:
     """One connection's requests. A historical request counts as an ordinary one too."""
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: RateRules) -> None:
         self._rates = rates
         self._ordinary: deque[float] = deque()
         self._historical: deque[float] = deque()

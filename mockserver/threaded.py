@@ -19,7 +19,7 @@ import trio
 from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 
-from .handler import BehaviourFactory
+from .handler import HandlerFactory
 from .replay.cassette import passing_on
 from .server.client_rules import Violation
 from .server.server import MockServer, mock_server
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .broker.broker import Broker
     from .faults.plan import Plan
     from .server.certificates import Certificates
-    from .server.connection import Limits
+    from .server.connection import ConnectionLimits
 
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
@@ -48,22 +48,22 @@ class ThreadedServer:
 
     def __init__(
         self,
-        behaviours: BehaviourFactory,
+        handlers: HandlerFactory,
         *,
         schema: Schema | None = None,
         host: str = "127.0.0.1",
         port: int | None = 0,
         tls: bool = True,
         wires: Iterable[str] | None = None,
-        limits: Limits | None = None,
+        limits: ConnectionLimits | None = None,
         certificates: Certificates | None = None,
         listening: socket.socket | Mapping[str, socket.socket] | None = None,
         faults: Plan | None = None,
         journal: Callable[[str], object] | None = None,
     ) -> None:
-        self._behaviours = behaviours
+        self._handlers = handlers
         self._serving = mock_server(
-            behaviours,
+            handlers,
             schema=schema,
             host=host,
             port=port,
@@ -110,7 +110,7 @@ class ThreadedServer:
         self._token = trio.lowlevel.current_trio_token()
         self._stopping = trio.Event()
         async with (
-            passing_on(self._behaviours),
+            passing_on(self._handlers),
             self._serving as server,
         ):
             self._server = server

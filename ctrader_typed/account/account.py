@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..client import Client
 from ..units import checks
-from .market_data import Feeds
+from .market_data import MarketData
 from .tables import Positions
 from .trading import Trading
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-class Account(Trading, Feeds):
+class Account(Trading, MarketData):
     """An account, in step with the server for as long as its client lives. Made by `api.account()`.
 
     Whatever is read here has seen every event that has come in: after `await order.filled()` the
@@ -29,11 +29,11 @@ class Account(Trading, Feeds):
     async def open(cls, client: Client, account_id: int) -> Account:
         """An account in step; `api.account()` says the rest."""
         account = cls(client, checks.whole(account_id, "account_id", 0))
-        await account._upkeep.start()
+        await account._synchroniser.start()
         return account
 
     def __repr__(self) -> str:
-        self._upkeep.drain()
+        self._synchroniser.drain()
         state = "" if self._book.in_step else ", out of step"
         if self.price_errors:
             state += f", no prices of {', '.join(self.price_errors)}"

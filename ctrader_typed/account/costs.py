@@ -129,7 +129,7 @@ def take(openings: Iterable[Opening], volume: int) -> tuple[list[Opening], list[
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class ClosingResult:
     """What a closing deal books, as ProtoOAClosePositionDetail has it; amounts."""
 
     gross: int
@@ -153,7 +153,7 @@ def closing(
     swap: int = 0,
     commission: int = 0,
     fee_of: ProtoOASymbol | None = None,
-) -> Booked:
+) -> ClosingResult:
     """A close of what was taken of a position, at a price in 1/100000.
 
     `rate` leads from the quote asset to the deposit currency, `swap` is the part of the position's
@@ -165,4 +165,4 @@ def closing(
     gross = rounded(Fraction(way, VOLUME_SCALE * PRICE_SCALE) * rate, digits)
     fees = commission + sum(part.commission for part in parts)
     fee = 0 if fee_of is None else conversion_fee(fee_of, gross)
-    return Booked(gross, swap, fees, fee)
+    return ClosingResult(gross, swap, fees, fee)

@@ -22,7 +22,7 @@ from ..symbols import Symbol
 from ..units import Number, decimal_of, money_of
 from . import costs
 from .sides import SideLike, side_of
-from .state import Named, Standing
+from .state import AccountState, SymbolRef
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class ExpectedMargin:
     sell: Decimal
 
 
-class Estimates(Standing):
+class Estimates(AccountState):
     """What deals would bind and cost.
 
     A symbol is a `Symbol`, its name or its id; a size is given in one of three ways, as `lots`,
@@ -47,7 +47,7 @@ class Estimates(Standing):
 
     async def expected_margin(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         *,
         lots: Number | None = None,
         units: Number | None = None,
@@ -67,7 +67,7 @@ class Estimates(Standing):
 
     async def margin_for(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         *,
         lots: Number | None = None,
         units: Number | None = None,
@@ -100,7 +100,7 @@ class Estimates(Standing):
 
     async def commission_for(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         side: SideLike,
         *,
         lots: Number | None = None,
@@ -136,12 +136,12 @@ class Estimates(Standing):
         long as the client lives; waits for the first prices. UnknownName, a KeyError, for a name
         that is none; ServerError where no symbols lead there.
         """
-        chain = await self._upkeep.lead(first, last)
+        chain = await self._synchroniser.lead(first, last)
         ends = chain.first, chain.last
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ends))
         return decimal_of(rate)
 
-    async def quote_rate(self, symbol: Named) -> Decimal:
+    async def quote_rate(self, symbol: SymbolRef) -> Decimal:
         """What the quote asset of a symbol is worth in the deposit currency, at mid prices now.
 
         Subscribes to what it takes, and waits for the first prices.
@@ -154,7 +154,7 @@ class Estimates(Standing):
         ways = self._valuation.conversion(symbol.id)
         if ways is None:
             raise InvalidOrder(f"{symbol.name} has no quote asset")
-        await self._upkeep.lead(*ways)
+        await self._synchroniser.lead(*ways)
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ways))
         return rate
 
@@ -162,11 +162,11 @@ class Estimates(Standing):
         """Subscribe to the symbol and to all that its rates are reckoned from. Returns which
         conversions are refused, and why: not every estimate needs them all.
         """
-        await self._upkeep.watch(symbol.id)
+        await self._synchroniser.watch(symbol.id)
         refused: dict[tuple[int, int], CTraderError] = {}
         for ends in sorted(self._valuation.ways(symbol)):
             try:
-                await self._upkeep.lead(*ends)
+                await self._synchroniser.lead(*ends)
             except ConnectionLost:
                 raise
             except CTraderError as error:
@@ -182,10 +182,10 @@ class Estimates(Standing):
         """Wait until something can be reckoned, and do so."""
 
         def current() -> T | None:
-            self._upkeep.drain()
+            self._synchroniser.drain()
             return reckon()
 
-        await self._upkeep.until(lambda: current() is not None)
+        await self._synchroniser.until(lambda: current() is not None)
         known = current()
         assert known is not None, "the wait is over"
         return known

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import trio
 
 from ..errors import CTraderError, again
-from ..net.event_streams import CROWD
+from ..net.event_streams import CROWDED
 from ..trio_run import TrioRun
 from .changes import Change
 
@@ -93,7 +93,7 @@ class Listeners:
         send, receive = trio.open_memory_channel[Change](math.inf)
         changes = Changes(receive, self._why, self._run)
         if not self._ended:
-            self._crowds[send] = CROWD
+            self._crowds[send] = CROWDED
             self._changes[send] = changes
         with send, receive:
             if self._ended:

@@ -12,9 +12,9 @@ from .. import market
 from ..market import (
     BarEvent,
     Bars,
-    Book,
     MarketStream,
     OnProgress,
+    OrderBook,
     Quote,
     QuoteTicks,
     Ticks,
@@ -28,10 +28,10 @@ from ..proto import ProtoOADeal, ProtoOADepositWithdraw, ProtoOAOrder
 from ..protocol.stream_events import Gap
 from ..symbols import Symbol
 from ..units import Time
-from .state import Named, Standing
+from .state import AccountState, SymbolRef
 
 
-class Feeds(Standing):
+class MarketData(AccountState):
     """Streams of prices, and history in columns. A symbol is a `Symbol`, its name or its id."""
 
     # --- now ---
@@ -39,7 +39,7 @@ class Feeds(Standing):
     @overload
     def quotes(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         *,
         every: bool = ...,
         gaps: Literal[False] = ...,
@@ -48,7 +48,7 @@ class Feeds(Standing):
     @overload
     def quotes(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         *,
         every: bool = ...,
         gaps: Literal[True],
@@ -56,7 +56,7 @@ class Feeds(Standing):
     ) -> MarketStream[Quote | Gap]: ...
     def quotes(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         *,
         every: bool = False,
         gaps: bool = False,
@@ -72,7 +72,7 @@ class Feeds(Standing):
     @overload
     def live_bars(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         period: LivePeriod,
         *,
         every: bool = ...,
@@ -82,7 +82,7 @@ class Feeds(Standing):
     @overload
     def live_bars(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         period: LivePeriod,
         *,
         every: bool = ...,
@@ -91,7 +91,7 @@ class Feeds(Standing):
     ) -> MarketStream[BarEvent | Gap]: ...
     def live_bars(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         period: LivePeriod,
         *,
         every: bool = False,
@@ -107,24 +107,24 @@ class Feeds(Standing):
     @overload
     def book(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         *,
         every: bool = ...,
         gaps: Literal[False] = ...,
         buffer: int = ...,
-    ) -> MarketStream[Book]: ...
+    ) -> MarketStream[OrderBook]: ...
     @overload
     def book(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         *,
         every: bool = ...,
         gaps: Literal[True],
         buffer: int = ...,
-    ) -> MarketStream[Book | Gap]: ...
+    ) -> MarketStream[OrderBook | Gap]: ...
     def book(
         self,
-        symbols: Named | Iterable[Named],
+        symbols: SymbolRef | Iterable[SymbolRef],
         *,
         every: bool = False,
         gaps: bool = False,
@@ -138,7 +138,7 @@ class Feeds(Standing):
 
     async def bars(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         period: PeriodLike,
         start: Time,
         end: Time | None = None,
@@ -156,7 +156,7 @@ class Feeds(Standing):
     @overload
     async def ticks(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         start: Time,
         end: Time | None = ...,
         *,
@@ -166,7 +166,7 @@ class Feeds(Standing):
     @overload
     async def ticks(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         start: Time,
         end: Time | None = ...,
         *,
@@ -175,7 +175,7 @@ class Feeds(Standing):
     ) -> Ticks: ...
     async def ticks(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         start: Time,
         end: Time | None = None,
         *,
@@ -212,7 +212,7 @@ class Feeds(Standing):
             self._client, self._account_id, start, end, progress=progress
         )
 
-    def _wanted(self, symbols: Named | Iterable[Named]) -> list[Symbol]:
+    def _wanted(self, symbols: SymbolRef | Iterable[SymbolRef]) -> list[Symbol]:
         if isinstance(symbols, str) or not isinstance(symbols, Iterable):
             return [self._named(symbols)]
         return [self._named(each) for each in symbols]

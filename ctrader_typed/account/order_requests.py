@@ -29,7 +29,7 @@ from .levels import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms(Size, Levels):
+class OrderTerms(Size, Levels):
     """What a new order carries, as `Placing` says."""
 
     stop_loss: Number | None = None
@@ -47,7 +47,7 @@ def new_order(
     symbol: Symbol,
     side: ProtoOATradeSide,
     kind: ProtoOAOrderType,
-    terms: Terms,
+    terms: OrderTerms,
     *,
     price: Number | None = None,
     expires: Time | None = None,

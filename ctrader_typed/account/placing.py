@@ -13,9 +13,9 @@ from ..symbols import Symbol
 from ..units import Number, Time
 from .estimates import Estimates
 from .levels import Distances
-from .order_requests import Terms, new_order
+from .order_requests import OrderTerms, new_order
 from .sides import SideLike, side_of
-from .state import Named
+from .state import SymbolRef
 
 BUY, SELL = ProtoOATradeSide.BUY, ProtoOATradeSide.SELL
 _KIND = ProtoOAOrderType
@@ -36,7 +36,7 @@ class Placing(Estimates):
 
     async def buy(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         *,
         lots: Number | None = None,
         units: Number | None = None,
@@ -63,7 +63,7 @@ class Placing(Estimates):
             trailing, guaranteed: Of the stop loss: it follows the price, it does not slip.
             label, comment, client_order_id: At most 100, 512 and 50 characters.
         """
-        terms = Terms(
+        terms = OrderTerms(
             lots=lots,
             units=units,
             volume=volume,
@@ -83,7 +83,7 @@ class Placing(Estimates):
 
     async def sell(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         *,
         lots: Number | None = None,
         units: Number | None = None,
@@ -110,7 +110,7 @@ class Placing(Estimates):
             trailing, guaranteed: Of the stop loss: it follows the price, it does not slip.
             label, comment, client_order_id: At most 100, 512 and 50 characters.
         """
-        terms = Terms(
+        terms = OrderTerms(
             lots=lots,
             units=units,
             volume=volume,
@@ -130,7 +130,7 @@ class Placing(Estimates):
 
     async def market_range(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         side: SideLike,
         price: Number,
         slippage_points: int,
@@ -162,7 +162,7 @@ class Placing(Estimates):
             trailing, guaranteed: Of the stop loss: it follows the price, it does not slip.
             label, comment, client_order_id: At most 100, 512 and 50 characters.
         """
-        terms = Terms(
+        terms = OrderTerms(
             lots=lots,
             units=units,
             volume=volume,
@@ -184,7 +184,7 @@ class Placing(Estimates):
 
     async def limit(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         side: SideLike,
         price: Number,
         *,
@@ -216,7 +216,7 @@ class Placing(Estimates):
             trailing, guaranteed: Of the stop loss: it follows the price, it does not slip.
             label, comment, client_order_id: At most 100, 512 and 50 characters.
         """
-        terms = Terms(
+        terms = OrderTerms(
             lots=lots,
             units=units,
             volume=volume,
@@ -236,7 +236,7 @@ class Placing(Estimates):
 
     async def stop(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         side: SideLike,
         price: Number,
         *,
@@ -270,7 +270,7 @@ class Placing(Estimates):
             trigger: Which price sets the order off.
             label, comment, client_order_id: At most 100, 512 and 50 characters.
         """
-        terms = Terms(
+        terms = OrderTerms(
             lots=lots,
             units=units,
             volume=volume,
@@ -291,7 +291,7 @@ class Placing(Estimates):
 
     async def stop_limit(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         side: SideLike,
         price: Number,
         slippage_points: int,
@@ -327,7 +327,7 @@ class Placing(Estimates):
             trigger: Which price sets the order off.
             label, comment, client_order_id: At most 100, 512 and 50 characters.
         """
-        terms = Terms(
+        terms = OrderTerms(
             lots=lots,
             units=units,
             volume=volume,
@@ -356,10 +356,10 @@ class Placing(Estimates):
 
     async def _new(
         self,
-        symbol: Named,
+        symbol: SymbolRef,
         side: SideLike,
         kind: ProtoOAOrderType,
-        terms: Terms,
+        terms: OrderTerms,
         *,
         price: Number | None = None,
         expires: Time | None = None,

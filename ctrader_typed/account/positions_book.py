@@ -57,7 +57,7 @@ EVENTS: tuple[type[Message], ...] = (
 """What a book wants to see of an account, besides the answers that reconcile it."""
 
 
-class Book:
+class PositionsBook:
     """The books of one account.
 
     To reconcile: `ask()` when ProtoOATraderReq and ProtoOAReconcileReq are about to be sent, then
@@ -105,9 +105,7 @@ class Book:
         """The server is about to be asked for everything."""
         self._since = []
 
-    def reconcile(
-        self, trader: ProtoOATraderRes, standing: ProtoOAReconcileRes
-    ) -> tuple[Change, ...]:
+    def reconcile(self, trader: ProtoOATraderRes, state: ProtoOAReconcileRes) -> tuple[Change, ...]:
         """The answers. If events have been lost since `ask`, they do not make it be in step.
 
         Told is what is other than before: what events have told is not told again.
@@ -115,8 +113,8 @@ class Book:
         since, self._since = self._since, None
         before = self.trader, self.positions, self.orders
         self._take_trader(trader.trader, None)
-        self.positions = {p.position_id: Position(p) for p in standing.position if _is_open(p)}
-        self.orders = {o.order_id: o for o in standing.order if o.order_type in _PENDING}
+        self.positions = {p.position_id: Position(p) for p in state.position if _is_open(p)}
+        self.orders = {o.order_id: o for o in state.order if o.order_type in _PENDING}
         for event in since or ():
             self._apply[type(event).__name__](event)
         changes = self._differences(*before)

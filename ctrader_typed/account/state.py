@@ -21,11 +21,11 @@ from ..units.numbers import as_int
 from . import arithmetic
 from .listeners import Changes
 from .position import Position
-from .synchroniser import Upkeep
+from .synchroniser import Synchroniser
 from .tables import Positions
 from .valuation import Profit
 
-Named = Symbol | str | int
+SymbolRef = Symbol | str | int
 """A symbol, its name, or its id."""
 
 
@@ -42,14 +42,14 @@ def id_of(thing: object, what: str) -> int | None:
     return number
 
 
-class Standing:
+class AccountState:
     """How an account stands. Money is a Decimal in the deposit currency."""
 
     def __init__(self, client: Client, account_id: int) -> None:
         self._client = client
         self._account_id = account_id
-        self._upkeep = Upkeep(client, account_id)
-        self._book, self._valuation = self._upkeep.book, self._upkeep.valuation
+        self._synchroniser = Synchroniser(client, account_id)
+        self._book, self._valuation = self._synchroniser.book, self._synchroniser.valuation
         self._leverages: dict[int, Sequence[ProtoOADynamicLeverageTier]] = {}
 
     # --- what it has ---
@@ -67,7 +67,7 @@ class Standing:
     @property
     def trader(self) -> ProtoOATrader:
         """The account's terms as the server shows them, with the balance of now."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         trader = self._book.trader
         assert trader is not None, "an account is given out when it has been reconciled"
         return trader
@@ -75,13 +75,13 @@ class Standing:
     @property
     def positions(self) -> Positions:
         """The open positions by their ids: a copy, which shows itself as a table."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         return Positions(self._book.positions, self._valuation)
 
     @property
     def pending(self) -> Mapping[int, ProtoOAOrder]:
         """The pending orders by their ids; a copy."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         return MappingProxyType(dict(self._book.orders))
 
     @property
@@ -89,34 +89,34 @@ class Standing:
         """Whether nothing can have been missed: false while there is no session, and after that
         until it is reconciled.
         """
-        self._upkeep.drain()
+        self._synchroniser.drain()
         return self._book.in_step
 
     @property
     def symbols(self) -> Catalogue:
         """What can be traded: `symbols["EURUSD"]`, `for symbol in symbols`; kept up to date."""
-        return self._upkeep.catalogue
+        return self._synchroniser.catalogue
 
     def symbol(self, name: str | int) -> Symbol:
         """A symbol by its name or id, as it is now; UnknownName, a KeyError, names those that are
         spelt alike.
         """
-        return self._upkeep.catalogue[name]
+        return self._synchroniser.catalogue[name]
 
-    def _named(self, symbol: Named) -> Symbol:
+    def _named(self, symbol: SymbolRef) -> Symbol:
         return symbol if isinstance(symbol, Symbol) else self.symbol(symbol)
 
     @property
     def feed(self) -> SpotFeed:
         """The prices of this account: its own subscriptions and the trader's are shared there."""
-        return self._upkeep.feed
+        return self._synchroniser.feed
 
     # --- what it is worth ---
 
     @property
     def balance(self) -> Decimal:
         """The balance."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         return self._valuation.money(self._book.balance)
 
     @property
@@ -127,7 +127,7 @@ class Standing:
     @property
     def used_margin(self) -> Decimal:
         """What the positions bind."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         return self._valuation.money(self._valuation.used_margin())
 
     @property
@@ -138,7 +138,7 @@ class Standing:
     @property
     def margin_level(self) -> Decimal | None:
         """Equity and bonus over used margin, in percent; None as `equity`, or if none is used."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         value = self._valuation
         equity = value.equity()
         if equity is None:
@@ -149,19 +149,19 @@ class Standing:
     @property
     def profit(self) -> Profit | None:
         """Unrealised profit of all positions, gross and net; None as `equity`."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         return self._valuation.profit(self._valuation.total())
 
     def profit_of(self, position: Position | int) -> Profit | None:
         """Unrealised profit of one position; None as `equity`. KeyError if it is not open."""
-        self._upkeep.drain()
+        self._synchroniser.drain()
         number = id_of(position, "position")
         assert number is not None, "a position has an id"
         current = self._book.positions[number]
         return self._valuation.profit(self._valuation.unrealised(current))
 
     def _optional(self, amount: Callable[[], int | None]) -> Decimal | None:
-        self._upkeep.drain()
+        self._synchroniser.drain()
         known = amount()
         return None if known is None else self._valuation.money(known)
 
@@ -173,9 +173,9 @@ class Standing:
         What needs these prices is None (equity, profits); all else works, orders too. A symbol that
         `symbols` does not have stands there by its id.
         """
-        found = {each: self.symbols.get(each) for each in self._upkeep.price_errors}
+        found = {each: self.symbols.get(each) for each in self._synchroniser.price_errors}
         names = {each: str(each) if one is None else one.name for each, one in found.items()}
-        return {names[each]: error for each, error in self._upkeep.price_errors.items()}
+        return {names[each]: error for each, error in self._synchroniser.price_errors.items()}
 
     # --- waiting ---
 
@@ -186,15 +186,15 @@ class Standing:
         is only some prices that it refuses (`price_errors` has them all); ConnectionLost if there
         will be no other connection. Can be cancelled.
         """
-        upkeep = self._upkeep
+        synchroniser = self._synchroniser
 
         def known() -> bool:
-            return upkeep.tended() and (
-                self._valuation.total() is not None or bool(upkeep.price_errors)
+            return synchroniser.tended() and (
+                self._valuation.total() is not None or bool(synchroniser.price_errors)
             )
 
-        await upkeep.until(known)
-        for error in upkeep.price_errors.values():
+        await synchroniser.until(known)
+        for error in synchroniser.price_errors.values():
             raise again(error)
 
     def changes(self) -> AbstractAsyncContextManager[Changes]:
@@ -206,4 +206,6 @@ class Standing:
         refusal where it does not authorise the account any more; once somebody has authorised it,
         `changes()` can be called again.
         """
-        return AsyncBlock(self._upkeep.changes(), "`async with account.changes() as changes:`")
+        return AsyncBlock(
+            self._synchroniser.changes(), "`async with account.changes() as changes:`"
+        )

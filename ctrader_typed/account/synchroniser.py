@@ -16,7 +16,7 @@ import trio
 from ..client import Client
 from ..errors import ConnectionLost, CTraderError, InvalidValue, SlowSubscriber, again
 from ..market import Quote, SpotFeed
-from ..market.spot_feed import NotHeard
+from ..market.spot_feed import SubscriptionRefused
 from ..message import Message
 from ..net.event_streams import EventStream
 from ..proto import (
@@ -25,11 +25,11 @@ from ..proto import (
     ProtoOASymbolChangedEvent,
     ProtoOATraderReq,
 )
-from ..protocol.session import Kind
+from ..protocol.session import SessionPartKind
 from ..protocol.stream_events import Gap, GivenUp
 from ..symbols import Catalogue, Chain
 from .listeners import Changes, Listeners
-from .positions_book import EVENTS, Book
+from .positions_book import EVENTS, PositionsBook
 from .valuation import Valuation
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -41,7 +41,7 @@ PATIENCE = 10.0
 log = logging.getLogger(__name__)
 
 
-class Upkeep:
+class Synchroniser:
     """The book and the prices of one account, current whenever `drain` has been called.
 
     `run` goes beside the client. Until it has reconciled for the first time, `tended` is false.
@@ -51,7 +51,7 @@ class Upkeep:
         self._client = client
         self._account_id = account_id
         self._is_a = client.schema.is_a
-        self.book = Book()
+        self.book = PositionsBook()
         self.catalogue = Catalogue(account_id)
         self.feed = SpotFeed.of(client, account_id)
         self.valuation = Valuation(self.book, self.catalogue, self.feed.quote)
@@ -62,8 +62,8 @@ class Upkeep:
         self._events: EventStream[Message | GivenUp] = client.events(
             *known, GivenUp, account=account_id
         )
-        self._quotes = EventStream[Quote | NotHeard](
-            self.feed.hub, (Quote, NotHeard), 1, "drop_oldest"
+        self._quotes = EventStream[Quote | SubscriptionRefused](
+            self.feed.hub, (Quote, SubscriptionRefused), 1, "drop_oldest"
         )
         self._price_errors: dict[int, CTraderError] = {}
         self._listeners = Listeners(client.trio_run)
@@ -150,7 +150,7 @@ class Upkeep:
             self._lose(event.reason)
             self.catalogue.changed()
         elif isinstance(event, GivenUp):
-            if event.part.kind is Kind.ACCOUNT and not event.may_be_mended:
+            if event.part.kind is SessionPartKind.ACCOUNT and not event.may_be_mended:
                 self._lose(str(event.error))
                 self._fail(event.error)
                 self._listeners.end(event.error)
@@ -175,7 +175,7 @@ class Upkeep:
         """Who waits for prices is woken by them; a subscription that is gone is work to do."""
         async for event in self._quotes:
             self._news.unpark_all()
-            if isinstance(event, NotHeard):
+            if isinstance(event, SubscriptionRefused):
                 self._work.unpark_all()
 
     async def run(self) -> None:
@@ -277,10 +277,10 @@ class Upkeep:
         account = self._account_id
         self.book.ask()
         trader = await self._client.request(ProtoOATraderReq(ctid_trader_account_id=account))
-        standing = await self._client.request(ProtoOAReconcileReq(ctid_trader_account_id=account))
+        state = await self._client.request(ProtoOAReconcileReq(ctid_trader_account_id=account))
         self.drain()
         self._listeners.resume()
-        self._listeners.tell(self.book.reconcile(trader, standing))
+        self._listeners.tell(self.book.reconcile(trader, state))
 
     # --- prices ---
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..market.tables import Shown
+from ..market.tables import TableView
 from ..units.prices import shown
 from .position import Position
 from .valuation import Valuation
@@ -12,7 +12,7 @@ from .valuation import Valuation
 _HEAD = ("position", "symbol", "side", "units", "price", "stop loss", "take profit", "net profit")
 
 
-class Positions(Shown, Mapping[int, Position]):
+class Positions(TableView, Mapping[int, Position]):
     """Open positions by their ids, the oldest first, as they were when they were asked for.
 
     Shown with what they would win or lose at the prices of the moment in which they are shown.

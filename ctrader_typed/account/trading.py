@@ -28,7 +28,7 @@ from .amendments import KEEP, Amendment, Kept, amend_order, amend_position
 from .levels import WHOLE, Distances, Whole
 from .placing import BUY, Placing, nothing_sent
 from .position import Position
-from .state import Named, id_of
+from .state import SymbolRef, id_of
 
 FOLLOW = 1.0
 """Seconds after which the levels of a fill will not follow any more (recorded: after 18 ms)."""
@@ -115,7 +115,9 @@ class Trading(Placing):
         rate = await self._rate_for(symbol, distances)
         async with self._turn("position", number):
             with nothing_sent(), trio.move_on_after(FOLLOW):
-                await self._upkeep.until(lambda: not (self.in_step and self._levels_due(number)))
+                await self._synchroniser.until(
+                    lambda: not (self.in_step and self._levels_due(number))
+                )
             self._know_all()
             current = self._current(number)
             request = amend_position(
@@ -140,9 +142,9 @@ class Trading(Placing):
     def _levels_due(self, number: int) -> bool:
         """Or may be, as far as is known of an order that the server is still asked about."""
         return any(
-            order.position_id == number and (order.protection_due or order.fate.to_ask)
+            order.position_id == number and (order.protection_due or order.tracked.to_ask)
             for order in self._client.orders
-            if order.fate.account_id == self._account_id
+            if order.tracked.account_id == self._account_id
         )
 
     def _know_all(self) -> None:
@@ -258,7 +260,7 @@ class Trading(Placing):
             )
         )
 
-    async def close_all(self, symbol: Named | None = None) -> list[Closing]:
+    async def close_all(self, symbol: SymbolRef | None = None) -> list[Closing]:
         """Close every position, or those of a symbol; what came of each. Pending orders stay.
 
         One after the other, for servers were seen to leave market orders unanswered that came all

@@ -19,7 +19,7 @@ from ..units import PRICE_SCALE, VOLUME_SCALE, mid, money_of
 from . import arithmetic
 from .costs import Rates, minimum_in_quote
 from .position import Position
-from .positions_book import Book
+from .positions_book import PositionsBook
 
 USD = "USD"
 
@@ -40,7 +40,7 @@ class Profit:
 class Valuation:
     """A book and what is needed to value it."""
 
-    book: Book
+    book: PositionsBook
     catalogue: Catalogue
     quote: Callable[[int], Quote | None]
     """The last quote of a symbol, by its id."""

@@ -1,9 +1,17 @@
 """The client: what a program is given, and how it is put together."""
 
 from .client import Client
-from .connecting import RATE_LIMITS, RECONNECT, Package, Settings, connect, connect_over
+from .connecting import RATE_LIMITS, RECONNECT, BindingsPackage, Settings, connect, connect_over
 
-__all__ = ["RATE_LIMITS", "RECONNECT", "Client", "Package", "Settings", "connect", "connect_over"]
+__all__ = [
+    "RATE_LIMITS",
+    "RECONNECT",
+    "BindingsPackage",
+    "Client",
+    "Settings",
+    "connect",
+    "connect_over",
+]
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ import trio
 
 from ..errors import ConnectionLost, CTraderError, ServerError, TokenRefused
 from ..net.supervisor import Supervisor
-from ..tokens.keeper import Watch
+from ..tokens.keeper import SessionWatch
 from ..trio_run import TrioRun
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 Task = Callable[[], Awaitable[None]]
 
 
-class Background:
+class BackgroundTasks:
     """Where a client's own tasks are handed in, and run until it is closed."""
 
     def __init__(self, run: TrioRun) -> None:
@@ -50,7 +50,7 @@ async def _alone(task: Task) -> None:
 log = logging.getLogger(__name__)
 
 
-async def keep(watch: Watch, supervisor: Supervisor) -> None:
+async def keep_authorised(watch: SessionWatch, supervisor: Supervisor) -> None:
     """Until cancelled, or until the client has ended, for this reason or another one."""
     try:
         await watch.run(supervisor.account_refused)

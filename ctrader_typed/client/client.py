@@ -14,12 +14,12 @@ from ..errors import ServerError, raise_first
 from ..keywords import suggest
 from ..message import Message, Request
 from ..message.columns import Columns
-from ..net.event_streams import BUFFER, EventStream, Subscriptions
+from ..net.event_streams import BUFFER, EventHub, EventStream
 from ..net.supervisor import Supervisor
 from ..orders.order import Order
-from ..orders.order_manager import Orders
+from ..orders.order_manager import OrderManager
 from ..protocol.event_filters import filtering, numbers
-from ..protocol.message_roles import Roles
+from ..protocol.message_roles import MessageRoles
 from ..protocol.rate_limits import Limits
 from ..protocol.releases import class_heard, translate
 from ..protocol.reply_outcome import ALREADY_AUTHORISED
@@ -30,7 +30,7 @@ from ..tokens import TokenKeeper, TokenStore
 from ..tokens.value import check_secret
 from ..trio_run import TrioRun
 from ..units import checks
-from .background_tasks import Background, Task, keep
+from .background_tasks import BackgroundTasks, Task, keep_authorised
 
 R = TypeVar("R", bound=Message)
 A = TypeVar("A")
@@ -60,9 +60,9 @@ class Client:
         self,
         schema: Schema,
         supervisor: Supervisor,
-        subscriptions: Subscriptions,
-        orders: Orders,
-        background: Background,
+        subscriptions: EventHub,
+        orders: OrderManager,
+        background: BackgroundTasks,
     ) -> None:
         self._schema = schema
         self._supervisor = supervisor
@@ -134,7 +134,7 @@ class Client:
         return await self._orders.place(translate(request, self._schema))
 
     @property
-    def orders(self) -> Orders:
+    def orders(self) -> OrderManager:
         """The orders that were placed, and those that the journal took over: iterate, or `find`."""
         return self._orders
 
@@ -214,7 +214,7 @@ class Client:
         check_secret("client_secret", client_secret)
         if access_token is not None:
             check_secret("access_token", access_token)
-        roles = Roles(self._schema)
+        roles = MessageRoles(self._schema)
         accounts = checks.ids(account_id, "account_id")
         await self._authorise(
             roles.application_auth(client_id=client_id, client_secret=client_secret)
@@ -224,7 +224,7 @@ class Client:
             keeper = tokens if isinstance(tokens, TokenKeeper) else TokenKeeper(tokens, self)
             watch = await keeper.authorise(accounts)
             self._supervisor.authorise_with(accounts, keeper.access_token)
-            self._background.start(partial(keep, watch, self._supervisor))
+            self._background.start(partial(keep_authorised, watch, self._supervisor))
             return
         refused: list[ServerError] = []
         for account in accounts:

@@ -17,26 +17,26 @@ import trio
 
 from ..errors import InvalidValue
 from ..net.endpoints import PATIENCE, Place, open_transport, over_stream, route
-from ..net.event_streams import Subscriptions
+from ..net.event_streams import EventHub
 from ..net.link import Link
-from ..net.restoring import Restorer
+from ..net.restoring import SessionRestorer
 from ..net.supervisor import Dial, Supervisor
 from ..net.transport import Transport
 from ..only_async import AsyncBlock
 from ..orders.journal import Journal
-from ..orders.order_manager import Orders
+from ..orders.order_manager import OrderManager
 from ..protocol.backoff import NO_RECONNECT, Reconnect
-from ..protocol.message_roles import Roles
+from ..protocol.message_roles import MessageRoles
 from ..protocol.rate_limits import RateLimits
 from ..protocol.releases import read_as_ours
-from ..protocol.request_tracker import Answered, Event
+from ..protocol.request_tracker import AnsweredRequest, Event
 from ..protocol.session import Session
-from ..protocol.statistics import Tally
+from ..protocol.statistics import StatisticsCollector
 from ..schema import Schema
 from ..trio_run import TrioRun
 from ..units import checks
 from ..wire.connection import MissingRequired, Wire, WireName, wire_of
-from .background_tasks import Background
+from .background_tasks import BackgroundTasks
 from .client import Client
 
 RATE_LIMITS = RateLimits()
@@ -49,7 +49,7 @@ C = TypeVar("C", bound=Client)
 C_co = TypeVar("C_co", bound=Client, covariant=True)
 
 
-class Package(Protocol[C_co]):
+class BindingsPackage(Protocol[C_co]):
     """A package of bindings: this one, or one that `python -m codegen --package` made."""
 
     @property
@@ -89,7 +89,7 @@ class Settings:
 def connect(
     endpoint: Place | Iterable[Place],
     port: int | None,
-    schema: Package[C],
+    schema: BindingsPackage[C],
     settings: Settings,
     *,
     tls: bool,
@@ -107,7 +107,7 @@ def connect(
 
 def connect_over(
     stream: trio.abc.Stream | Callable[[], Awaitable[trio.abc.Stream]],
-    schema: Package[C],
+    schema: BindingsPackage[C],
     settings: Settings,
 ) -> AbstractAsyncContextManager[C]:
     """The same over a stream; the public `connect_over` says all the rest."""
@@ -124,17 +124,17 @@ def connect_over(
 
 @asynccontextmanager
 async def _client(
-    dial: Dial, patience: float, package: Package[C], chosen: Settings
+    dial: Dial, patience: float, package: BindingsPackage[C], chosen: Settings
 ) -> AsyncGenerator[C, None]:
     run, schema = TrioRun(), package.SCHEMA
     read_as_ours(schema)
     failure: BaseException | None = None
     with nullcontext() if chosen.journal is None else Journal(chosen.journal, schema) as kept:
-        roles = Roles(schema)
-        subscriptions = Subscriptions((roles.execution, roles.order_error), roles.quotes, run)
-        orders = Orders(schema, kept, run)
+        roles = MessageRoles(schema)
+        subscriptions = EventHub((roles.execution, roles.order_error), roles.quotes, run)
+        orders = OrderManager(schema, kept, run)
         supervisor = _supervisor(dial, patience, schema, subscriptions, orders, chosen)
-        background = Background(run)
+        background = BackgroundTasks(run)
         async with trio.open_nursery() as nursery:
             try:
                 transport = await dial(nursery)
@@ -160,12 +160,12 @@ def _supervisor(
     dial: Dial,
     patience: float,
     schema: Schema,
-    subscriptions: Subscriptions,
-    orders: Orders,
+    subscriptions: EventHub,
+    orders: OrderManager,
     chosen: Settings,
 ) -> Supervisor:
-    reconnect, chance, tally = chosen.reconnect, random.random, Tally()
-    restorer = Restorer(
+    reconnect, chance, statistics_collector = chosen.reconnect, random.random, StatisticsCollector()
+    restorer = SessionRestorer(
         Session(schema),
         subscriptions,
         reconnect,
@@ -174,8 +174,8 @@ def _supervisor(
         orders.account_refused,
     )
 
-    def watch(answered: list[Answered], events: list[Event], unread: int) -> None:
-        tally.observe(answered, len(events) + unread)
+    def watch(answered: list[AnsweredRequest], events: list[Event], unread: int) -> None:
+        statistics_collector.observe(answered, len(events) + unread)
         restorer.observe(answered, events)
 
     def build(transport: Transport) -> Link:
@@ -198,7 +198,7 @@ def _supervisor(
         restorer,
         subscriptions,
         orders,
-        tally,
+        statistics_collector,
         reconnect=reconnect,
         patience=patience,
         chance=chance,

@@ -5,7 +5,7 @@ from . import history
 from .bars import Bar, Bars
 from .download import OnProgress, Page, Pages, Progress
 from .live_bars import BarClosed, BarEvent, BarUpdated
-from .order_book import Book, Fault, Level, Offer
+from .order_book import BookFault, Level, Offer, OrderBook
 from .periods import Period, PeriodName
 from .quote import Quote
 from .resample import resample
@@ -20,12 +20,12 @@ __all__ = [
     "BarEvent",
     "BarUpdated",
     "Bars",
-    "Book",
-    "Fault",
+    "BookFault",
     "Level",
     "MarketStream",
     "Offer",
     "OnProgress",
+    "OrderBook",
     "Page",
     "Pages",
     "Period",

@@ -16,7 +16,7 @@ from ..errors import InvalidValue
 from ..units import PRICE_DIGITS, PRICE_SCALE
 from . import parquet
 from .columns import Column
-from .optional_imports import extra
+from .optional_imports import import_extra
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -73,7 +73,7 @@ class Frames(ABC):
     def to_polars(self, prices: Prices = "float") -> pl.DataFrame:
         """A polars DataFrame; raw prices, times and counts are the table's own memory."""
         _check_prices(prices, get_args(Prices))
-        with extra("polars"):
+        with import_extra("polars"):
             import polars as pl  # noqa: PLC0415 - an extra
         frame = pl.DataFrame(self)
         if prices == "raw":
@@ -88,7 +88,7 @@ class Frames(ABC):
         Raw prices and counts are the table's own memory, which pandas does not write to; those of
         which some are missing are of the type Int64. Missing floats are NaN.
         """
-        with extra("pandas"):
+        with import_extra("pandas"):
             import pandas as pd  # noqa: PLC0415 - an extra
         columns = self.to_numpy(prices)
         index = pd.DatetimeIndex(columns.pop("time"), tz="UTC", name="time")
@@ -107,7 +107,7 @@ class Frames(ABC):
         missing there is 0. Missing floats are NaN.
         """
         _check_prices(prices, get_args(Prices))
-        with extra("numpy"):
+        with import_extra("numpy"):
             import numpy as np  # noqa: PLC0415 - an extra
         arrays: dict[str, npt.NDArray[Any]] = {}
         for each in self.columns:
@@ -145,7 +145,7 @@ class Frames(ABC):
 def arrow_table(exporter: object, columns: Sequence[Column], prices: str) -> Any:
     """What `to_arrow` gives; MissingLibrary without pyarrow."""
     _check_prices(prices, get_args(ExactPrices))
-    with extra("parquet"):
+    with import_extra("parquet"):
         import_module("nanoarrow")
         arrow: Any = import_module("pyarrow")
         compute: Any = import_module("pyarrow.compute")
@@ -182,7 +182,7 @@ def _check_prices(prices: str, kinds: tuple[str, ...]) -> None:
 
 
 def _nanoarrow() -> Any:
-    with extra("polars"):
+    with import_extra("polars"):
         return import_module("nanoarrow")
 
 

@@ -13,7 +13,7 @@ from ..files import explained, real, sync_folder, try_lock
 
 
 @contextmanager
-def held(lock: Path, what: str) -> Generator[None]:
+def locked_file(lock: Path, what: str) -> Generator[None]:
     """Keep other writers out, by a file that is made if need be. `what` is held, for the error.
 
     Whatever ends the process lets go of it. Raises StoreInUse, OSError.
@@ -31,7 +31,7 @@ def held(lock: Path, what: str) -> Generator[None]:
         os.close(file)
 
 
-def replaced(path: Path, unfinished: Path, write: Callable[[Path], object]) -> None:
+def replace_file(path: Path, unfinished: Path, write: Callable[[Path], object]) -> None:
     """Have a file written and put it in the place of the one at `path`, or that this leads to.
 
     It is written as `unfinished`, or beside a file that lies on another disk; what a killed process

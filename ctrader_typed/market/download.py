@@ -94,7 +94,7 @@ class Pages(OnlyAsyncStream, Generic[T_co]):
 
 
 @dataclass(slots=True)
-class Course:
+class DownloadProgress:
     """How far a download of `[start, end)` has come; `parts` is how often it is gone over."""
 
     report: OnProgress | None

@@ -28,7 +28,7 @@ from ..proto import (
 )
 from ..units import PRICE_DIGITS, Time, utc
 from .bars import Bars
-from .download import SETTLED, Course, OnProgress, Page, Pages, now, read, span
+from .download import SETTLED, DownloadProgress, OnProgress, Page, Pages, now, read, span
 from .paging import LATEST, BarPager, RowPager, Window, longest_window
 from .periods import Period, PeriodName
 from .quote import SymbolLike, digits_of, id_of
@@ -78,7 +78,7 @@ async def bars(
     wanted, (first, last) = Period.of(period), span(start, end)
     if wanted.native is None:  # whole bars only, so of the source what lies in whole ones
         first, last = _boundary(wanted, first), _boundary(wanted, last)
-    course = Course(progress, first, last)
+    course = DownloadProgress(progress, first, last)
     empty = Bars(id_of(symbol), wanted.source, _digits(symbol))
     pages = bar_pages(client, account_id, symbol, wanted.source, utc(first), utc(last))
     found = await _joined(empty, pages, course)
@@ -202,7 +202,7 @@ async def ticks(
     """
     first, last = span(start, end)
     sides: tuple[Side, ...] = ("bid", "ask") if side == "both" else (side,)
-    course = Course(progress, first, last, parts=len(sides))
+    course = DownloadProgress(progress, first, last, parts=len(sides))
     found = [
         await _joined(
             Ticks(id_of(symbol), _digits(symbol), each),
@@ -265,7 +265,7 @@ async def deals(
         partial(ProtoOADealListReq, ctid_trader_account_id=account_id),
         lambda answer: (answer.deal, answer.has_more),
         lambda deal: (deal.execution_timestamp, deal.deal_id),
-        Course(progress, *span(start, end)),
+        DownloadProgress(progress, *span(start, end)),
     )
 
 
@@ -287,7 +287,7 @@ async def orders(
         partial(ProtoOAOrderListReq, ctid_trader_account_id=account_id),
         lambda answer: (answer.order, answer.has_more),
         lambda order: (_changed(order), order.order_id),
-        Course(progress, *span(start, end)),
+        DownloadProgress(progress, *span(start, end)),
     )
 
 
@@ -315,7 +315,7 @@ async def cash_flow(
         partial(ProtoOACashFlowHistoryListReq, ctid_trader_account_id=account_id),
         lambda answer: (answer.deposit_withdraw, False),
         lambda flow: (flow.change_balance_timestamp, flow.balance_history_id),
-        Course(progress, *span(start, end)),
+        DownloadProgress(progress, *span(start, end)),
     )
 
 
@@ -327,7 +327,7 @@ def _digits(symbol: SymbolLike) -> int:
     return PRICE_DIGITS if digits is None else digits
 
 
-async def _joined(empty: C, pages: Pages[C], course: Course) -> C:
+async def _joined(empty: C, pages: Pages[C], course: DownloadProgress) -> C:
     parts = [empty]
     async for page in pages:
         parts.append(page.rows)
@@ -340,7 +340,7 @@ async def _listed(
     request: Callable[..., Request[R]],
     rows_of: Callable[[R], tuple[list[T], bool]],
     place_of: Callable[[T], tuple[int, int]],
-    course: Course,
+    course: DownloadProgress,
 ) -> list[T]:
     """The rows of all windows, in order of their places: time and id.
 

@@ -56,7 +56,7 @@ BarEvent = BarUpdated | BarClosed
 """What a stream of live bars gives."""
 
 
-class BarsInTheMaking:
+class LiveBars:
     """The bars of one symbol, one for each period."""
 
     def __init__(self, symbol_id: int, digits: int = PRICE_DIGITS) -> None:

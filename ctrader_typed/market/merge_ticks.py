@@ -13,7 +13,7 @@ Side: TypeAlias = "tuple[array[int], array[int]]"
 _NEVER = 1 << 63
 
 
-class Merged(NamedTuple):
+class MergedTicks(NamedTuple):
     """A row for each change: its time, the last price of both sides (0 before the first), and what
     has changed: 1 the bid, 2 the ask, 3 both.
     """
@@ -29,7 +29,7 @@ class Merged(NamedTuple):
         return min(firsts, default=len(self.moved))
 
 
-def merged(bids: Side, asks: Side) -> Merged:
+def merge_ticks(bids: Side, asks: Side) -> MergedTicks:
     """Both sides. Where both have changed in the same ms they share a row: the first of one with
     the first of the other, and so on.
 
@@ -41,7 +41,7 @@ def merged(bids: Side, asks: Side) -> Merged:
     return _at_once(numpy, bids, asks)
 
 
-def _one_by_one(bids: Side, asks: Side) -> Merged:
+def _one_by_one(bids: Side, asks: Side) -> MergedTicks:
     time, bid, ask, moved = array("q"), array("q"), array("q"), bytearray()
     coming_bids = chain(zip(*bids, strict=True), repeat((_NEVER, 0)))
     coming_asks = chain(zip(*asks, strict=True), repeat((_NEVER, 0)))
@@ -60,10 +60,10 @@ def _one_by_one(bids: Side, asks: Side) -> Merged:
         bid.append(last_bid)
         ask.append(last_ask)
         moved.append(changed)
-    return Merged(time, bid, ask, bytes(moved))
+    return MergedTicks(time, bid, ask, bytes(moved))
 
 
-def _at_once(numpy: Any, bids: Side, asks: Side) -> Merged:
+def _at_once(numpy: Any, bids: Side, asks: Side) -> MergedTicks:
     sides = [[numpy.frombuffer(values, "int64") for values in side] for side in (bids, asks)]
     places = [numpy.arange(len(time)) - time.searchsorted(time) for time, _ in sides]
     width = 1 + max(int(place.max()) for place in places)
@@ -82,4 +82,4 @@ def _at_once(numpy: Any, bids: Side, asks: Side) -> Merged:
     bid, ask = (
         last(bit, key, prices) for bit, key, (_, prices) in zip((1, 2), keys, sides, strict=True)
     )
-    return Merged(array("q", (rows // width).tobytes()), bid, ask, moved.tobytes())
+    return MergedTicks(array("q", (rows // width).tobytes()), bid, ask, moved.tobytes())

@@ -9,7 +9,7 @@ from ..errors import MissingLibrary
 
 
 @contextmanager
-def extra(name: str) -> Generator[None]:
+def import_extra(name: str) -> Generator[None]:
     """Around the imports of what an extra of this package brings; raises MissingLibrary."""
     try:
         yield

@@ -15,7 +15,7 @@ from ..proto import ProtoOADepthEvent, ProtoOADepthQuote
 from ..units import PRICE_DIGITS, price, units
 
 
-class Fault(Enum):
+class BookFault(Enum):
     """What may be wrong with a book or an event."""
 
     UNKNOWN_ID = "a quote was deleted that was not there"
@@ -61,7 +61,7 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class OrderBook:
     """What is offered on both sides of a symbol at one moment.
 
     `whole` once the event has come that holds all of it: the first one after the subscription, and
@@ -73,7 +73,7 @@ class Book:
     offers: Mapping[int, Offer] = field(default_factory=dict[int, Offer])
     """By the server's ids; not to be changed."""
     whole: bool = False
-    faults: frozenset[Fault] = frozenset()
+    faults: frozenset[BookFault] = frozenset()
     digits: int = field(default=PRICE_DIGITS, compare=False)
 
     @property
@@ -130,16 +130,16 @@ class Book:
             yield Level(at, sizes[at], so_far, self.digits)
 
 
-def apply(book: Book, event: ProtoOADepthEvent) -> Book:
+def apply(book: OrderBook, event: ProtoOADepthEvent) -> OrderBook:
     """The book after an event of its symbol: quotes are gone, then others added or replaced by id.
 
     The first event makes an empty book whole.
     """
     offers = dict(book.offers)
-    faults: set[Fault] = set()
+    faults: set[BookFault] = set()
     for number in event.deleted_quotes:
         if offers.pop(number, None) is None:
-            faults.add(Fault.UNKNOWN_ID)
+            faults.add(BookFault.UNKNOWN_ID)
     for quote in event.new_quotes:
         offer = _offer(quote, faults)
         if offer is None:
@@ -148,8 +148,8 @@ def apply(book: Book, event: ProtoOADepthEvent) -> Book:
             offers[quote.id] = offer
     bid, ask = best(offers.values())
     if bid is not None and ask is not None and bid >= ask:
-        faults.add(Fault.CROSSED)
-    return Book(
+        faults.add(BookFault.CROSSED)
+    return OrderBook(
         book.symbol_id,
         MappingProxyType(offers),
         whole=True,
@@ -169,13 +169,13 @@ def best(offers: Iterable[Offer]) -> tuple[int | None, int | None]:
     return bid, ask
 
 
-def _offer(quote: ProtoOADepthQuote, faults: set[Fault]) -> Offer | None:
+def _offer(quote: ProtoOADepthQuote, faults: set[BookFault]) -> Offer | None:
     """What a quote offers; None, and why, if it offers nothing."""
     if (quote.bid is None) == (quote.ask is None):
-        faults.add(Fault.NO_SIDE)
+        faults.add(BookFault.NO_SIDE)
         return None
     if quote.size == 0:
-        faults.add(Fault.NO_SIZE)
+        faults.add(BookFault.NO_SIZE)
         return None
     if quote.bid is not None:
         return Offer(quote.bid, quote.size, is_bid=True)

@@ -32,7 +32,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class PageCut:
     """What an answer is good for: `rows` of it are all there are in `[start, end)`.
 
     Both are empty where it only told what to ask next.
@@ -106,7 +106,7 @@ class BarPager(Pager):
         self._on_to(self._high)
         return narrower
 
-    def take(self, times: Sequence[int], has_more: bool | None) -> Cut:
+    def take(self, times: Sequence[int], has_more: bool | None) -> PageCut:
         """An answer: when its bars open, and hasMore, which old servers leave out.
 
         Raises PagingError if the bars are out of order, or if none lies in the window though there
@@ -124,7 +124,7 @@ class BarPager(Pager):
         else:
             low = self._low
         self._on_to(low - 1)
-        return Cut(rows, low, high + 1)
+        return PageCut(rows, low, high + 1)
 
     def _to_ask(self) -> Window:
         return Window(self._low, self._high + 1)
@@ -141,7 +141,7 @@ class RowPager(Pager):
     def __init__(self, start: int, end: int, widest: int = WEEK) -> None:
         super().__init__(start, end, widest)
 
-    def take(self, times: Sequence[int], has_more: bool) -> Cut:
+    def take(self, times: Sequence[int], has_more: bool) -> PageCut:
         """An answer: the times of its rows, and hasMore.
 
         Raises PagingError if the rows are out of order, if none comes though there should be more,
@@ -152,17 +152,17 @@ class RowPager(Pager):
         first, last = bisect_left(times, low), bisect_right(times, high)
         if not has_more or first > 0:  # older ones came too, so the window is complete
             self._on_to(low - 1)
-            return Cut(slice(first, last), low, high + 1)
+            return PageCut(slice(first, last), low, high + 1)
         if not last:
             raise self._stuck("the server has more rows but gives none of them")
         edge = times[0]
         if edge < times[last - 1]:
             self._on_to(edge)
-            return Cut(slice(bisect_right(times, edge), last), edge + 1, high + 1)
+            return PageCut(slice(bisect_right(times, edge), last), edge + 1, high + 1)
         if edge - low <= 1:
             raise self._stuck(f"the rows of {edge} fill a page, and there may be more of them")
         self._low, self._high = edge - 1, edge
-        return Cut(slice(last, last), edge + 1, high + 1)
+        return PageCut(slice(last, last), edge + 1, high + 1)
 
     def _to_ask(self) -> Window:
         # Servers refuse a window whose ends are the same.

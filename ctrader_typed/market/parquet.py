@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from .optional_imports import extra
+from .optional_imports import import_extra
 
 _LEVEL = 9  # of zstd: beyond it files shrink by a hundredth, and take twice as long
 
@@ -36,5 +36,5 @@ def write(table: Any, path: str, dictionaries: Sequence[str] = ()) -> None:
 
 def parquet() -> Any:
     """pyarrow.parquet; raises MissingLibrary."""
-    with extra("parquet"):
+    with import_extra("parquet"):
         return import_module("pyarrow.parquet")

@@ -18,17 +18,17 @@ import trio
 
 from ..client import Client
 from ..errors import ConnectionLost, CTraderError, InvalidValue, again
-from ..net.event_streams import EventStream, Subscriptions
+from ..net.event_streams import EventHub, EventStream
 from ..proto import ProtoOADepthEvent, ProtoOASpotEvent, ProtoOATrendbarPeriod
-from ..protocol.session import Kind, Part
+from ..protocol.session import SessionPart, SessionPartKind
 from ..protocol.stream_events import Gap, GivenUp
 from ..units import PRICE_DIGITS
 from .bars import Bar
-from .live_bars import BarClosed, BarEvent, BarsInTheMaking
-from .order_book import Book, apply
+from .live_bars import BarClosed, BarEvent, LiveBars
+from .order_book import OrderBook, apply
 from .periods import Period
 from .quote import Quote, SymbolLike, digits_of, id_of, merge
-from .subscriptions import Holdings
+from .subscriptions import Subscriptions
 
 Symbols: TypeAlias = SymbolLike | Iterable[SymbolLike]
 """A symbol or several; ids will do."""
@@ -38,11 +38,11 @@ PeriodLike: TypeAlias = Period | ProtoOATrendbarPeriod | str
 
 
 @dataclass(frozen=True, slots=True)
-class NotHeard:
+class SubscriptionRefused:
     """The server refuses to bring a subscription back: nothing comes of it any more."""
 
     symbol_id: int
-    part: Part
+    part: SessionPart
     error: CTraderError
 
 
@@ -50,7 +50,7 @@ _EVENTS = ProtoOASpotEvent, ProtoOADepthEvent
 
 _Event: TypeAlias = ProtoOASpotEvent | ProtoOADepthEvent | GivenUp
 
-News: TypeAlias = Quote | BarEvent | Book | NotHeard
+News: TypeAlias = Quote | BarEvent | OrderBook | SubscriptionRefused
 """What a feed tells its streams, besides gaps."""
 
 
@@ -74,16 +74,16 @@ class SpotFeed:
     def __init__(self, client: Client, account_id: int) -> None:
         self._client = client
         self._account_id = account_id
-        self._holdings = Holdings(client, self._begins, self._ended)
+        self._subscriptions = Subscriptions(client, self._begins, self._ended)
         self._digits: dict[int, int] = {}
         self._quotes: dict[int, Quote] = {}
-        self._bars: dict[int, BarsInTheMaking] = {}
-        self._books: dict[int, Book] = {}
+        self._bars: dict[int, LiveBars] = {}
+        self._books: dict[int, OrderBook] = {}
         known = [kind for kind in _EVENTS if client.schema.find(kind) is not None]
         self._kinds: tuple[type[_Event], ...] = (*known, GivenUp)
         self._source: EventStream[_Event] | None = None
         self._refusal: CTraderError | None = None
-        self.hub = Subscriptions((BarClosed, NotHeard), run=client.trio_run)
+        self.hub = EventHub((BarClosed, SubscriptionRefused), run=client.trio_run)
         """Where the streams of the feed get their news from."""
         self._streams: list[EventStream[Any]] = []
 
@@ -144,7 +144,7 @@ class SpotFeed:
         bars = self._bars.get(id_of(symbol))
         return None if bars is None else bars.current(Period.of(period))
 
-    def book(self, symbol: SymbolLike) -> Book | None:
+    def book(self, symbol: SymbolLike) -> OrderBook | None:
         """The order book; None if it is not subscribed to."""
         self.drain()
         return self._books.get(id_of(symbol))
@@ -165,7 +165,7 @@ class SpotFeed:
         """
         parts = self._parts(symbols, bars, depth=depth)
         await self._listen()
-        await self._holdings.acquire(parts)
+        await self._subscriptions.acquire(parts)
 
     async def acquire_each(
         self, symbols: Symbols, *, bars: Iterable[PeriodLike] = (), depth: bool = False
@@ -175,9 +175,9 @@ class SpotFeed:
         """
         parts = self._parts(symbols, bars, depth=depth)
         await self._listen()
-        errors = await self._holdings.acquire_each(parts)
+        errors = await self._subscriptions.acquire_each(parts)
         refused = {part.symbol: error for part, error in errors.items()}
-        self._holdings.release(
+        self._subscriptions.release(
             part for part in parts if part.symbol in refused and part not in errors
         )
         return refused
@@ -190,7 +190,7 @@ class SpotFeed:
         The last one to let go unsubscribes. Nothing is waited for: that is done beside the client,
         after a reconnect if need be.
         """
-        self._holdings.release(self._parts(symbols, bars, depth=depth))
+        self._subscriptions.release(self._parts(symbols, bars, depth=depth))
 
     @asynccontextmanager
     async def spots(
@@ -199,37 +199,43 @@ class SpotFeed:
         """`acquire` for the length of a block."""
         parts = self._parts(symbols, bars, depth=depth)
         await self._listen()
-        await self._holdings.acquire(parts)
+        await self._subscriptions.acquire(parts)
         try:
             yield
         finally:
-            self._holdings.release(parts)
+            self._subscriptions.release(parts)
 
-    def _parts(self, symbols: Symbols, bars: Iterable[PeriodLike], *, depth: bool) -> list[Part]:
+    def _parts(
+        self, symbols: Symbols, bars: Iterable[PeriodLike], *, depth: bool
+    ) -> list[SessionPart]:
         self.hub.run.check()
         account, ids = self._account_id, self.ids(symbols)
         periods = [_native(period) for period in bars]
-        parts = [Part(Kind.SPOTS, account, symbol) for symbol in ids]
-        parts += [Part(Kind.TRENDBARS, account, symbol, p) for symbol in ids for p in periods]
+        parts = [SessionPart(SessionPartKind.SPOTS, account, symbol) for symbol in ids]
+        parts += [
+            SessionPart(SessionPartKind.TRENDBARS, account, symbol, p)
+            for symbol in ids
+            for p in periods
+        ]
         if depth:
-            parts += [Part(Kind.DEPTH, account, symbol) for symbol in ids]
+            parts += [SessionPart(SessionPartKind.DEPTH, account, symbol) for symbol in ids]
         return parts
 
-    def _begins(self, part: Part) -> None:
+    def _begins(self, part: SessionPart) -> None:
         """Right before the server is asked: what has come in by now is of another subscription."""
         self.drain()
         digits = self._digits.get(part.symbol, PRICE_DIGITS)
-        if part.kind is Kind.DEPTH:
-            self._books[part.symbol] = Book(part.symbol, digits=digits)
-        elif part.kind is Kind.TRENDBARS:
-            self._bars.setdefault(part.symbol, BarsInTheMaking(part.symbol, digits))
+        if part.kind is SessionPartKind.DEPTH:
+            self._books[part.symbol] = OrderBook(part.symbol, digits=digits)
+        elif part.kind is SessionPartKind.TRENDBARS:
+            self._bars.setdefault(part.symbol, LiveBars(part.symbol, digits))
         else:
             self._quotes.setdefault(part.symbol, Quote(part.symbol, digits=digits))
 
-    def _ended(self, part: Part) -> None:
-        if part.kind is Kind.DEPTH:
+    def _ended(self, part: SessionPart) -> None:
+        if part.kind is SessionPartKind.DEPTH:
             self._books.pop(part.symbol, None)
-        elif part.kind is Kind.SPOTS:
+        elif part.kind is SessionPartKind.SPOTS:
             self._quotes.pop(part.symbol, None)
         elif (bars := self._bars.get(part.symbol)) is not None:
             bars.forget(Period.of(ProtoOATrendbarPeriod(part.period)))
@@ -321,7 +327,7 @@ class SpotFeed:
         for symbol, quote in self._quotes.items():
             self._quotes[symbol] = Quote(symbol, digits=quote.digits)
         for symbol, book in self._books.items():
-            self._books[symbol] = Book(symbol, digits=book.digits)
+            self._books[symbol] = OrderBook(symbol, digits=book.digits)
         for bars in self._bars.values():
             bars.gap()
         for stream in self._streams:
@@ -333,11 +339,11 @@ class SpotFeed:
         part = event.part
         if event.may_be_mended:
             return
-        if part.kind is Kind.ACCOUNT:
+        if part.kind is SessionPartKind.ACCOUNT:
             self._refusal = event.error
-        symbols = list(self._quotes) if part.kind is Kind.ACCOUNT else [part.symbol]
-        self.hub.publish([NotHeard(symbol, part, event.error) for symbol in symbols])
-        self._holdings.lose(part)
+        symbols = list(self._quotes) if part.kind is SessionPartKind.ACCOUNT else [part.symbol]
+        self.hub.publish([SubscriptionRefused(symbol, part, event.error) for symbol in symbols])
+        self._subscriptions.lose(part)
 
 
 _FEEDS: WeakValueDictionary[tuple[int, int], SpotFeed] = WeakValueDictionary()

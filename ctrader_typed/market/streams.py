@@ -20,14 +20,14 @@ from ..errors import CTraderError, again
 from ..net.event_streams import BUFFER, EventStream
 from ..only_async import OnlyAsyncStream
 from ..protocol.event_filters import Filter
-from ..protocol.session import Kind
+from ..protocol.session import SessionPartKind
 from ..protocol.stream_buffers import Overflow, conflate
 from ..protocol.stream_events import Gap
 from .live_bars import BarClosed, BarEvent, BarUpdated
-from .order_book import Book
+from .order_book import OrderBook
 from .periods import Period
 from .quote import Quote
-from .spot_feed import News, NotHeard, PeriodLike, SpotFeed, Symbols
+from .spot_feed import News, PeriodLike, SpotFeed, SubscriptionRefused, Symbols
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class StreamSubject:
     """What a stream is about, and what it has to be subscribed to."""
 
     symbols: Sequence[int]
@@ -74,7 +74,7 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
     """Lets the subscription go; here, so that one that was never made can be collected."""
 
     def __init__(
-        self, feed: SpotFeed, subject: Subject, *, every: bool, gaps: bool, buffer: int
+        self, feed: SpotFeed, subject: StreamSubject, *, every: bool, gaps: bool, buffer: int
     ) -> None:
         self._feed = feed
         self._subject = subject
@@ -135,7 +135,7 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
         while True:
             self._feed.drain()
             item = await anext(stream)
-            if isinstance(item, NotHeard):
+            if isinstance(item, SubscriptionRefused):
                 self._refuse({item.symbol_id: item.error})
                 continue
             if self._refused and not isinstance(item, Gap):
@@ -153,7 +153,7 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
 
     def _make(self) -> EventStream[Any]:
         subject = self._subject
-        kinds = (*subject.kinds, NotHeard)
+        kinds = (*subject.kinds, SubscriptionRefused)
         return EventStream(self._feed.hub, kinds, self._buffer, self._overflow, subject.passes)
 
     async def _opened(self) -> EventStream[Any]:
@@ -195,15 +195,17 @@ def _detach(feed: SpotFeed, stream: EventStream[Any], leave: Callable[[], None])
     leave()
 
 
-def _about(ids: frozenset[int], kind: Kind, period: Period | None = None) -> Filter:
+def _about(ids: frozenset[int], kind: SessionPartKind, period: Period | None = None) -> Filter:
     native = 0 if period is None else period.native
 
     def passes(news: Any) -> bool:
         if news.symbol_id not in ids:
             return False
-        if isinstance(news, NotHeard):
+        if isinstance(news, SubscriptionRefused):
             part = news.part
-            return part.kind <= Kind.SPOTS or (part.kind is kind and part.period == native)
+            return part.kind <= SessionPartKind.SPOTS or (
+                part.kind is kind and part.period == native
+            )
         return period is None or news.period is period
 
     return passes
@@ -236,12 +238,12 @@ def quotes(
     again, and a quote never has one from before and one from after. `MarketStream` says the rest.
     """
     ids = frozenset(numbers := feed.ids(symbols))
-    subject = Subject(
+    subject = StreamSubject(
         numbers,
         (Quote,),
         ("symbol_id",),
         known=lambda: [q for n in numbers if (q := feed.quote(n)) is not None and q.is_known],
-        passes=_about(ids, Kind.SPOTS),
+        passes=_about(ids, SessionPartKind.SPOTS),
     )
     return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)
 
@@ -282,14 +284,14 @@ def live_bars(
     may be incomplete, and says so. `MarketStream` says the rest.
     """
     ids, of = frozenset(numbers := feed.ids(symbols)), Period.of(period)
-    subject = Subject(
+    subject = StreamSubject(
         numbers,
         (BarUpdated, BarClosed),
         ("symbol_id", "period", "time"),
         known=lambda: [
             BarUpdated(n, of, bar) for n in numbers if (bar := feed.bar(n, of)) is not None
         ],
-        passes=_about(ids, Kind.TRENDBARS, of),
+        passes=_about(ids, SessionPartKind.TRENDBARS, of),
         bars=(of,),
     )
     return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)
@@ -303,11 +305,11 @@ def books(
     every: bool = ...,
     gaps: Literal[False] = ...,
     buffer: int = ...,
-) -> MarketStream[Book]: ...
+) -> MarketStream[OrderBook]: ...
 @overload
 def books(
     feed: SpotFeed, symbols: Symbols, *, every: bool = ..., gaps: Literal[True], buffer: int = ...
-) -> MarketStream[Book | Gap]: ...
+) -> MarketStream[OrderBook | Gap]: ...
 def books(
     feed: SpotFeed,
     symbols: Symbols,
@@ -321,12 +323,12 @@ def books(
     Conflated, or after `every` one; each is whole and stays as it is. `MarketStream` says the rest.
     """
     ids = frozenset(numbers := feed.ids(symbols))
-    subject = Subject(
+    subject = StreamSubject(
         numbers,
-        (Book,),
+        (OrderBook,),
         ("symbol_id",),
         known=lambda: [b for n in numbers if (b := feed.book(n)) is not None and b.whole],
-        passes=_about(ids, Kind.DEPTH),
+        passes=_about(ids, SessionPartKind.DEPTH),
         depth=True,
     )
     return MarketStream(feed, subject, every=every, gaps=gaps, buffer=buffer)

@@ -27,7 +27,7 @@ from ..proto import (
     ProtoOAUnsubscribeLiveTrendbarReq,
     ProtoOAUnsubscribeSpotsReq,
 )
-from ..protocol.session import Kind, Part
+from ..protocol.session import SessionPart, SessionPartKind
 
 PATIENCE = 10.0
 """Seconds for an answer to an unsubscription, before whoever comes next subscribes again; and until
@@ -50,7 +50,7 @@ _OURS = frozenset((_State.HELD, _State.UNSURE))
 
 
 @dataclass(eq=False, slots=True)
-class _Turn:
+class _RequestTurn:
     """A request that is under way; `over` when its outcome is known."""
 
     over: trio.Event = field(default_factory=trio.Event)
@@ -58,15 +58,15 @@ class _Turn:
 
 
 @dataclass(slots=True)
-class _Holding:
+class _Subscription:
     """One subscription, and how many want it."""
 
     holders: int = 0
     state: _State = _State.ABSENT
-    turn: _Turn | None = None
+    turn: _RequestTurn | None = None
 
 
-class Holdings:
+class Subscriptions:
     """The subscriptions that somebody wants, and those that the server has granted.
 
     The server is taken to answer what concerns one subscription in the order in which it was asked:
@@ -78,17 +78,17 @@ class Holdings:
     def __init__(
         self,
         client: Client,
-        begins: Callable[[Part], None],
-        ended: Callable[[Part], None],
+        begins: Callable[[SessionPart], None],
+        ended: Callable[[SessionPart], None],
     ) -> None:
         self._client = client
         self._begins = begins
         self._ended = ended
-        self._holdings: dict[Part, _Holding] = {}
+        self._subscriptions: dict[SessionPart, _Subscription] = {}
         timestamps = client.schema.has(ProtoOASubscribeSpotsReq, "subscribe_to_spot_timestamp")
         self._timestamps = True if timestamps else None
 
-    async def acquire(self, parts: Iterable[Part]) -> None:
+    async def acquire(self, parts: Iterable[SessionPart]) -> None:
         """Hold all of these. Raises what `request` does; then, or cancelled, none of them is held
         that was not before.
         """
@@ -98,7 +98,7 @@ class Holdings:
             self.release([part for part in wanted if part not in refused])
             raise next(refused[part] for part in wanted if part in refused)
 
-    async def acquire_each(self, parts: Iterable[Part]) -> dict[Part, CTraderError]:
+    async def acquire_each(self, parts: Iterable[SessionPart]) -> dict[SessionPart, CTraderError]:
         """Hold those of them that the server grants; returns why the others are not held.
 
         Spots are asked for before the others, which need them. What somebody else is asking for is
@@ -107,12 +107,14 @@ class Holdings:
         """
         wanted = list(dict.fromkeys(parts))
         for part in wanted:
-            self._holdings.setdefault(part, _Holding()).holders += 1
+            self._subscriptions.setdefault(part, _Subscription()).holders += 1
         try:
             await trio.lowlevel.checkpoint()
-            refused = await self._ensure([part for part in wanted if part.kind is Kind.SPOTS])
+            refused = await self._ensure(
+                [part for part in wanted if part.kind is SessionPartKind.SPOTS]
+            )
             without = {part.symbol: error for part, error in refused.items()}
-            rest = [part for part in wanted if part.kind is not Kind.SPOTS]
+            rest = [part for part in wanted if part.kind is not SessionPartKind.SPOTS]
             refused |= {part: without[part.symbol] for part in rest if part.symbol in without}
             refused |= await self._ensure([part for part in rest if part not in refused])
         except BaseException:
@@ -121,13 +123,13 @@ class Holdings:
         self.release(refused)
         return refused
 
-    def release(self, parts: Iterable[Part]) -> None:
+    def release(self, parts: Iterable[SessionPart]) -> None:
         """Let go of them. What nobody holds any more ends by itself, beside the client: nothing is
         waited for.
         """
-        idle: list[Part] = []
+        idle: list[SessionPart] = []
         for part in dict.fromkeys(parts):
-            holding = self._holdings[part]
+            holding = self._subscriptions[part]
             holding.holders -= 1
             if holding.holders == 0 and holding.state in _OURS:
                 idle.append(part)
@@ -137,27 +139,27 @@ class Holdings:
         if idle:
             self._client.accompany(partial(self._end, idle))
 
-    def lose(self, part: Part) -> None:
+    def lose(self, part: SessionPart) -> None:
         """The server has refused to bring it back: whoever wants it next asks for it."""
-        holding = self._holdings.get(part)
+        holding = self._subscriptions.get(part)
         if holding is not None and holding.turn is None:
             self._gone(part)
             self._forget(part)
 
     # --- beginning ---
 
-    async def _ensure(self, parts: Sequence[Part]) -> dict[Part, CTraderError]:
-        refused: dict[Part, CTraderError] = {}
+    async def _ensure(self, parts: Sequence[SessionPart]) -> dict[SessionPart, CTraderError]:
+        refused: dict[SessionPart, CTraderError] = {}
         while missing := [
             part
             for part in parts
-            if part not in refused and self._holdings[part].state not in _THERE
+            if part not in refused and self._subscriptions[part].state not in _THERE
         ]:
-            free = [part for part in missing if self._holdings[part].turn is None]
+            free = [part for part in missing if self._subscriptions[part].turn is None]
             if free:
                 refused |= await self._begin(free)
                 continue
-            turn = self._holdings[missing[0]].turn
+            turn = self._subscriptions[missing[0]].turn
             assert turn is not None, "it is not free"
             await turn.over.wait()
             if turn.error is not None:
@@ -167,17 +169,17 @@ class Holdings:
                 raise error
         return refused
 
-    async def _begin(self, parts: Sequence[Part]) -> dict[Part, CTraderError]:
+    async def _begin(self, parts: Sequence[SessionPart]) -> dict[SessionPart, CTraderError]:
         turns = self._take_turns(parts)
-        before = {part: self._holdings[part].state for part in parts}
+        before = {part: self._subscriptions[part].state for part in parts}
 
-        async def begin(together: Sequence[Part]) -> None:
+        async def begin(together: Sequence[SessionPart]) -> None:
             for part in together:
-                self._holdings[part].state = _State.UNSURE
+                self._subscriptions[part].state = _State.UNSURE
                 self._begins(part)
             for part, error in (await self._send(together, _SUBSCRIBE)).items():
                 state, turns[part].error = await self._outcome(part, before[part], error)
-                self._holdings[part].state = state
+                self._subscriptions[part].state = state
                 if state is _State.ABSENT:
                     self._gone(part)
 
@@ -190,14 +192,14 @@ class Holdings:
         return {part: turn.error for part, turn in turns.items() if turn.error is not None}
 
     async def _outcome(
-        self, part: Part, before: _State, error: CTraderError | None
+        self, part: SessionPart, before: _State, error: CTraderError | None
     ) -> tuple[_State, CTraderError | None]:
         """What a subscription is after the answer, and what to tell those who wait for it."""
         if error is None:
             return _State.HELD, None
         if isinstance(error, ServerError) and error.advice.retry is Retry.NEEDLESS:
             there = _State.BORROWED if before is _State.ABSENT else _State.HELD
-            if part.kind is not Kind.DEPTH:
+            if part.kind is not SessionPartKind.DEPTH:
                 return there, None
             # Only the first event after a subscription has the whole book.
             await self._send([part], _UNSUBSCRIBE)
@@ -210,11 +212,11 @@ class Holdings:
 
     # --- ending ---
 
-    async def _end(self, parts: Sequence[Part]) -> None:
+    async def _end(self, parts: Sequence[SessionPart]) -> None:
         """Unsubscribe from those that nobody wants by now. Spots at last: the others need them."""
         longer = 1
         try:
-            for kind in (Kind.DEPTH, Kind.TRENDBARS, Kind.SPOTS):
+            for kind in (SessionPartKind.DEPTH, SessionPartKind.TRENDBARS, SessionPartKind.SPOTS):
                 some = [part for part in parts if part.kind is kind]
                 while idle := [part for part in some if self._is_idle(part)]:
                     pause = await self._unsubscribe(idle)
@@ -226,8 +228,8 @@ class Holdings:
         except ConnectionLost as error:
             log.debug("nothing to unsubscribe from: %s", error)
 
-    def _is_idle(self, part: Part) -> bool:
-        holding = self._holdings.get(part)
+    def _is_idle(self, part: SessionPart) -> bool:
+        holding = self._subscriptions.get(part)
         return (
             holding is not None
             and holding.holders == 0
@@ -235,21 +237,21 @@ class Holdings:
             and holding.state in _OURS
         )
 
-    async def _unsubscribe(self, parts: Sequence[Part]) -> float | None:
+    async def _unsubscribe(self, parts: Sequence[SessionPart]) -> float | None:
         """Ask once. Returns the seconds after which to ask again for what is left, if anything is;
         None if nothing was answered: then whoever leaves next asks again.
         """
         turns, pause = self._take_turns(parts), 0.0
         for part in parts:
-            self._holdings[part].state = _State.UNSURE
+            self._subscriptions[part].state = _State.UNSURE
 
-        async def end(together: Sequence[Part]) -> None:
+        async def end(together: Sequence[SessionPart]) -> None:
             nonlocal pause
             for part, error in (await self._send(together, _UNSUBSCRIBE)).items():
                 stays = _stays(error)
                 if stays and isinstance(error, ServerError):
                     pause = PATIENCE
-                self._holdings[part].state = _State.HELD if stays else _State.ABSENT
+                self._subscriptions[part].state = _State.HELD if stays else _State.ABSENT
                 log.debug("%s: unsubscribed (%s)", part, error or "as asked")
 
         try:
@@ -259,7 +261,7 @@ class Holdings:
                         nursery.start_soon(end, together)
         finally:
             for part in parts:
-                if self._holdings[part].state is not _State.HELD:
+                if self._subscriptions[part].state is not _State.HELD:
                     self._ended(part)
             self._end_turns(turns)
             for part in parts:
@@ -269,8 +271,8 @@ class Holdings:
     # --- asking ---
 
     async def _send(
-        self, parts: Sequence[Part], requests: _Requests
-    ) -> dict[Part, CTraderError | None]:
+        self, parts: Sequence[SessionPart], requests: _Requests
+    ) -> dict[SessionPart, CTraderError | None]:
         """Ask for parts of one kind, and say what became of each. A refusal of several may be about
         one of them: then each is asked for by itself.
         """
@@ -284,9 +286,9 @@ class Holdings:
                 return dict.fromkeys(parts, error)
         else:
             return dict.fromkeys(parts)
-        outcomes: dict[Part, CTraderError | None] = {}
+        outcomes: dict[SessionPart, CTraderError | None] = {}
 
-        async def alone(part: Part) -> None:
+        async def alone(part: SessionPart) -> None:
             outcomes.update(await self._send([part], requests))
 
         async with trio.open_nursery() as nursery:
@@ -294,26 +296,26 @@ class Holdings:
                 nursery.start_soon(alone, part)
         return outcomes
 
-    def _take_turns(self, parts: Sequence[Part]) -> dict[Part, _Turn]:
-        turns = {part: _Turn() for part in parts}
+    def _take_turns(self, parts: Sequence[SessionPart]) -> dict[SessionPart, _RequestTurn]:
+        turns = {part: _RequestTurn() for part in parts}
         for part, turn in turns.items():
-            self._holdings[part].turn = turn
+            self._subscriptions[part].turn = turn
         return turns
 
-    def _end_turns(self, turns: dict[Part, _Turn]) -> None:
+    def _end_turns(self, turns: dict[SessionPart, _RequestTurn]) -> None:
         for part, turn in turns.items():
-            self._holdings[part].turn = None
+            self._subscriptions[part].turn = None
             turn.over.set()
 
-    def _gone(self, part: Part) -> None:
-        self._holdings[part].state = _State.ABSENT
+    def _gone(self, part: SessionPart) -> None:
+        self._subscriptions[part].state = _State.ABSENT
         self._ended(part)
 
-    def _forget(self, part: Part) -> None:
+    def _forget(self, part: SessionPart) -> None:
         """There is nothing to remember of what nobody wants and the server does not have."""
-        holding = self._holdings[part]
+        holding = self._subscriptions[part]
         if holding.holders == 0 and holding.turn is None and holding.state is _State.ABSENT:
-            del self._holdings[part]
+            del self._subscriptions[part]
 
 
 def _stays(error: CTraderError | None) -> bool:
@@ -325,24 +327,24 @@ def _stays(error: CTraderError | None) -> bool:
     return isinstance(error, ConnectionLost)
 
 
-def _groups(parts: Sequence[Part]) -> list[list[Part]]:
+def _groups(parts: Sequence[SessionPart]) -> list[list[SessionPart]]:
     """What one request can ask for: any number of symbols, but one series of bars."""
-    together: dict[tuple[Kind, Part | None], list[Part]] = {}
+    together: dict[tuple[SessionPartKind, SessionPart | None], list[SessionPart]] = {}
     for part in parts:
-        alone = part if part.kind is Kind.TRENDBARS else None
+        alone = part if part.kind is SessionPartKind.TRENDBARS else None
         together.setdefault((part.kind, alone), []).append(part)
     return list(together.values())
 
 
-_Requests = dict[Kind, Callable[[Sequence[Part]], Request[Any]]]
+_Requests = dict[SessionPartKind, Callable[[Sequence[SessionPart]], Request[Any]]]
 
 
-def _by_symbols(kind: Callable[..., Request[Any]], parts: Sequence[Part]) -> Request[Any]:
+def _by_symbols(kind: Callable[..., Request[Any]], parts: Sequence[SessionPart]) -> Request[Any]:
     symbols = [part.symbol for part in parts]
     return kind(ctid_trader_account_id=parts[0].account, symbol_id=symbols)
 
 
-def _by_series(kind: Callable[..., Request[Any]], parts: Sequence[Part]) -> Request[Any]:
+def _by_series(kind: Callable[..., Request[Any]], parts: Sequence[SessionPart]) -> Request[Any]:
     (part,) = parts
     return kind(
         ctid_trader_account_id=part.account,
@@ -352,12 +354,12 @@ def _by_series(kind: Callable[..., Request[Any]], parts: Sequence[Part]) -> Requ
 
 
 _SUBSCRIBE: _Requests = {
-    Kind.SPOTS: partial(_by_symbols, ProtoOASubscribeSpotsReq),
-    Kind.TRENDBARS: partial(_by_series, ProtoOASubscribeLiveTrendbarReq),
-    Kind.DEPTH: partial(_by_symbols, ProtoOASubscribeDepthQuotesReq),
+    SessionPartKind.SPOTS: partial(_by_symbols, ProtoOASubscribeSpotsReq),
+    SessionPartKind.TRENDBARS: partial(_by_series, ProtoOASubscribeLiveTrendbarReq),
+    SessionPartKind.DEPTH: partial(_by_symbols, ProtoOASubscribeDepthQuotesReq),
 }
 _UNSUBSCRIBE: _Requests = {
-    Kind.SPOTS: partial(_by_symbols, ProtoOAUnsubscribeSpotsReq),
-    Kind.TRENDBARS: partial(_by_series, ProtoOAUnsubscribeLiveTrendbarReq),
-    Kind.DEPTH: partial(_by_symbols, ProtoOAUnsubscribeDepthQuotesReq),
+    SessionPartKind.SPOTS: partial(_by_symbols, ProtoOAUnsubscribeSpotsReq),
+    SessionPartKind.TRENDBARS: partial(_by_series, ProtoOAUnsubscribeLiveTrendbarReq),
+    SessionPartKind.DEPTH: partial(_by_symbols, ProtoOAUnsubscribeDepthQuotesReq),
 }

@@ -25,13 +25,13 @@ from typing import (
 from ..errors import InvalidValue
 from ..units import Time, milliseconds
 from .arrow import Frames
-from .tables import Shown
+from .tables import TableView
 
 R_co = TypeVar("R_co", bound=tuple[object, ...], covariant=True)
 Row = tuple[int, ...]
 
 
-class Table(Frames, Shown, Generic[R_co]):
+class Table(Frames, TableView, Generic[R_co]):
     """Rows in order of time, kept as columns; a value, though its arrays could be changed.
 
     Indexing and iterating gives rows, slicing another table (`table[-10:]`, `table[::60]`).

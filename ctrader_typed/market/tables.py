@@ -18,7 +18,7 @@ HEAD = TAIL = 5
 _GAP = "…"
 
 
-class Shown(ABC):
+class TableView(ABC):
     """A table with a title, a head and rows of cells; the middle of a long one is left out."""
 
     __slots__ = ()

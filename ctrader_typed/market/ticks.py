@@ -14,7 +14,7 @@ from ..errors import InvalidValue
 from ..message.columns import Columns
 from ..units import PRICE_DIGITS, price, utc
 from .columns import Column, summed_up
-from .merge_ticks import merged
+from .merge_ticks import merge_ticks
 from .table import Row, Table
 from .tables import shown_price, shown_time
 
@@ -194,7 +194,7 @@ class QuoteTicks(Table[QuoteTick]):
         """
         if (bids.side, asks.side) != ("bid", "ask") or bids.symbol_id != asks.symbol_id:
             raise InvalidValue(f"bids and asks of one symbol expected: {bids.title}; {asks.title}")
-        rows = merged((bids.time, bids.price), (asks.time, asks.price))
+        rows = merge_ticks((bids.time, bids.price), (asks.time, asks.price))
         digits = max(bids.digits, asks.digits)
         missing = rows.rows_before(1), rows.rows_before(2)
         return cls(bids.symbol_id, digits, rows.time, rows.bid, rows.ask, *missing)

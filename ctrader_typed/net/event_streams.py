@@ -17,7 +17,7 @@ from ..keywords import hot
 from ..only_async import OnlyAsyncStream
 from ..protocol.event_filters import Filter, accounts_of
 from ..protocol.statistics import StreamStatistics
-from ..protocol.stream_buffers import Dropped, Overflow, Rolling, queue
+from ..protocol.stream_buffers import DropOldestBuffer, Dropped, Overflow, new_buffer
 from ..protocol.stream_events import Gap, GivenUp, NotRestored
 from ..trio_run import TrioRun
 
@@ -26,7 +26,7 @@ T_co = TypeVar("T_co", covariant=True)
 BUFFER = 16_384
 """Events that may wait in a stream by default: several times what one receive can hold."""
 
-CROWD = 10_000
+CROWDED = 10_000
 """Waiting events that are never dropped after which a stream is complained of; then at twice."""
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class EventStream(OnlyAsyncStream, Generic[T_co]):
 
     def __init__(
         self,
-        home: Subscriptions,
+        home: EventHub,
         types: tuple[type[T_co], ...],
         buffer: int,
         overflow: Overflow = "raise",
@@ -71,11 +71,11 @@ class EventStream(OnlyAsyncStream, Generic[T_co]):
         """Why nothing more comes; None while something may."""
         self._types = types
         self._passes = passes
-        self._droppable = queue(overflow, buffer)
-        self._kept = Rolling(None)
+        self._droppable = new_buffer(overflow, buffer)
+        self._kept = DropOldestBuffer(None)
         self._received = 0
         self._most_waiting = 0
-        self._crowd = CROWD
+        self._crowd = CROWDED
         self._open = False
         self._reader = trio.lowlevel.ParkingLot()
 
@@ -216,7 +216,7 @@ class _Loss:
     accounts: frozenset[int] = frozenset()
 
 
-class Subscriptions:
+class EventHub:
     """All open streams of a client, and which types each of them wants.
 
     `never_dropped` are the types that wait however many they become; those `only_for_streams` mean

@@ -25,21 +25,21 @@ from ..errors import (
 )
 from ..message import Message, Request
 from ..message.columns import Columns, layout_of
-from ..orders.order_manager import Orders
-from ..protocol.keepalive import Beat, Pulse
-from ..protocol.message_roles import Roles
+from ..orders.order_manager import OrderManager
+from ..protocol.keepalive import Keepalive, KeepaliveAction
+from ..protocol.message_roles import MessageRoles
 from ..protocol.rate_limits import Limits, RateLimits
-from ..protocol.request_tracker import Answered, Event, Exchange, Ticket
+from ..protocol.request_tracker import AnsweredRequest, Event, RequestTracker, Ticket
 from ..schema import Schema
 from ..wire.connection import Carrier, Connection, Wire
 from ..wire.envelope import BadPayload, Received, UnknownPayload
-from .event_streams import Subscriptions
+from .event_streams import EventHub
 from .transport import Transport
 from .wire_log import WireLog
 
 R = TypeVar("R", bound=Message)
 
-Watch = Callable[[list[Answered], list[Event], int], None]
+BatchObserver = Callable[[list[AnsweredRequest], list[Event], int], None]
 
 _NOTHING: frozenset[type[Any]] = frozenset()
 
@@ -68,25 +68,25 @@ class Link:
         self,
         transport: Transport,
         schema: Schema,
-        subscriptions: Subscriptions,
-        orders: Orders,
+        subscriptions: EventHub,
+        orders: OrderManager,
         *,
         wire: Wire,
         heartbeat_interval: float,
         silence_limit: float,
         limits: RateLimits,
         lenient: bool = False,
-        watch: Watch | None = None,
+        watch: BatchObserver | None = None,
     ) -> None:
-        roles = Roles(schema)
+        roles = MessageRoles(schema)
         self._transport = transport
         self._subscriptions = subscriptions
         self._orders = orders
         self._connection = Connection(schema, wire, lenient=lenient)
         self._wirelog = WireLog(Connection(schema, wire, lenient=lenient))
         id_prefix = f"{secrets.token_urlsafe(6)}."
-        self._exchange = Exchange(schema, self._connection.send, id_prefix, limits)
-        self._pulse = Pulse(trio.current_time(), heartbeat_interval, silence_limit)
+        self._tracker = RequestTracker(schema, self._connection.send, id_prefix, limits)
+        self._keepalive = Keepalive(trio.current_time(), heartbeat_interval, silence_limit)
         self._silence_limit = silence_limit
         self._sign_of_life = roles.sign_of_life
         self._heartbeat = self._connection.send(roles.heartbeat())
@@ -108,7 +108,7 @@ class Link:
 
     def limits(self) -> Limits:
         """What waits, is blocked, and may still leave."""
-        return self._exchange.limits(trio.current_time())
+        return self._tracker.limits(trio.current_time())
 
     async def request(self, request: Request[R]) -> R:
         """Send a request and wait for its first answer.
@@ -121,7 +121,7 @@ class Link:
 
     async def columns(self, request: Request[R]) -> Columns[R]:
         """`request` with the rows of the answer as columns."""
-        if layout_of(self._exchange.answer_to(request)) is None:
+        if layout_of(self._tracker.answer_to(request)) is None:
             raise LocalProtocolError(
                 f"the answer to {type(request).__name__} has no rows of numbers"
             )
@@ -133,7 +133,7 @@ class Link:
             try:
                 return await self._ask(request, columns=columns)
             except RateLimited as error:
-                if not self._exchange.repeats(request):
+                if not self._tracker.repeats(request):
                     raise
                 self._log_refusal(error)
 
@@ -152,10 +152,10 @@ class Link:
     def submit(self, request: Request[Any]) -> Ticket:
         """Queue a request for whoever follows its replies elsewhere; raises what `request` does."""
         now = trio.current_time()
-        ticket = self._exchange.submit(request, now)
+        ticket = self._tracker.submit(request, now)
         # A request with none before it leaves at once: to wake the writer for it took a fifth of
         # its time. Several are gathered there, and leave together.
-        if self._idle and self._send_now is not None and not self._exchange.in_flight:
+        if self._idle and self._send_now is not None and not self._tracker.in_flight:
             self._write_now(self._send_now, now)
         else:
             self._wake_writer()
@@ -163,7 +163,7 @@ class Link:
 
     def withdraw(self, ticket: Ticket) -> None:
         """Nobody waits for a ticket of `submit` any more: if it is still queued, it is not sent."""
-        self._exchange.cancel(ticket)
+        self._tracker.cancel(ticket)
 
     async def _ask(self, request: Request[Any], *, columns: bool) -> Any:
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -177,7 +177,7 @@ class Link:
 
         def abandon(_: Any) -> trio.lowlevel.Abort:
             del self._waiting[ticket]
-            self._exchange.cancel(ticket)
+            self._tracker.cancel(ticket)
             return trio.lowlevel.Abort.SUCCEEDED
 
         self._waiting[ticket] = trio.lowlevel.current_task()
@@ -206,7 +206,7 @@ class Link:
             log.info("link ended: %s", reason)
             # First, for whoever is told of the others asks next whether all events come.
             self._subscriptions.lost(self._heard_at, reason)
-            self._wake(self._exchange.lose(reason))
+            self._wake(self._tracker.lose(reason))
             self._orders.link_lost(reason)
             await self._transport.aclose()
         return end
@@ -217,7 +217,7 @@ class Link:
         while connection.broken is None:
             data = await self._transport.receive()
             self._heard_at = trio.current_time()
-            self._pulse.heard(self._heard_at)
+            self._keepalive.heard(self._heard_at)
             self._leave_unread()
             before = connection.skipped
             received = connection.receive_data(data)
@@ -236,7 +236,7 @@ class Link:
 
     def _dispatch(self, received: list[Received], unread: int) -> None:
         self._wirelog.received(received)
-        batch = self._exchange.receive(received, trio.current_time())
+        batch = self._tracker.receive(received, trio.current_time())
         self._orders.receive(received, batch.answered)
         if self._watch is not None:
             self._watch(batch.answered, batch.events, unread)
@@ -264,7 +264,7 @@ class Link:
 
         After a pause the first goes alone: if it is stuck, those behind it have not been sent.
         """
-        exchange, room = self._exchange, 1
+        tracker, room = self._tracker, 1
         while True:
             now = trio.current_time()
             if self._broken is not None:
@@ -272,17 +272,17 @@ class Link:
             if self._begun:
                 self._begun = False
                 await self._send(b"")
-                exchange.written(trio.current_time())
+                tracker.written(trio.current_time())
             elif self._heartbeat_due:
                 self._heartbeat_due = False
                 await self._send(self._heartbeat)
             elif frames := self._leaving(now, room):
                 await self._send(frames)
-                exchange.written(trio.current_time())
+                tracker.written(trio.current_time())
                 room = self._together
             else:
                 room = 1
-                at = exchange.next_at(now)
+                at = tracker.next_at(now)
                 self._idle = at is None
                 try:
                     with trio.CancelScope(deadline=math.inf if at is None else at):
@@ -292,10 +292,10 @@ class Link:
 
     def _leaving(self, now: float, room: int) -> bytes:
         """The frames of requests that may leave now, as far as they are written together."""
-        exchange = self._exchange
+        tracker = self._tracker
         frames: list[bytes] = []
         size = 0
-        while size < room and (frame := exchange.pop(now)) is not None:
+        while size < room and (frame := tracker.pop(now)) is not None:
             frames.append(frame)
             size += len(frame)
         return b"".join(frames)
@@ -306,7 +306,7 @@ class Link:
 
     def _write_now(self, send: Callable[[bytes], bool], now: float) -> None:
         """In place of the writer, which has nothing to do; what is left over is for it."""
-        frame = self._exchange.pop(now)
+        frame = self._tracker.pop(now)
         if frame is None:  # its lane is full: the writer knows when it is not
             self._wake_writer()
             return
@@ -316,7 +316,7 @@ class Link:
         except ConnectionLost as error:
             self._broken = error
         else:
-            self._exchange.written(now)
+            self._tracker.written(now)
         if self._begun or self._broken is not None:
             self._wake_writer()
 
@@ -331,15 +331,15 @@ class Link:
 
     async def _keep_alive(self) -> None:
         while True:
-            await trio.sleep_until(self._pulse.wake_at())
-            beat = self._pulse.due(trio.current_time())
-            if beat is Beat.HEARTBEAT:
+            await trio.sleep_until(self._keepalive.wake_at())
+            beat = self._keepalive.due(trio.current_time())
+            if beat is KeepaliveAction.HEARTBEAT:
                 self._heartbeat_due = True
                 self._wake_writer()
-            elif beat is Beat.ASK:
-                self._exchange.submit(self._sign_of_life(), trio.current_time(), urgent=True)
+            elif beat is KeepaliveAction.ASK:
+                self._tracker.submit(self._sign_of_life(), trio.current_time(), urgent=True)
                 self._wake_writer()
-            elif beat is Beat.SILENT:
+            elif beat is KeepaliveAction.SILENT:
                 raise ConnectionLost(f"no byte from the server for {self._silence_limit:g} s")
 
 

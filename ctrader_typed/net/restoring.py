@@ -14,11 +14,11 @@ import trio
 
 from ..errors import ConnectionLost, CTraderError, LocalProtocolError, ReconnectAbandoned
 from ..message import Message, Request
-from ..protocol.backoff import Reconnect, Unrest, may_pass
-from ..protocol.request_tracker import Answered, Event
-from ..protocol.session import Kind, Part, Session
+from ..protocol.backoff import BackoffState, Reconnect, may_pass
+from ..protocol.request_tracker import AnsweredRequest, Event
+from ..protocol.session import Session, SessionPart, SessionPartKind
 from ..protocol.stream_events import GivenUp, NotRestored
-from .event_streams import Subscriptions
+from .event_streams import EventHub
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ Current = Callable[[], Awaitable[str]]
 """The access token of the moment."""
 
 
-class Restorer:
+class SessionRestorer:
     """Keeps one client's session, over all its connections.
 
     Each answer must come within `patience` seconds, or the connection is given up: a server that
@@ -38,7 +38,7 @@ class Restorer:
     def __init__(
         self,
         session: Session,
-        subscriptions: Subscriptions,
+        subscriptions: EventHub,
         reconnect: Reconnect,
         patience: float,
         chance: Callable[[], float],
@@ -62,9 +62,9 @@ class Restorer:
     def account_refused(self, account: int, error: CTraderError) -> None:
         """Nobody can authorise this account any more: who waits for something of it is told."""
         log.warning("account %d is given up: %s", account, error)
-        self._tell([GivenUp(Part(Kind.ACCOUNT, account), error)])
+        self._tell([GivenUp(SessionPart(SessionPartKind.ACCOUNT, account), error)])
 
-    def observe(self, answered: Sequence[Answered], events: Sequence[Event]) -> None:
+    def observe(self, answered: Sequence[AnsweredRequest], events: Sequence[Event]) -> None:
         """Answers and events came in, in this order. Never waits."""
         before = dict(self._session.taken)
         if self._session.observe(answered, events):
@@ -153,11 +153,11 @@ class Restorer:
 
     async def _keep(self, ask: Ask) -> None:
         """Heal each account by itself: one that is refused again and again delays no other."""
-        unrest = defaultdict[int, Unrest](lambda: Unrest(self._reconnect))
+        backoff_state = defaultdict[int, BackoffState](lambda: BackoffState(self._reconnect))
         healing: set[int] = set()
 
         async def heal(account: int) -> None:
-            await self._heal(ask, account, unrest[account])
+            await self._heal(ask, account, backoff_state[account])
             healing.remove(account)
 
         async with trio.open_nursery() as nursery:
@@ -167,29 +167,29 @@ class Restorer:
                     nursery.start_soon(heal, account)
                 await self._news.park()
 
-    async def _heal(self, ask: Ask, account: int, unrest: Unrest) -> None:
+    async def _heal(self, ask: Ask, account: int, backoff_state: BackoffState) -> None:
         """Until nothing is missing of an account: what is taken away or refused again and again is
         not asked for without a breath.
         """
         while self._session.missing(account=account):
-            unrest.lost(trio.current_time())
-            if unrest.failures > 0:
-                await trio.sleep(self._reconnect.pause(unrest.failures - 1, self._chance()))
+            backoff_state.lost(trio.current_time())
+            if backoff_state.failures > 0:
+                await trio.sleep(self._reconnect.pause(backoff_state.failures - 1, self._chance()))
             await self._pass(ask, account)
-            unrest.stands(trio.current_time())
+            backoff_state.stands(trio.current_time())
             self._raise_if_hopeless()
             self._subscriptions.sessions_restored()
             self._publish()
 
     async def _pass(self, ask: Ask, account: int | None = None) -> None:
         """Ask once for all that is missing (of one account, if given), in the server's order."""
-        tried: set[Part] = set()
+        tried: set[SessionPart] = set()
         while stage := self._session.missing(tried, account):
             async with trio.open_nursery() as nursery:
                 for request in stage:
                     nursery.start_soon(self._ask, ask, request, tried)
 
-    async def _ask(self, ask: Ask, request: Request[Any], tried: set[Part]) -> None:
+    async def _ask(self, ask: Ask, request: Request[Any], tried: set[SessionPart]) -> None:
         parts = self._session.parts(request)
         try:
             with trio.fail_after(self._patience):
@@ -203,7 +203,7 @@ class Restorer:
             elif may_pass(error):
                 log.warning("not restored for now: %s", error)
                 tried.update(parts)
-                if parts[0].kind is Kind.APPLICATION:
+                if parts[0].kind is SessionPartKind.APPLICATION:
                     raise ConnectionLost(str(error)) from error
             else:
                 self._give_up(request, error)
@@ -212,7 +212,7 @@ class Restorer:
 
     def _give_up(self, request: Request[Any], error: CTraderError) -> None:
         given_up = self._session.give_up(request)
-        if any(part.kind is Kind.APPLICATION for part in given_up):
+        if any(part.kind is SessionPartKind.APPLICATION for part in given_up):
             raise ReconnectAbandoned(str(error)) from error
         if not given_up:
             return
@@ -222,8 +222,8 @@ class Restorer:
         self._refusal = error
         self._notices.append(NotRestored(request, error))
 
-    def _may_be_mended(self, part: Part) -> bool:
-        return part.kind is Kind.ACCOUNT and self._subscriptions.wanted(NotRestored)
+    def _may_be_mended(self, part: SessionPart) -> bool:
+        return part.kind is SessionPartKind.ACCOUNT and self._subscriptions.wanted(NotRestored)
 
     def _publish(self) -> None:
         """Only now: who mends something needs a connection that takes requests."""
@@ -233,7 +233,7 @@ class Restorer:
     def _tell(self, notices: Sequence[NotRestored | GivenUp]) -> None:
         self._subscriptions.publish(notices)
         for notice in notices:
-            if isinstance(notice, GivenUp) and notice.part.kind is Kind.ACCOUNT:
+            if isinstance(notice, GivenUp) and notice.part.kind is SessionPartKind.ACCOUNT:
                 self._subscriptions.account_refused(
                     notice.part.account, notice.error, for_good=not notice.may_be_mended
                 )

@@ -15,13 +15,13 @@ import trio
 from ..errors import ConnectFailed, ConnectionLost, CTraderError, ReconnectAbandoned, again
 from ..message import Message, Request
 from ..message.columns import Columns
-from ..orders.order_manager import Orders
-from ..protocol.backoff import Reconnect, Unrest
+from ..orders.order_manager import OrderManager
+from ..protocol.backoff import BackoffState, Reconnect
 from ..protocol.rate_limits import Limits
-from ..protocol.statistics import Statistics, Tally
-from .event_streams import Subscriptions
+from ..protocol.statistics import Statistics, StatisticsCollector
+from .event_streams import EventHub
 from .link import Link
-from .restoring import Current, Restorer
+from .restoring import Current, SessionRestorer
 from .transport import Transport
 
 R = TypeVar("R", bound=Message)
@@ -44,10 +44,10 @@ class Supervisor:
         self,
         dial: Dial,
         build: Build,
-        restorer: Restorer,
-        subscriptions: Subscriptions,
-        orders: Orders,
-        tally: Tally,
+        restorer: SessionRestorer,
+        subscriptions: EventHub,
+        orders: OrderManager,
+        statistics_collector: StatisticsCollector,
         *,
         reconnect: Reconnect,
         patience: float,
@@ -58,9 +58,9 @@ class Supervisor:
         self._restorer = restorer
         self._subscriptions = subscriptions
         self._orders = orders
-        self._tally = tally
+        self._tally = statistics_collector
         self._reconnect = reconnect
-        self._unrest = Unrest(reconnect, quick=1)
+        self._backoff_state = BackoffState(reconnect, quick=1)
         self._patience = patience
         self._chance = chance
         self._link: Link | None = None
@@ -137,7 +137,7 @@ class Supervisor:
 
     def _expose(self, link: Link) -> None:
         self._tally.connections += 1
-        self._unrest.stands(trio.current_time())
+        self._backoff_state.stands(trio.current_time())
         self._link = link
         self._orders.connected(link.submit, link.withdraw)
         self._subscriptions.restored()
@@ -158,11 +158,11 @@ class Supervisor:
 
     async def _keep(self, link: Link) -> ConnectionLost:
         """Why there is no connection any more."""
-        reconnect, unrest = self._reconnect, self._unrest
+        reconnect, backoff_state = self._reconnect, self._backoff_state
         lost: CTraderError = await self._serve(link)
         failures = 0
         while not isinstance(lost, ReconnectAbandoned) and reconnect.allows(failures):
-            pause = unrest.pause(self._chance())
+            pause = backoff_state.pause(self._chance())
             log.warning("connection lost (%s); the next attempt is in %.1f s", lost, pause)
             with trio.move_on_after(pause):
                 await self._abandon.wait()
@@ -172,10 +172,10 @@ class Supervisor:
             lost = await self._attempt()
             if self._tally.connections > before:
                 failures = 0
-                unrest.lost(trio.current_time())
+                backoff_state.lost(trio.current_time())
             else:
                 failures += 1
-                unrest.failed()
+                backoff_state.failed()
                 self._tally.failed_attempts += 1
         if isinstance(lost, ReconnectAbandoned):
             return lost

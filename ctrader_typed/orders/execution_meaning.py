@@ -10,46 +10,48 @@ from ..proto import ProtoOAExecutionEvent, ProtoOAOrderStatus
 from .amendment_check import amended, protected
 from .filling import Filling
 from .order_fields import part, part_filled
-from .order_ids import Kind
-from .order_states import EXECUTIONS, Happening
+from .order_ids import TradingKind
+from .order_states import EXECUTIONS, OrderTransition
 
 
 def meaning(
     concerned: Filling, event: ProtoOAExecutionEvent, error: CTraderError | None, *, reply: bool
-) -> Happening | None:
+) -> OrderTransition | None:
     """What happens to a request that has taken over what the event shows of its order.
 
     `error` is what the event amounts to if it carries an error or rejects; `reply` says whether it
     answers this very request. SUSPECT is what only the server can explain.
     """
-    happening, order = EXECUTIONS.get(event.execution_type), event.order
+    transition, order = EXECUTIONS.get(event.execution_type), event.order
     if error is not None and reply:
-        return Happening.DOUBT if _shows_success(concerned, event) else Happening.REJECT
-    if error is not None and happening is not Happening.REJECT:
-        return Happening.SUSPECT
-    if not concerned.follows_order or happening is None:
-        return happening
-    if happening is Happening.FILL and not concerned.has_figures:
-        return Happening.DOUBT
+        return OrderTransition.DOUBT if _shows_success(concerned, event) else OrderTransition.REJECT
+    if error is not None and transition is not OrderTransition.REJECT:
+        return OrderTransition.SUSPECT
+    if not concerned.follows_order or transition is None:
+        return transition
+    if transition is OrderTransition.FILL and not concerned.has_figures:
+        return OrderTransition.DOUBT
     if order is None:
-        return happening
+        return transition
     living = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED
-    if happening is Happening.REJECT and living and not reply:
-        return Happening.SUSPECT  # an amendment of it was rejected, or the order itself: who knows
-    return part_filled(order, happening)
+    if transition is OrderTransition.REJECT and living and not reply:
+        return (
+            OrderTransition.SUSPECT
+        )  # an amendment of it was rejected, or the order itself: who knows
+    return part_filled(order, transition)
 
 
 def _shows_success(asked: Filling, event: ProtoOAExecutionEvent) -> bool:
     """Whether an answer that carries an error shows all the same that something was done."""
     order, position = event.order, event.position
-    if EXECUTIONS.get(event.execution_type) in (None, Happening.REJECT):
+    if EXECUTIONS.get(event.execution_type) in (None, OrderTransition.REJECT):
         return False
-    if asked.kind is Kind.CANCEL:
+    if asked.kind is TradingKind.CANCEL:
         cancelled = ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
         return order is not None and order.order_status == cancelled
-    if asked.kind is Kind.AMEND:
+    if asked.kind is TradingKind.AMEND:
         return order is not None and amended(asked.request, order)
-    if asked.kind is Kind.PROTECT:
+    if asked.kind is TradingKind.PROTECT:
         return position is not None and protected(asked.request, position)
     return asked.dealt_volume > 0 or (asked.order is not None and part(asked.order) > 0)
 

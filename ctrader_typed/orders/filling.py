@@ -9,13 +9,13 @@ from typing import Any
 from ..message import Request
 from ..proto import ProtoOADeal, ProtoOAOrder
 from .order_fields import age, executed
-from .order_ids import Kind
+from .order_ids import TradingKind
 
 
 class Filling:
     """What is known of the filling of one order. Volumes are in 0.01 of a unit."""
 
-    def __init__(self, kind: Kind, request: Request[Any]) -> None:
+    def __init__(self, kind: TradingKind, request: Request[Any]) -> None:
         self.kind = kind
         self.request = request
         self.order: ProtoOAOrder | None = None
@@ -37,7 +37,7 @@ class Filling:
     @property
     def follows_order(self) -> bool:
         """Whether the request has an order of its own, which can be filled."""
-        return self.kind in (Kind.OPEN, Kind.CLOSE)
+        return self.kind in (TradingKind.OPEN, TradingKind.CLOSE)
 
     @property
     def deals(self) -> tuple[ProtoOADeal, ...]:

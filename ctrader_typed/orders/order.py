@@ -1,6 +1,6 @@
 """An order as a handle: what is known of it, and what a program can wait for.
 
-Decides nothing: what has become of the order is told by its `Fate`. Knows no connection.
+Decides nothing: what has become of the order is told by its `TrackedOrder`. Knows no connection.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..only_async import OnlyAsyncStream
 from ..proto import ProtoOADeal, ProtoOAOrder, ProtoOAPosition
 from ..trio_run import TrioRun
 from .order_states import OrderStatus
-from .tracked_order import CHECKS, Fate, Fill, OrderEvent
+from .tracked_order import CHECKS, Fill, OrderEvent, TrackedOrder
 
 
 @dataclass(slots=True)
-class Connections:
+class ConnectionStatus:
     """What handles have to know of the client's connections."""
 
     run: TrioRun
@@ -39,51 +39,51 @@ class Order:
     other tasks wait for. Volumes are in 0.01 of a unit, prices unscaled.
     """
 
-    def __init__(self, connections: Connections, fate: Fate) -> None:
+    def __init__(self, connections: ConnectionStatus, tracked: TrackedOrder) -> None:
         self._connections = connections
-        self._fate = fate
+        self._tracked = tracked
         self._news = trio.lowlevel.ParkingLot()
 
     def __repr__(self) -> str:
-        fate = self._fate
-        return f"<Order {fate.key}: {type(fate.request).__name__}, {fate.status.name}>"
+        tracked = self._tracked
+        return f"<Order {tracked.key}: {type(tracked.request).__name__}, {tracked.status.name}>"
 
     # --- what is known ---
 
     @property
     def request(self) -> Request[Any]:
         """What was sent; a new order has a client_order_id there."""
-        return self._fate.request
+        return self._tracked.request
 
     @property
     def status(self) -> OrderStatus:
         """Where it stands."""
-        return self._fate.status
+        return self._tracked.status
 
     @property
     def key(self) -> str:
         """Its name in this program and in the journal."""
-        return self._fate.key
+        return self._tracked.key
 
     @property
     def client_order_id(self) -> str | None:
         """The id that the order carries at the server; None for a request that carries none."""
-        return self._fate.client_order_id
+        return self._tracked.client_order_id
 
     @property
     def order_id(self) -> int | None:
         """The server's id of the order, once it is known."""
-        return self._fate.order_id
+        return self._tracked.order_id
 
     @property
     def position_id(self) -> int | None:
         """The position that the order opens, changes or closes, once it is known."""
-        return self._fate.position_id
+        return self._tracked.position_id
 
     @property
     def order(self) -> ProtoOAOrder | None:
         """The order as the server last showed it."""
-        return self._fate.order
+        return self._tracked.order
 
     @property
     def position(self) -> ProtoOAPosition | None:
@@ -92,54 +92,54 @@ class Order:
         Levels appear some ms after the fill. A full close shows CREATED first; `position_closed`
         knows better.
         """
-        return self._fate.position
+        return self._tracked.position
 
     @property
     def position_closed(self) -> bool:
         """Whether it is known that nothing is left of the position."""
-        return self._fate.position_closed
+        return self._tracked.position_closed
 
     @property
     def protection(self) -> ProtoOAOrder | None:
         """The protective order that the server made for the position that this order opened."""
-        return self._fate.protection
+        return self._tracked.protection
 
     @property
     def protection_due(self) -> bool:
         """Whether that order is still to come: for some ms after a fill the levels that the request
         brings along are not in force. What amends the position by a raw request then, clears them.
         """
-        return self._fate.protection_due
+        return self._tracked.protection_due
 
     @property
     def deals(self) -> tuple[ProtoOADeal, ...]:
         """The deals so far, in the order of execution."""
-        return self._fate.deals
+        return self._tracked.deals
 
     @property
     def volume(self) -> int:
         """What is to be filled, as amended; 0 for an amendment or a cancellation."""
-        return self._fate.volume
+        return self._tracked.volume
 
     @property
     def filled_volume(self) -> int:
         """What is filled so far."""
-        return self._fate.filled_volume
+        return self._tracked.filled_volume
 
     @property
     def remaining_volume(self) -> int:
         """What is not."""
-        return self._fate.remaining_volume
+        return self._tracked.remaining_volume
 
     @property
     def average_price(self) -> float | None:
         """Of what is filled, weighted by volume; None if nothing is."""
-        return self._fate.average_price
+        return self._tracked.average_price
 
     @property
     def error(self) -> CTraderError | None:
         """Why it was rejected, or what makes its outcome doubtful, where the server said so."""
-        return self._fate.error
+        return self._tracked.error
 
     # --- waiting ---
 
@@ -161,14 +161,14 @@ class Order:
         after `resolved()` it can be waited for again. LocalProtocolError for an amendment or a
         cancellation, which have nothing to fill.
         """
-        if not self._fate.follows_order:
+        if not self._tracked.follows_order:
             raise LocalProtocolError(f"{type(self.request).__name__} is never filled")
         waiting = (OrderStatus.WRITING, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
         await self._until(lambda: self.status not in waiting and not self._deals_to_come())
         self._raise_failure()
         if self.status is not OrderStatus.FILLED:
             raise NotFilled(self.status.name, self.volume, self.filled_volume, self.average_price)
-        return self._fate.fill
+        return self._tracked.fill
 
     async def resolved(self) -> OrderStatus:
         """Wait until it is known what has become of it and of its position, and return its status.
@@ -188,14 +188,14 @@ class Order:
         return OrderEvents(self)
 
     def _open_question(self) -> bool:
-        return self.status in {OrderStatus.UNKNOWN, OrderStatus.WRITING} or self._fate.stale
+        return self.status in {OrderStatus.UNKNOWN, OrderStatus.WRITING} or self._tracked.stale
 
     def _deals_to_come(self) -> bool:
         """Some may have been missed while there was no link: the server is asked for them."""
-        return self._fate.deals_due and self._connections.closed is None
+        return self._tracked.deals_due and self._connections.closed is None
 
     def _given_up(self) -> bool:
-        unknown = self.status is OrderStatus.UNKNOWN and self._fate.checks >= CHECKS
+        unknown = self.status is OrderStatus.UNKNOWN and self._tracked.checks >= CHECKS
         return unknown or self._connections.closed is not None
 
     async def _until(self, condition: Callable[[], bool]) -> None:
@@ -209,23 +209,23 @@ class Order:
         if status is OrderStatus.REJECTED and error is not None:
             raise copy.copy(error)
         if status is OrderStatus.NOT_SENT:
-            raise NotSent(self._fate.reason)
+            raise NotSent(self._tracked.reason)
         if status is OrderStatus.UNKNOWN:
             self._raise_unknown()
 
     def _raise_unknown(self) -> NoReturn:
-        unknown = OutcomeUnknown(self._fate.reason, self.request)
+        unknown = OutcomeUnknown(self._tracked.reason, self.request)
         unknown.order = self
         raise unknown from self.error
 
     # --- for Orders and OrderEvents ---
 
     @property
-    def fate(self) -> Fate:
+    def tracked(self) -> TrackedOrder:
         """What it stands for."""
-        return self._fate
+        return self._tracked
 
-    def follow(self, connections: Connections) -> None:
+    def follow(self, connections: ConnectionStatus) -> None:
         """What is heard of it comes over these connections from now on."""
         self._connections = connections
         self.wake()
@@ -237,14 +237,14 @@ class Order:
     async def event(self, number: int) -> OrderEvent | None:
         """The event of this number, from 0, when it comes; None if no more will come."""
         self._connections.run.check()
-        events = self._fate.events
+        events = self._tracked.events
         while number >= len(events):
-            if self._fate.settled:
+            if self._tracked.settled:
                 await trio.lowlevel.checkpoint()
                 return None
             if self._connections.closed is not None:
                 await trio.lowlevel.checkpoint()
-                if self._fate.ended:
+                if self._tracked.ended:
                     return None
                 self._raise_unknown()
             if self.status is OrderStatus.UNKNOWN and self._given_up():

@@ -11,7 +11,7 @@ from ..proto import (
     ProtoOAPosition,
     ProtoOAPositionStatus,
 )
-from .order_states import NO_NEWS, Happening
+from .order_states import UNCHANGED_STATES, OrderTransition
 
 
 def closed(position: ProtoOAPosition) -> ProtoOAPosition:
@@ -33,10 +33,10 @@ def protects(order: ProtoOAOrder) -> bool:
     return is_protective(order) and order.order_status != ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
 
 
-def part_filled(order: ProtoOAOrder, happening: Happening) -> Happening:
+def part_filled(order: ProtoOAOrder, transition: OrderTransition) -> OrderTransition:
     """A living order that shows a filled part has been filled in part, whatever else is said."""
-    living = happening in NO_NEWS
-    return Happening.FILL_PART if living and executed(order) > 0 else happening
+    living = transition in UNCHANGED_STATES
+    return OrderTransition.FILL_PART if living and executed(order) > 0 else transition
 
 
 def executed(order: ProtoOAOrder) -> int:

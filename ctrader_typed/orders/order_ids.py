@@ -12,13 +12,13 @@ from typing import Any
 
 from ..errors import LocalProtocolError
 from ..message import Message, Request
-from ..protocol.message_roles import TradingRoles
+from ..protocol.message_roles import TradingMessageRoles
 
 CLIENT_ORDER_ID_MAX = 50
 """Characters in a clientOrderId at most (the schema's comment)."""
 
 
-class Kind(Enum):
+class TradingKind(Enum):
     """What a trading request asks for."""
 
     OPEN = auto()
@@ -33,18 +33,18 @@ class Kind(Enum):
     """The end of a pending order."""
 
 
-def kinds(roles: TradingRoles) -> Mapping[type[Message], Kind]:
+def trading_kinds(roles: TradingMessageRoles) -> Mapping[type[Message], TradingKind]:
     """The kind of each trading request."""
     return {
-        roles.new_order: Kind.OPEN,
-        roles.close_position: Kind.CLOSE,
-        roles.amend_order: Kind.AMEND,
-        roles.amend_position: Kind.PROTECT,
-        roles.cancel_order: Kind.CANCEL,
+        roles.new_order: TradingKind.OPEN,
+        roles.close_position: TradingKind.CLOSE,
+        roles.amend_order: TradingKind.AMEND,
+        roles.amend_position: TradingKind.PROTECT,
+        roles.cancel_order: TradingKind.CANCEL,
     }
 
 
-class Minter:
+class ClientOrderIds:
     """Makes ids: a prefix and a count.
 
     With a prefix of 96 random bits for each start of a program no two starts share an id; within

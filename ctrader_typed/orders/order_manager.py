@@ -1,7 +1,7 @@
 """All orders of a client: who places them, and who tells each handle what has become of it.
 
 Decides nothing about a fate: that is `wire.book` and `wire.inquiry`. Knows no socket. Whoever holds
-an `Orders` and runs connections calls, in this order for each connection:
+an `OrderManager` and runs connections calls, in this order for each connection:
 
 - `connected(submit, withdraw)`: plain, when trading requests may be queued on it. `submit` queues
   one, or raises ConnectionLost; `withdraw` takes one back that is still queued.
@@ -35,17 +35,17 @@ from ..errors import (
 )
 from ..keywords import hot
 from ..message import Message, Request
-from ..protocol.request_tracker import Answered, State, Ticket
+from ..protocol.request_tracker import AnsweredRequest, RequestState, Ticket
 from ..schema import Schema
 from ..trio_run import TrioRun
 from ..wire.envelope import Received
 from .journal import Journal, OpenOrder
-from .order import Connections, Order
-from .order_ids import Minter
+from .order import ConnectionStatus, Order
+from .order_ids import ClientOrderIds
 from .order_states import OrderStatus
-from .order_tracker import Book
+from .order_tracker import OrderTracker
 from .recovery import check
-from .tracked_order import Fate
+from .tracked_order import TrackedOrder
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ Withdraw = Callable[[Ticket], None]
 
 
 @hot("receive")
-class Orders:
+class OrderManager:
     """All orders of a client, over all its connections.
 
     What the `journal` has open, an earlier process left: it is taken over, and `list(orders)` has
@@ -79,13 +79,13 @@ class Orders:
         self._submit: Submit = _nowhere
         self._withdraw: Withdraw = _withdrawn
         self._one_at_a_time = trio.CapacityLimiter(1)
-        self._book = Book(schema, Minter(secrets.token_hex(12)))
-        self._handles: dict[Fate, Order] = {}
+        self._book = OrderTracker(schema, ClientOrderIds(secrets.token_hex(12)))
+        self._handles: dict[TrackedOrder, Order] = {}
         self._settled: OrderedDict[str, Order] = OrderedDict()
-        self._tickets: dict[Fate, Ticket] = {}
+        self._tickets: dict[TrackedOrder, Ticket] = {}
         self._doubts = trio.Event()
         self._connection = 0
-        self._connections = Connections(self._run)
+        self._connections = ConnectionStatus(self._run)
         self._began = trio.current_time()  # the journal is ours: by now its last owner has ended
         for left in () if journal is None else journal.open_orders():
             self._adopt(left)
@@ -94,7 +94,7 @@ class Orders:
         """The orders of which something is still to come, the oldest first; before them those of
         an earlier process that were settled lately.
         """
-        left = (order for order in self._settled.values() if order.fate.left_behind)
+        left = (order for order in self._settled.values() if order.tracked.left_behind)
         return iter((*left, *self._handles.values()))
 
     def find(self, key: str) -> Order | None:
@@ -110,13 +110,13 @@ class Orders:
         Whoever waits for it is told OutcomeUnknown, unless its status is known.
         """
         self._run.check()
-        fate = order.fate
-        self._book.forget(fate)
-        fate.give_up("it is not followed any more")
-        self._handles.pop(fate, None)
-        self._tickets.pop(fate, None)
+        tracked = order.tracked
+        self._book.forget(tracked)
+        tracked.give_up("it is not followed any more")
+        self._handles.pop(tracked, None)
+        self._tickets.pop(tracked, None)
         if self._journal is not None:
-            self._journal.ended(fate.key, fate.status.name)
+            self._journal.ended(tracked.key, tracked.status.name)
         order.wake()
 
     # --- placing ---
@@ -133,16 +133,16 @@ class Orders:
         """
         self._run.check()
         await trio.lowlevel.checkpoint_if_cancelled()
-        fate = self._opened(request)
-        order = self._handles[fate] = Order(self._connections, fate)
+        tracked = self._opened(request)
+        order = self._handles[tracked] = Order(self._connections, tracked)
         if self._submit is not _nowhere:  # else `_send` says so, and the journal need not know
-            await self._write_down(fate)
-        if fate.status is OrderStatus.WRITING:  # the link may have gone meanwhile
-            await self._send(fate)
+            await self._write_down(tracked)
+        if tracked.status is OrderStatus.WRITING:  # the link may have gone meanwhile
+            await self._send(tracked)
         await self._accepted(order)
         return order
 
-    def _opened(self, request: Request[Any]) -> Fate:
+    def _opened(self, request: Request[Any]) -> TrackedOrder:
         """It is followed from here on, unless its client_order_id is known."""
         fields: Any = request
         given: str | None = getattr(request, "client_order_id", None)
@@ -154,61 +154,61 @@ class Orders:
             return self._book.open(request, _now())
         except DuplicateOrder as error:
             known = self.find(error.client_order_id)
-            if known is not None and known.fate.account_id == fields.ctid_trader_account_id:
+            if known is not None and known.tracked.account_id == fields.ctid_trader_account_id:
                 error.order = known
             raise
 
-    async def _write_down(self, fate: Fate) -> None:
+    async def _write_down(self, tracked: TrackedOrder) -> None:
         if self._journal is None:
             return
-        entry = OpenOrder(fate.key, fate.request, fate.placed_at, fate.mark)
+        entry = OpenOrder(tracked.key, tracked.request, tracked.placed_at, tracked.mark)
         try:
             # An fsync takes from 1 ms to seconds: in a thread it holds up nobody else.
             await trio.to_thread.run_sync(self._journal.opened, entry, limiter=self._one_at_a_time)
             await trio.lowlevel.checkpoint_if_cancelled()  # the thread was not
         except OSError as error:
             reason = f"the journal cannot be written: {error}"
-            self._discard(fate, reason)
+            self._discard(tracked, reason)
             raise NotSent(reason) from error
         except BaseException:
-            self._discard(fate, CANCELLED)
+            self._discard(tracked, CANCELLED)
             raise
 
-    async def _send(self, fate: Fate) -> None:
+    async def _send(self, tracked: TrackedOrder) -> None:
         try:
-            ticket = self._submit(fate.request)
+            ticket = self._submit(tracked.request)
         except CTraderError as error:
-            self._discard(fate, str(error))
+            self._discard(tracked, str(error))
             await trio.lowlevel.checkpoint()  # who tries again and again must not stop the world
             if isinstance(error, ConnectionLost):
                 raise NotSent(error.reason) from error
             raise
-        self._tickets[fate] = ticket
-        self._book.sent(fate, ticket.client_msg_id)
+        self._tickets[tracked] = ticket
+        self._book.sent(tracked, ticket.client_msg_id)
 
     async def _accepted(self, order: Order) -> None:
         try:
             await order.accepted()
         except trio.Cancelled:
-            ticket = self._tickets.get(order.fate)
-            if ticket is not None and ticket.state is State.QUEUED:
+            ticket = self._tickets.get(order.tracked)
+            if ticket is not None and ticket.state is RequestState.QUEUED:
                 self._withdraw(ticket)
-                self._discard(order.fate, CANCELLED)
+                self._discard(order.tracked, CANCELLED)
             raise
 
-    def _discard(self, fate: Fate, reason: str) -> None:
-        self._book.discard(fate, reason)
+    def _discard(self, tracked: TrackedOrder, reason: str) -> None:
+        self._book.discard(tracked, reason)
         self._publish()
 
     def _adopt(self, left: OpenOrder) -> None:
         try:
-            fate = self._book.adopt(
+            tracked = self._book.adopt(
                 left.key, left.request, left.placed_at, left.mark, left.order_id, left.position_id
             )
         except (KeyError, LocalProtocolError) as error:
             log.warning("the journal's %s is left alone: %s", left.key, error)
             return
-        self._handles[fate] = Order(self._connections, fate)
+        self._handles[tracked] = Order(self._connections, tracked)
         self._publish()
 
     # --- what connections call ---
@@ -217,7 +217,7 @@ class Orders:
         """Requests may be placed."""
         self._submit, self._withdraw = submit, withdraw
 
-    def receive(self, received: Iterable[Received], answered: Sequence[Answered]) -> None:
+    def receive(self, received: Iterable[Received], answered: Sequence[AnsweredRequest]) -> None:
         """Something came in, and these are the requests that it answers."""
         book = self._book
         sessions = book.sessions
@@ -225,7 +225,7 @@ class Orders:
         if book.sessions > sessions:
             self._doubts.set()
             for order in self._handles.values():
-                if book.is_authorised(order.fate.account_id):
+                if book.is_authorised(order.tracked.account_id):
                     order.follow(self._connections)
         if book.changed:
             self._publish()
@@ -235,14 +235,14 @@ class Orders:
         self._submit = _nowhere
         self._connection += 1
         self._doubts.set()
-        unwritten = frozenset(fate for fate in self._handles if self._unwritten(fate))
+        unwritten = frozenset(tracked for tracked in self._handles if self._unwritten(tracked))
         self._book.link_lost(reason, unwritten)
         self._publish()
 
-    def _unwritten(self, fate: Fate) -> bool:
-        if fate.status is not OrderStatus.WRITING:
+    def _unwritten(self, tracked: TrackedOrder) -> bool:
+        if tracked.status is not OrderStatus.WRITING:
             return False
-        ticket = self._tickets.get(fate)
+        ticket = self._tickets.get(tracked)
         if ticket is None:
             return True  # it is just being written into the journal
         outcome = ticket.settled_as
@@ -256,9 +256,9 @@ class Orders:
 
     def account_refused(self, account: int, reason: str) -> None:
         """The server does not authorise it any more: who waits for its orders is told."""
-        over = Connections(self._run, reason)
-        for fate, order in self._handles.items():
-            if fate.account_id == account:
+        over = ConnectionStatus(self._run, reason)
+        for tracked, order in self._handles.items():
+            if tracked.account_id == account:
                 order.follow(over)
 
     async def restored(self, ask: Ask) -> None:
@@ -304,34 +304,34 @@ class Orders:
     def _publish(self) -> None:
         """Write down, and tell those who wait, what has changed."""
         changed, self._book.changed = self._book.changed, {}
-        for fate in changed:
-            order = self._handles.get(fate)
+        for tracked in changed:
+            order = self._handles.get(tracked)
             if order is None:
                 continue
-            self._note(fate)
-            if fate.status is not OrderStatus.WRITING:
-                self._tickets.pop(fate, None)
-            if fate.to_ask:
+            self._note(tracked)
+            if tracked.status is not OrderStatus.WRITING:
+                self._tickets.pop(tracked, None)
+            if tracked.to_ask:
                 self._doubts.set()
-            if fate.settled:
-                del self._handles[fate]
-                self._settled[fate.key] = order
+            if tracked.settled:
+                del self._handles[tracked]
+                self._settled[tracked.key] = order
                 if len(self._settled) > REMEMBERED:
                     self._settled.popitem(last=False)
             order.wake()
         self._book.changed.clear()
 
-    def _note(self, fate: Fate) -> None:
+    def _note(self, tracked: TrackedOrder) -> None:
         """What is only of help after a restart is written without waiting for the disk."""
         if self._journal is None:
             return
         try:
-            if fate.ended:
-                self._journal.ended(fate.key, fate.status.name)
-            elif fate.order_id is not None:
-                self._journal.known(fate.key, fate.order_id, fate.position_id)
+            if tracked.ended:
+                self._journal.ended(tracked.key, tracked.status.name)
+            elif tracked.order_id is not None:
+                self._journal.known(tracked.key, tracked.order_id, tracked.position_id)
         except OSError as error:
-            log.warning("%s is not noted in the journal: %s", fate.key, error)
+            log.warning("%s is not noted in the journal: %s", tracked.key, error)
 
 
 def _now() -> int:

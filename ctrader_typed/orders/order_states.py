@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from ..proto import ProtoOAExecutionType, ProtoOAOrderStatus
-from .order_ids import Kind
+from .order_ids import TradingKind
 
 
 class OrderStatus(Enum):
@@ -37,7 +37,7 @@ class OrderStatus(Enum):
     """It left, and what has become of it is not known at present: never to be sent again."""
 
 
-class Happening(Enum):
+class OrderTransition(Enum):
     """What can happen to it."""
 
     ACCEPT = auto()
@@ -57,7 +57,7 @@ class Happening(Enum):
     """The server never got it, as asking has shown, and cannot get it any more."""
 
 
-_S, _H = OrderStatus, Happening
+_S, _H = OrderStatus, OrderTransition
 
 _ENDS = {
     _H.FILL: _S.FILLED,
@@ -66,7 +66,7 @@ _ENDS = {
     _H.REJECT: _S.REJECTED,
 }
 
-_ORDER: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
+_ORDER: Mapping[OrderStatus, Mapping[OrderTransition, OrderStatus]] = {
     _S.WRITING: {
         _H.ACCEPT: _S.ACCEPTED,
         _H.REPLACE: _S.ACCEPTED,
@@ -90,7 +90,7 @@ _ORDER: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
 # accepted. An order that its new terms bring into the market: filled.
 _DONE = dict.fromkeys((_H.REPLACE, _H.ACCEPT, _H.CANCEL, _H.FILL_PART, _H.FILL), _S.REPLACED)
 
-_AMENDMENT: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
+_AMENDMENT: Mapping[OrderStatus, Mapping[OrderTransition, OrderStatus]] = {
     _S.WRITING: {
         _H.REJECT: _S.REJECTED,
         _H.DOUBT: _S.UNKNOWN,
@@ -100,7 +100,7 @@ _AMENDMENT: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
     _S.UNKNOWN: {_H.REJECT: _S.REJECTED, **_DONE},
 }
 
-_CANCELLATION: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
+_CANCELLATION: Mapping[OrderStatus, Mapping[OrderTransition, OrderStatus]] = {
     _S.WRITING: {
         _H.CANCEL: _S.CANCELLED,
         _H.REJECT: _S.REJECTED,
@@ -110,22 +110,24 @@ _CANCELLATION: Mapping[OrderStatus, Mapping[Happening, OrderStatus]] = {
     _S.UNKNOWN: {_H.CANCEL: _S.CANCELLED, _H.REJECT: _S.REJECTED},
 }
 
-LIVES: Mapping[Kind, Mapping[OrderStatus, Mapping[Happening, OrderStatus]]] = {
-    Kind.OPEN: _ORDER,
-    Kind.CLOSE: _ORDER,
-    Kind.AMEND: _AMENDMENT,
-    Kind.PROTECT: _AMENDMENT,
-    Kind.CANCEL: _CANCELLATION,
+ORDER_TRANSITIONS: Mapping[
+    TradingKind, Mapping[OrderStatus, Mapping[OrderTransition, OrderStatus]]
+] = {
+    TradingKind.OPEN: _ORDER,
+    TradingKind.CLOSE: _ORDER,
+    TradingKind.AMEND: _AMENDMENT,
+    TradingKind.PROTECT: _AMENDMENT,
+    TradingKind.CANCEL: _CANCELLATION,
 }
 """All that can move a request of each kind. What is not here moves nothing: a late or repeated
 message, a snapshot that is older than what we know. No status that ends a life has a way out."""
 
-ENDED = frozenset((_S.FILLED, _S.REPLACED, _S.CANCELLED, _S.EXPIRED, _S.REJECTED, _S.NOT_SENT))
+END_STATES = frozenset((_S.FILLED, _S.REPLACED, _S.CANCELLED, _S.EXPIRED, _S.REJECTED, _S.NOT_SENT))
 """The statuses that stay."""
 
 _X = ProtoOAExecutionType
 
-EXECUTIONS: Mapping[int, Happening] = {
+EXECUTIONS: Mapping[int, OrderTransition] = {
     _X.ORDER_ACCEPTED: _H.ACCEPT,
     _X.ORDER_FILLED: _H.FILL,
     _X.ORDER_REPLACED: _H.REPLACE,
@@ -138,7 +140,7 @@ EXECUTIONS: Mapping[int, Happening] = {
 
 _O = ProtoOAOrderStatus
 
-SNAPSHOTS: Mapping[int, Happening] = {
+SNAPSHOTS: Mapping[int, OrderTransition] = {
     _O.ORDER_STATUS_ACCEPTED: _H.ACCEPT,
     _O.ORDER_STATUS_FILLED: _H.FILL,
     _O.ORDER_STATUS_REJECTED: _H.REJECT,
@@ -147,5 +149,5 @@ SNAPSHOTS: Mapping[int, Happening] = {
 }
 """What an order's own status means, as a list shows it."""
 
-NO_NEWS = frozenset((_H.ACCEPT, _H.REPLACE))
+UNCHANGED_STATES = frozenset((_H.ACCEPT, _H.REPLACE))
 """What only says that the order lives."""

@@ -14,15 +14,15 @@ from ..error_codes import UNHEARD_OF, Happened
 from ..errors import CTraderError, DuplicateOrder, LocalProtocolError, OrderError, ServerError
 from ..message import Message, Request
 from ..proto import ProtoOAExecutionEvent, ProtoOAOrder
-from ..protocol.message_roles import TradingRoles
+from ..protocol.message_roles import TradingMessageRoles
 from ..protocol.reply_outcome import ALREADY_AUTHORISED
-from ..protocol.request_tracker import Answered, Verdicts
+from ..protocol.request_tracker import AnsweredRequest, Verdicts
 from ..schema import Schema
 from ..wire.envelope import Envelope, Received
 from .order_fields import is_protective
-from .order_ids import Kind, Minter, kinds, with_client_order_id
+from .order_ids import ClientOrderIds, TradingKind, trading_kinds, with_client_order_id
 from .order_states import OrderStatus
-from .tracked_order import Fate
+from .tracked_order import TrackedOrder
 
 KEPT = 10_000
 """Ended requests that are still matched to what may follow, and foreign closes that are known."""
@@ -31,27 +31,27 @@ LATE = 1_000
 """Milliseconds by which an order's time may precede an event that came before its request."""
 
 
-class Book:
+class OrderTracker:
     """The requests of one client, over all its connections."""
 
-    def __init__(self, schema: Schema, minter: Minter) -> None:
-        self.roles = TradingRoles(schema)
-        self.changed: dict[Fate, None] = {}
+    def __init__(self, schema: Schema, client_order_ids: ClientOrderIds) -> None:
+        self.roles = TradingMessageRoles(schema)
+        self.changed: dict[TrackedOrder, None] = {}
         """What has moved since somebody took it out of here, in order."""
         self.server_time: dict[int, int] = {}
         """The latest time of the server's clock that was seen of an account, in ms."""
         self.sessions = 0
         """How many sessions of accounts have begun, on all connections."""
-        self._kinds = kinds(self.roles)
-        self._minter = minter
-        self._fates: dict[str, Fate] = {}
-        self._ended: OrderedDict[str, Fate] = OrderedDict()
-        self._by_message: dict[str, Fate] = {}
-        self._by_order: dict[tuple[int, int], Fate] = {}
-        self._by_client_order: dict[tuple[int, str], Fate] = {}
-        self._by_position: dict[tuple[int, int], dict[Fate, None]] = {}
-        self._names: dict[Fate, list[str]] = {}
-        self._places: dict[Fate, list[tuple[int, int]]] = {}
+        self._kinds = trading_kinds(self.roles)
+        self._client_order_ids = client_order_ids
+        self._tracked_orders: dict[str, TrackedOrder] = {}
+        self._ended: OrderedDict[str, TrackedOrder] = OrderedDict()
+        self._by_message: dict[str, TrackedOrder] = {}
+        self._by_order: dict[tuple[int, int], TrackedOrder] = {}
+        self._by_client_order: dict[tuple[int, str], TrackedOrder] = {}
+        self._by_position: dict[tuple[int, int], dict[TrackedOrder, None]] = {}
+        self._names: dict[TrackedOrder, list[str]] = {}
+        self._places: dict[TrackedOrder, list[tuple[int, int]]] = {}
         self._taken: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._authorised: set[int] = set()
         self._verdicts = Verdicts(self.roles.session)
@@ -68,7 +68,7 @@ class Book:
 
     # --- requests ---
 
-    def open(self, request: Request[Any], placed_at: int) -> Fate:
+    def open(self, request: Request[Any], placed_at: int) -> TrackedOrder:
         """A new request, of which nothing is written yet; its `request` is what is to be sent.
 
         `placed_at` is our clock, in ms. Raises LocalProtocolError if it is no trading request, or
@@ -80,23 +80,23 @@ class Book:
         kind = self._kinds.get(type(request))
         if kind is None:
             raise LocalProtocolError(f"{type(request).__name__} is no trading request")
-        key = self._minter.mint()
-        if kind is Kind.OPEN:
+        key = self._client_order_ids.mint()
+        if kind is TradingKind.OPEN:
             request = with_client_order_id(request, key)
         account: int = getattr(request, "ctid_trader_account_id")  # noqa: B009 - all five have it
-        fate = Fate(key, kind, request, placed_at, self.server_time.get(account))
-        self._add(fate)
-        return fate
+        tracked = TrackedOrder(key, kind, request, placed_at, self.server_time.get(account))
+        self._add(tracked)
+        return tracked
 
-    def sent(self, fate: Fate, client_msg_id: str) -> None:
+    def sent(self, tracked: TrackedOrder, client_msg_id: str) -> None:
         """The request was queued under this id; what carries it answers the request."""
-        self._by_message[client_msg_id] = fate
-        self._names.setdefault(fate, []).append(client_msg_id)
+        self._by_message[client_msg_id] = tracked
+        self._names.setdefault(tracked, []).append(client_msg_id)
 
-    def discard(self, fate: Fate, reason: str) -> None:
+    def discard(self, tracked: TrackedOrder, reason: str) -> None:
         """It was taken back before a byte of it was written."""
-        fate.discard(reason)
-        self._touch(fate)
+        tracked.discard(reason)
+        self._touch(tracked)
 
     def adopt(
         self,
@@ -106,25 +106,25 @@ class Book:
         mark: int | None,
         order_id: int | None,
         position_id: int | None,
-    ) -> Fate:
+    ) -> TrackedOrder:
         """A request of an earlier process, of which nobody knows what has become."""
-        fate = Fate(key, self._kinds[type(request)], request, placed_at, mark)
-        fate.reopen(order_id, position_id)
-        self._add(fate)
-        self._touch(fate)
-        return fate
+        tracked = TrackedOrder(key, self._kinds[type(request)], request, placed_at, mark)
+        tracked.reopen(order_id, position_id)
+        self._add(tracked)
+        self._touch(tracked)
+        return tracked
 
-    def forget(self, fate: Fate) -> None:
+    def forget(self, tracked: TrackedOrder) -> None:
         """Follow it no longer, whatever becomes of it."""
-        self._fates.pop(fate.key, None)
-        self._ended.pop(fate.key, None)
-        self._forget(fate)
+        self._tracked_orders.pop(tracked.key, None)
+        self._ended.pop(tracked.key, None)
+        self._forget(tracked)
 
-    def link_lost(self, reason: str, unwritten: Container[Fate]) -> None:
+    def link_lost(self, reason: str, unwritten: Container[TrackedOrder]) -> None:
         """The connection has ended: what was not answered, and what was not over, is in doubt."""
-        for fate in self._all():
-            (fate.discard if fate in unwritten else fate.lose)(reason)
-            self._touch(fate)
+        for tracked in self._all():
+            (tracked.discard if tracked in unwritten else tracked.lose)(reason)
+            self._touch(tracked)
         self._by_message.clear()
         self._names.clear()
         self._authorised.clear()
@@ -144,26 +144,28 @@ class Book:
         What was not answered yet will be; but what follows the answer may be missed.
         """
         self._authorised.discard(account)
-        for fate in self.followed(account):
-            if fate.status is OrderStatus.WRITING:
-                fate.miss()
+        for tracked in self.followed(account):
+            if tracked.status is OrderStatus.WRITING:
+                tracked.miss()
             else:
-                fate.lose("the account's session was lost")
-                self._touch(fate)
+                tracked.lose("the account's session was lost")
+                self._touch(tracked)
 
-    def _add(self, fate: Fate) -> None:
-        if fate.kind is Kind.OPEN and fate.client_order_id is not None:
-            name = (fate.account_id, fate.client_order_id)
+    def _add(self, tracked: TrackedOrder) -> None:
+        if tracked.kind is TradingKind.OPEN and tracked.client_order_id is not None:
+            name = (tracked.account_id, tracked.client_order_id)
             other = self._by_client_order.get(name)
             if other is not None:
                 status, place = other.status.name, (other.order_id, other.position_id)
-                raise DuplicateOrder(fate.client_order_id, status, *place)
-            self._by_client_order[name] = fate
-        self._fates[fate.key] = fate
+                raise DuplicateOrder(tracked.client_order_id, status, *place)
+            self._by_client_order[name] = tracked
+        self._tracked_orders[tracked.key] = tracked
 
     # --- what comes in ---
 
-    def receive(self, received: Iterable[Received], answered: Sequence[Answered] = ()) -> None:
+    def receive(
+        self, received: Iterable[Received], answered: Sequence[AnsweredRequest] = ()
+    ) -> None:
         """Let what came in move what it concerns; `changed` then has what moved.
 
         Of the requests that it has `answered` the verdict is taken over.
@@ -171,7 +173,7 @@ class Book:
         readers = self._readers
         self._verdicts.take(answered)
         for answer in answered:
-            self._answered(answer.request, answer.verdict)
+            self._answered(answer.request, answer.outcome)
         for value in received:
             client_msg_id = value.client_msg_id
             read = readers.get(type(value.message)) if isinstance(value, Envelope) else None
@@ -180,16 +182,16 @@ class Book:
             elif client_msg_id is not None and client_msg_id in self._by_message:
                 self._unreadable(value, client_msg_id)
 
-    def _answered(self, request: Message, verdict: Message | CTraderError) -> None:
+    def _answered(self, request: Message, outcome: Message | CTraderError) -> None:
         """An account that is refused because it is authorised already has a session, too."""
         authorises = type(request) is self.roles.session.account_auth
-        if authorises and isinstance(verdict, ServerError) and verdict.code in ALREADY_AUTHORISED:
+        if authorises and isinstance(outcome, ServerError) and outcome.code in ALREADY_AUTHORISED:
             account: int = getattr(request, "ctid_trader_account_id")  # noqa: B009 - its field
             self.authorised(account)
 
     def _execution(self, event: ProtoOAExecutionEvent, client_msg_id: str | None) -> None:
         account, order = event.ctid_trader_account_id, event.order
-        owner: Fate | None = None
+        owner: TrackedOrder | None = None
         asked = None if client_msg_id is None else self._by_message.get(client_msg_id)
         if asked is not None and asked.follows_order and _may_be_its(asked, order):
             owner = asked
@@ -204,34 +206,36 @@ class Book:
         self._beside(account, event, owner)
         self._observe(account, event)
 
-    def _own(self, fate: Fate, event: ProtoOAExecutionEvent, *, reply: bool) -> None:
-        error = self._judged(fate, Envelope(event))
-        fate.own(event, error, reply=reply)
-        self._touch(fate)
+    def _own(self, tracked: TrackedOrder, event: ProtoOAExecutionEvent, *, reply: bool) -> None:
+        error = self._judged(tracked, Envelope(event))
+        tracked.own(event, error, reply=reply)
+        self._touch(tracked)
 
-    def _beside(self, account: int, event: ProtoOAExecutionEvent, owner: Fate | None) -> None:
+    def _beside(
+        self, account: int, event: ProtoOAExecutionEvent, owner: TrackedOrder | None
+    ) -> None:
         if event.position is None:
             return
-        for fate in tuple(self._by_position.get((account, event.position.position_id), ())):
-            if fate is not owner:
-                fate.beside(event)
-                self._touch(fate)
+        for tracked in tuple(self._by_position.get((account, event.position.position_id), ())):
+            if tracked is not owner:
+                tracked.beside(event)
+                self._touch(tracked)
 
     def _error(self, message: Any, client_msg_id: str | None) -> None:
-        fate = None if client_msg_id is None else self._by_message.get(client_msg_id)
-        if fate is not None:
-            error = self._judged(fate, Envelope(message))
+        tracked = None if client_msg_id is None else self._by_message.get(client_msg_id)
+        if tracked is not None:
+            error = self._judged(tracked, Envelope(message))
             assert isinstance(error, ServerError), "that is what a refusal amounts to"
-            fate.refuse(error, doubtful=self._doubtful(message, error))
-            self._touch(fate)
+            tracked.refuse(error, doubtful=self._doubtful(message, error))
+            self._touch(tracked)
             return
         # Nobody asked, or somebody else: it may concern our order without saying how.
         about: int | None = getattr(message, "order_id", None)
         account: int | None = getattr(message, "ctid_trader_account_id", None)
-        fate = None if about is None or account is None else self._by_order.get((account, about))
-        if fate is not None:
-            fate.doubt()
-            self._touch(fate)
+        tracked = None if about is None or account is None else self._by_order.get((account, about))
+        if tracked is not None:
+            tracked.doubt()
+            self._touch(tracked)
 
     def _session_began(self, message: Any, client_msg_id: str | None) -> None:
         self.authorised(message.ctid_trader_account_id)
@@ -248,21 +252,21 @@ class Book:
             self.session_lost(account)
 
     def _unreadable(self, value: Received, client_msg_id: str) -> None:
-        fate = self._by_message[client_msg_id]
-        error = self._judged(fate, value)
+        tracked = self._by_message[client_msg_id]
+        error = self._judged(tracked, value)
         assert error is not None, "what is neither an event nor a refusal amounts to an error"
-        fate.refuse(error, doubtful=True)
-        self._touch(fate)
+        tracked.refuse(error, doubtful=True)
+        self._touch(tracked)
 
-    def _judged(self, fate: Fate, reply: Received) -> CTraderError | None:
-        verdict = self._verdicts.on(fate.request, reply)
-        if not isinstance(verdict, CTraderError):
+    def _judged(self, tracked: TrackedOrder, reply: Received) -> CTraderError | None:
+        outcome = self._verdicts.on(tracked.request, reply)
+        if not isinstance(outcome, CTraderError):
             return None
-        if isinstance(verdict, OrderError):  # the request may not have had them, but we have
-            verdict.order_id = fate.order_id if verdict.order_id is None else verdict.order_id
-            if verdict.position_id is None:
-                verdict.position_id = fate.position_id
-        return verdict
+        if isinstance(outcome, OrderError):  # the request may not have had them, but we have
+            outcome.order_id = tracked.order_id if outcome.order_id is None else outcome.order_id
+            if outcome.position_id is None:
+                outcome.position_id = tracked.position_id
+        return outcome
 
     def _doubtful(self, message: Message, error: ServerError) -> bool:
         """Whether an error leaves open that the request was carried out (a timeout, for example).
@@ -275,31 +279,31 @@ class Book:
 
     # --- whose order is it ---
 
-    def owner(self, account: int, order: ProtoOAOrder) -> Fate | None:
+    def owner(self, account: int, order: ProtoOAOrder) -> TrackedOrder | None:
         """The request that made this order; None if it is not one of ours, or not known to be.
 
         By the order's id, or, as long as we have none, by its clientOrderId: servers give that of
         an order to others as well, so symbol, side, type and time have to agree.
         """
-        fate = self._by_order.get((account, order.order_id))
-        if fate is not None or order.client_order_id is None:
-            return fate
-        fate = self._by_client_order.get((account, order.client_order_id))
-        if fate is None or fate.order_id is not None or fate.status is OrderStatus.WRITING:
+        tracked = self._by_order.get((account, order.order_id))
+        if tracked is not None or order.client_order_id is None:
+            return tracked
+        tracked = self._by_client_order.get((account, order.client_order_id))
+        if tracked is None or tracked.order_id is not None or tracked.status is OrderStatus.WRITING:
             return None
-        asked: Any = fate.request
+        asked: Any = tracked.request
         same = (
             order.order_type == asked.order_type
             and order.trade_data.symbol_id == asked.symbol_id
             and order.trade_data.trade_side == asked.trade_side
-            and not self.too_early(fate, order)
+            and not self.too_early(tracked, order)
         )
-        return fate if same else None
+        return tracked if same else None
 
-    def too_early(self, fate: Fate, order: ProtoOAOrder) -> bool:
+    def too_early(self, tracked: TrackedOrder, order: ProtoOAOrder) -> bool:
         """Whether an order is older than the request, by the server's own clock."""
         opened = order.trade_data.open_timestamp
-        return fate.mark is not None and opened is not None and opened < fate.mark - LATE
+        return tracked.mark is not None and opened is not None and opened < tracked.mark - LATE
 
     def taken(self, account: int, order: ProtoOAOrder) -> bool:
         """Whether a closing order is known to be another request's or another session's."""
@@ -310,7 +314,7 @@ class Book:
         if order.closing_order is not True or is_protective(order) or order.position_id is None:
             return
         there = self._by_position.get((account, order.position_id), {})
-        if not any(f.kind is Kind.CLOSE and f.status is OrderStatus.UNKNOWN for f in there):
+        if not any(f.kind is TradingKind.CLOSE and f.status is OrderStatus.UNKNOWN for f in there):
             self._take(account, order.order_id)
 
     def _take(self, account: int, order_id: int) -> None:
@@ -335,64 +339,67 @@ class Book:
 
     def accounts(self) -> list[int]:
         """The authorised accounts to ask about."""
-        wanting = dict.fromkeys(fate.account_id for fate in self._all() if fate.to_ask)
+        wanting = dict.fromkeys(tracked.account_id for tracked in self._all() if tracked.to_ask)
         return [account for account in wanting if account in self._authorised]
 
-    def in_doubt(self, account: int) -> list[Fate]:
+    def in_doubt(self, account: int) -> list[TrackedOrder]:
         """The requests whose outcome is to be asked, the oldest first."""
-        return [fate for fate in self.followed(account) if fate.in_doubt]
+        return [tracked for tracked in self.followed(account) if tracked.in_doubt]
 
-    def followed(self, account: int) -> list[Fate]:
+    def followed(self, account: int) -> list[TrackedOrder]:
         """All requests of an account of which something is still to come."""
-        return [fate for fate in self._all() if fate.account_id == account]
+        return [tracked for tracked in self._all() if tracked.account_id == account]
 
-    def _all(self) -> list[Fate]:
-        return [*self._fates.values(), *self._ended.values()]
+    def _all(self) -> list[TrackedOrder]:
+        return [*self._tracked_orders.values(), *self._ended.values()]
 
-    def found(self, fate: Fate) -> None:
+    def found(self, tracked: TrackedOrder) -> None:
         """Asking has changed what is known of it."""
-        self._touch(fate)
+        self._touch(tracked)
 
-    def _touch(self, fate: Fate) -> None:
+    def _touch(self, tracked: TrackedOrder) -> None:
         """Note that it may have moved, and under which ids it is now to be found."""
-        self.changed[fate] = None
-        if fate.follows_order and fate.order_id is not None:
-            self._by_order[fate.account_id, fate.order_id] = fate
-            if fate.kind is Kind.CLOSE:
-                self._take(fate.account_id, fate.order_id)
-        if fate.follows_order and fate.position_id is not None:
-            place = (fate.account_id, fate.position_id)
+        self.changed[tracked] = None
+        if tracked.follows_order and tracked.order_id is not None:
+            self._by_order[tracked.account_id, tracked.order_id] = tracked
+            if tracked.kind is TradingKind.CLOSE:
+                self._take(tracked.account_id, tracked.order_id)
+        if tracked.follows_order and tracked.position_id is not None:
+            place = (tracked.account_id, tracked.position_id)
             there = self._by_position.setdefault(place, {})
-            if fate not in there:
-                there[fate] = None
-                self._places.setdefault(fate, []).append(place)
-        if not fate.ended:
+            if tracked not in there:
+                there[tracked] = None
+                self._places.setdefault(tracked, []).append(place)
+        if not tracked.ended:
             return
-        self._fates.pop(fate.key, None)
-        if fate.settled:
-            self._ended.pop(fate.key, None)
-            self._forget(fate)
+        self._tracked_orders.pop(tracked.key, None)
+        if tracked.settled:
+            self._ended.pop(tracked.key, None)
+            self._forget(tracked)
         else:
-            self._ended[fate.key] = fate
+            self._ended[tracked.key] = tracked
             if len(self._ended) > KEPT:
                 self._forget(self._ended.popitem(last=False)[1])
 
-    def _forget(self, fate: Fate) -> None:
-        account = fate.account_id
-        if fate.client_order_id is not None:
-            self._by_client_order.pop((account, fate.client_order_id), None)
-        if fate.order_id is not None and self._by_order.get((account, fate.order_id)) is fate:
-            del self._by_order[account, fate.order_id]
-        for place in self._places.pop(fate, ()):
+    def _forget(self, tracked: TrackedOrder) -> None:
+        account = tracked.account_id
+        if tracked.client_order_id is not None:
+            self._by_client_order.pop((account, tracked.client_order_id), None)
+        if (
+            tracked.order_id is not None
+            and self._by_order.get((account, tracked.order_id)) is tracked
+        ):
+            del self._by_order[account, tracked.order_id]
+        for place in self._places.pop(tracked, ()):
             there = self._by_position[place]
-            del there[fate]
+            del there[tracked]
             if not there:
                 del self._by_position[place]
-        for client_msg_id in self._names.pop(fate, ()):
+        for client_msg_id in self._names.pop(tracked, ()):
             self._by_message.pop(client_msg_id, None)
 
 
-def _may_be_its(asked: Fate, order: ProtoOAOrder | None) -> bool:
+def _may_be_its(asked: TrackedOrder, order: ProtoOAOrder | None) -> bool:
     """Whether an event under a request's id shows the order that the request made.
 
     The protective order may be announced under that id too.

@@ -20,10 +20,10 @@ from ..message import Message, Request
 from ..proto import ProtoOAOrder, ProtoOAOrderStatus, ProtoOAPosition
 from .amendment_check import amended, protected
 from .order_fields import is_protective
-from .order_ids import Kind
-from .order_states import Happening
-from .order_tracker import Book
-from .tracked_order import CHECKS, Fate
+from .order_ids import TradingKind
+from .order_states import OrderTransition
+from .order_tracker import OrderTracker
+from .tracked_order import CHECKS, TrackedOrder
 
 DAY = 86_400_000
 """Milliseconds by which our clock and the server's may differ before an order is not found."""
@@ -37,14 +37,16 @@ ALL_TIMES = (0, 2_147_483_646_000)
 CLOCK = 60_000
 """Milliseconds by which a close may seem older than our request, by our own clock."""
 
-Question: TypeAlias = Request[Any]
-Answer: TypeAlias = Any
+RecoveryRequest: TypeAlias = Request[Any]
+RecoveryReply: TypeAlias = Any
 """The answer's message; None for a refusal."""
 
-Asking: TypeAlias = Generator[Question, Answer, None]
+RecoverySteps: TypeAlias = Generator[RecoveryRequest, RecoveryReply, None]
 
 
-def check(book: Book, account: int, now: int, age: float) -> Generator[Question, Answer, bool]:
+def check(
+    book: OrderTracker, account: int, now: int, age: float
+) -> Generator[RecoveryRequest, RecoveryReply, bool]:
     """Ask once about everything of an account that has to be asked; False if it may not be asked.
 
     `now` is our clock in ms; `age` says for how many seconds, by a clock that nobody sets, no
@@ -60,13 +62,13 @@ def check(book: Book, account: int, now: int, age: float) -> Generator[Question,
     for _ in range(CHECKS):  # what was found out meanwhile has changed positions
         if not _stale(book, account) or not (yield from _reconcile(book, account)):
             break
-    for fate in book.followed(account):
-        fate.checked(age)
-        book.found(fate)
+    for tracked in book.followed(account):
+        tracked.checked(age)
+        book.found(tracked)
     return True
 
 
-def _note(book: Book, account: int, answer: Any) -> None:
+def _note(book: OrderTracker, account: int, answer: Any) -> None:
     times = (part.utc_last_update_timestamp for part in (*answer.position, *answer.order))
     book.note_time(account, (time for time in times if time is not None))
 
@@ -74,12 +76,12 @@ def _note(book: Book, account: int, answer: Any) -> None:
 # --- the reconciliation ---
 
 
-def _reconcile(book: Book, account: int) -> Generator[Question, Answer, bool]:
+def _reconcile(book: OrderTracker, account: int) -> Generator[RecoveryRequest, RecoveryReply, bool]:
     """Compare with what is open and pending; False if that is refused.
 
     An event that comes before the answer may be newer than it: such a position is asked for again.
     """
-    revisions = {fate: fate.revision for fate in _stale(book, account)}
+    revisions = {tracked: tracked.revision for tracked in _stale(book, account)}
     everything = {"return_protection_orders": True} if book.roles.asks_for_protection else {}
     answer = yield book.roles.reconcile(ctid_trader_account_id=account, **everything)
     if answer is None:
@@ -87,51 +89,60 @@ def _reconcile(book: Book, account: int) -> Generator[Question, Answer, bool]:
     _note(book, account, answer)
     positions: list[ProtoOAPosition] = answer.position
     orders: list[ProtoOAOrder] = answer.order
-    unmoved = [fate for fate, revision in revisions.items() if fate.revision == revision]
+    unmoved = [tracked for tracked, revision in revisions.items() if tracked.revision == revision]
     _take_stock(book, unmoved, positions, orders)
     _pending(book, account, orders, answer)
     _protected(book, account, positions)
     return True
 
 
-def _stale(book: Book, account: int) -> list[Fate]:
-    return [fate for fate in book.followed(account) if fate.stale]
+def _stale(book: OrderTracker, account: int) -> list[TrackedOrder]:
+    return [tracked for tracked in book.followed(account) if tracked.stale]
 
 
 def _take_stock(
-    book: Book, fates: list[Fate], positions: list[ProtoOAPosition], orders: list[ProtoOAOrder]
+    book: OrderTracker,
+    tracked_orders: list[TrackedOrder],
+    positions: list[ProtoOAPosition],
+    orders: list[ProtoOAOrder],
 ) -> None:
     by_id = {position.position_id: position for position in positions}
     protections = {order.position_id: order for order in orders if is_protective(order)}
-    for fate in fates:
-        number = fate.position_id
+    for tracked in tracked_orders:
+        number = tracked.position_id
         assert number is not None, "what is stale has a position"
-        fate.take_stock(by_id.get(number), protections.get(number))
-        book.found(fate)
+        tracked.take_stock(by_id.get(number), protections.get(number))
+        book.found(tracked)
 
 
-def _pending(book: Book, account: int, orders: list[ProtoOAOrder], answer: Message) -> None:
+def _pending(book: OrderTracker, account: int, orders: list[ProtoOAOrder], answer: Message) -> None:
     for order in orders:
-        fate = None if is_protective(order) else book.owner(account, order)
-        if fate is not None:
-            _digest(book, fate, order, (), answer)
+        tracked = None if is_protective(order) else book.owner(account, order)
+        if tracked is not None:
+            _digest(book, tracked, order, (), answer)
 
 
-def _protected(book: Book, account: int, positions: list[ProtoOAPosition]) -> None:
+def _protected(book: OrderTracker, account: int, positions: list[ProtoOAPosition]) -> None:
     by_id = {position.position_id: position for position in positions}
-    for fate in book.in_doubt(account):
-        position = by_id.get(fate.position_id or 0)
-        if fate.kind is Kind.PROTECT and position is not None and protected(fate.request, position):
-            fate.conclude(Happening.REPLACE)
-            book.found(fate)
+    for tracked in book.in_doubt(account):
+        position = by_id.get(tracked.position_id or 0)
+        if (
+            tracked.kind is TradingKind.PROTECT
+            and position is not None
+            and protected(tracked.request, position)
+        ):
+            tracked.conclude(OrderTransition.REPLACE)
+            book.found(tracked)
 
 
 # --- new orders whose id we were not told ---
 
 
-def _unnamed(book: Book, account: int, now: int) -> Asking:
-    def sought() -> list[Fate]:
-        return [f for f in book.in_doubt(account) if f.kind is Kind.OPEN and f.order_id is None]
+def _unnamed(book: OrderTracker, account: int, now: int) -> RecoverySteps:
+    def sought() -> list[TrackedOrder]:
+        return [
+            f for f in book.in_doubt(account) if f.kind is TradingKind.OPEN and f.order_id is None
+        ]
 
     whole, names = True, set[str | None]()
     for start, end in _windows(sought(), now, book.server_time.get(account)):
@@ -151,20 +162,20 @@ def _unnamed(book: Book, account: int, now: int) -> Asking:
             if further is None or (start, end) == ALL_TIMES:
                 break  # of all times only the newest: what is older is in the other windows
             upto = further
-    for fate in sought():
-        fate.nowhere = whole and fate.client_order_id not in names
+    for tracked in sought():
+        tracked.nowhere = whole and tracked.client_order_id not in names
 
 
-def _matched(book: Book, account: int, orders: Iterable[ProtoOAOrder]) -> None:
-    by_fate: dict[Fate, list[ProtoOAOrder]] = {}
+def _matched(book: OrderTracker, account: int, orders: Iterable[ProtoOAOrder]) -> None:
+    by_fate: dict[TrackedOrder, list[ProtoOAOrder]] = {}
     for order in orders:
-        fate = None if is_protective(order) else book.owner(account, order)
-        if fate is not None and fate.order_id is None:
-            by_fate.setdefault(fate, []).append(order)
-    for fate, same in by_fate.items():
+        tracked = None if is_protective(order) else book.owner(account, order)
+        if tracked is not None and tracked.order_id is None:
+            by_fate.setdefault(tracked, []).append(order)
+    for tracked, same in by_fate.items():
         if len({order.order_id for order in same}) == 1:  # an id used twice tells nothing
-            fate.bind(same[0])
-            book.found(fate)
+            tracked.bind(same[0])
+            book.found(tracked)
 
 
 def _further(answer: Any, upto: int) -> int | None:
@@ -180,17 +191,21 @@ def _further(answer: Any, upto: int) -> int | None:
     return min(oldest, upto - 1)
 
 
-def _windows(fates: list[Fate], now: int, server_time: int | None) -> list[tuple[int, int]]:
+def _windows(
+    tracked_orders: list[TrackedOrder], now: int, server_time: int | None
+) -> list[tuple[int, int]]:
     """Where to look: from when the first was placed until now, with room for clocks that differ.
 
     By our clock, then by the server's where it is another, then everywhere at once, which servers
     may refuse. Newest first, at most a week at a time.
     """
-    if not fates:
+    if not tracked_orders:
         return []
-    windows = _weeks(min(fate.placed_at for fate in fates) - DAY, now + DAY)
+    windows = _weeks(min(tracked.placed_at for tracked in tracked_orders) - DAY, now + DAY)
     if server_time is not None and not windows[-1][0] <= server_time <= windows[0][1]:
-        marks = [server_time if fate.mark is None else fate.mark for fate in fates]
+        marks = [
+            server_time if tracked.mark is None else tracked.mark for tracked in tracked_orders
+        ]
         windows += _weeks(min(marks) - DAY, server_time + DAY)
     return [*windows, ALL_TIMES]
 
@@ -203,11 +218,13 @@ def _weeks(start: int, end: int) -> list[tuple[int, int]]:
 # --- closes ---
 
 
-def _closes(book: Book, account: int) -> Asking:
-    def place(fate: Fate) -> int:
-        return fate.position_id or 0
+def _closes(book: OrderTracker, account: int) -> RecoverySteps:
+    def place(tracked: TrackedOrder) -> int:
+        return tracked.position_id or 0
 
-    unnamed = [f for f in book.in_doubt(account) if f.kind is Kind.CLOSE and f.order_id is None]
+    unnamed = [
+        f for f in book.in_doubt(account) if f.kind is TradingKind.CLOSE and f.order_id is None
+    ]
     for position_id, group in groupby(sorted(unnamed, key=place), key=place):
         history: list[ProtoOAOrder] = []
         whole = yield from _history(book, account, position_id, history)
@@ -215,8 +232,8 @@ def _closes(book: Book, account: int) -> Asking:
 
 
 def _history(
-    book: Book, account: int, position_id: int, history: list[ProtoOAOrder]
-) -> Generator[Question, Answer, bool]:
+    book: OrderTracker, account: int, position_id: int, history: list[ProtoOAOrder]
+) -> Generator[RecoveryRequest, RecoveryReply, bool]:
     """All orders of a position; False if a part of them is refused."""
     upto: int | None = None  # no window at first: that is the way that is known to work
     while True:
@@ -232,9 +249,14 @@ def _history(
 
 
 def _pair(
-    book: Book, account: int, fates: list[Fate], history: list[ProtoOAOrder], *, whole: bool
+    book: OrderTracker,
+    account: int,
+    tracked_orders: list[TrackedOrder],
+    history: list[ProtoOAOrder],
+    *,
+    whole: bool,
 ) -> None:
-    volumes = {_volume(fate) for fate in fates}
+    volumes = {_volume(tracked) for tracked in tracked_orders}
     closes = {
         order.order_id: order
         for order in history
@@ -243,53 +265,57 @@ def _pair(
         and order.is_stop_out is not True
     }
     for volume in volumes:
-        asked = [fate for fate in fates if _volume(fate) == volume]
+        asked = [tracked for tracked in tracked_orders if _volume(tracked) == volume]
         fits = [
             order
             for order in closes.values()
             if order.trade_data.volume == volume
             and not book.taken(account, order)
-            and not any(_older(book, fate, order) for fate in asked)
+            and not any(_older(book, tracked, order) for tracked in asked)
         ]
-        for fate in asked:
-            fate.nowhere = whole and all(o.trade_data.volume != volume for o in closes.values())
+        for tracked in asked:
+            tracked.nowhere = whole and all(o.trade_data.volume != volume for o in closes.values())
         fits.sort(key=lambda order: (order.trade_data.open_timestamp or 0, order.order_id))
         if len(fits) == len(asked):
-            for fate, order in zip(asked, fits, strict=True):
-                fate.bind(order)
-                book.found(fate)
+            for tracked, order in zip(asked, fits, strict=True):
+                tracked.bind(order)
+                book.found(tracked)
 
 
-def _volume(fate: Fate) -> int:
-    fields: Any = fate.request
+def _volume(tracked: TrackedOrder) -> int:
+    fields: Any = tracked.request
     volume: int = fields.volume
     return volume
 
 
-def _older(book: Book, fate: Fate, order: ProtoOAOrder) -> bool:
+def _older(book: OrderTracker, tracked: TrackedOrder, order: ProtoOAOrder) -> bool:
     opened = order.trade_data.open_timestamp
     if opened is None:
         return True
-    return book.too_early(fate, order) if fate.mark is not None else opened < fate.placed_at - CLOCK
+    return (
+        book.too_early(tracked, order)
+        if tracked.mark is not None
+        else opened < tracked.placed_at - CLOCK
+    )
 
 
 # --- orders whose id we know ---
 
 
-def _details(book: Book, account: int) -> Asking:
-    for fate in book.followed(account):
-        if fate.order_id is None or not (fate.in_doubt or fate.deals_due):
+def _details(book: OrderTracker, account: int) -> RecoverySteps:
+    for tracked in book.followed(account):
+        if tracked.order_id is None or not (tracked.in_doubt or tracked.deals_due):
             continue
         answer = yield book.roles.order_details(
-            ctid_trader_account_id=account, order_id=fate.order_id
+            ctid_trader_account_id=account, order_id=tracked.order_id
         )
         if answer is None:
             continue
         order: ProtoOAOrder = answer.order
-        conclusion = _CONCLUSIONS.get(fate.kind)
+        conclusion = _CONCLUSIONS.get(tracked.kind)
         if conclusion is not None:
-            conclusion(fate, order, answer)
-            book.found(fate)
+            conclusion(tracked, order, answer)
+            book.found(tracked)
             continue
         deals = list(answer.deal)
         if (order.executed_volume or 0) > sum(deal.filled_volume for deal in deals):
@@ -297,45 +323,49 @@ def _details(book: Book, account: int) -> Asking:
                 ctid_trader_account_id=account, position_id=order.position_id or 0
             )
             deals += [] if more is None else more.deal
-        _digest(book, fate, order, deals, answer)
+        _digest(book, tracked, order, deals, answer)
 
 
 def _digest(
-    book: Book, fate: Fate, order: ProtoOAOrder, deals: Iterable[Any], answer: Message
+    book: OrderTracker,
+    tracked: TrackedOrder,
+    order: ProtoOAOrder,
+    deals: Iterable[Any],
+    answer: Message,
 ) -> None:
     rejected = order.order_status == ProtoOAOrderStatus.ORDER_STATUS_REJECTED
-    fate.digest(order, deals, _ended(fate, order, answer) if rejected else None)
-    book.found(fate)
+    tracked.digest(order, deals, _ended(tracked, order, answer) if rejected else None)
+    book.found(tracked)
 
 
-def _ended(fate: Fate, order: ProtoOAOrder, answer: Message) -> OrderError:
+def _ended(tracked: TrackedOrder, order: ProtoOAOrder, answer: Message) -> OrderError:
     """What an order's end amounts to for a request that thereby failed; nobody gave a code."""
     description = "found out by asking: the reason is not known"
     return OrderError(
         order.order_status.name,
         description,
-        fate.request,
+        tracked.request,
         answer,
         order.order_id,
         order.position_id,
     )
 
 
-def _amended(fate: Fate, order: ProtoOAOrder, answer: Message) -> None:
-    if amended(fate.request, order):
-        fate.conclude(Happening.REPLACE)
+def _amended(tracked: TrackedOrder, order: ProtoOAOrder, answer: Message) -> None:
+    if amended(tracked.request, order):
+        tracked.conclude(OrderTransition.REPLACE)
 
 
-def _cancelled(fate: Fate, order: ProtoOAOrder, answer: Message) -> None:
+def _cancelled(tracked: TrackedOrder, order: ProtoOAOrder, answer: Message) -> None:
     """The order is cancelled, or has ended otherwise and cannot be any more, or lives on."""
     status = order.order_status
     if status == ProtoOAOrderStatus.ORDER_STATUS_CANCELLED:
-        fate.conclude(Happening.CANCEL)
+        tracked.conclude(OrderTransition.CANCEL)
     elif status != ProtoOAOrderStatus.ORDER_STATUS_ACCEPTED:
-        fate.conclude(Happening.REJECT, _ended(fate, order, answer))
+        tracked.conclude(OrderTransition.REJECT, _ended(tracked, order, answer))
 
 
-_CONCLUSIONS: dict[Kind, Callable[[Fate, ProtoOAOrder, Message], None]] = {
-    Kind.AMEND: _amended,
-    Kind.CANCEL: _cancelled,
+_CONCLUSIONS: dict[TradingKind, Callable[[TrackedOrder, ProtoOAOrder, Message], None]] = {
+    TradingKind.AMEND: _amended,
+    TradingKind.CANCEL: _cancelled,
 }

@@ -21,8 +21,8 @@ from ..proto import (
 from .execution_meaning import doubtful, meaning
 from .filling import Filling
 from .order_fields import closed, executed, part, part_filled, protects
-from .order_ids import Kind
-from .order_states import ENDED, LIVES, SNAPSHOTS, Happening, OrderStatus
+from .order_ids import TradingKind
+from .order_states import END_STATES, ORDER_TRANSITIONS, SNAPSHOTS, OrderStatus, OrderTransition
 
 CHECKS = 5
 """How often the server is asked what has become of a request before it is reported as unknown."""
@@ -58,7 +58,7 @@ class Fill:
     """
 
 
-class Fate(Filling):
+class TrackedOrder(Filling):
     """One trading request and what is known of it.
 
     `key` names it in this program and its journal. `placed_at` is our clock when it was opened, in
@@ -66,7 +66,7 @@ class Fate(Filling):
     """
 
     def __init__(
-        self, key: str, kind: Kind, request: Request[Any], placed_at: int, mark: int | None
+        self, key: str, kind: TradingKind, request: Request[Any], placed_at: int, mark: int | None
     ) -> None:
         super().__init__(kind, request)
         fields: Any = request
@@ -107,7 +107,7 @@ class Fate(Filling):
     @property
     def ended(self) -> bool:
         """Whether its status stays as it is."""
-        return self.status in ENDED
+        return self.status in END_STATES
 
     @property
     def in_doubt(self) -> bool:
@@ -122,7 +122,7 @@ class Fate(Filling):
         if not self._stale or self.position_id is None:
             return False
         placeholder = self.position is None or self.position.trade_data.volume == 0
-        return not (self.kind is Kind.OPEN and self.filled_volume == 0 and placeholder)
+        return not (self.kind is TradingKind.OPEN and self.filled_volume == 0 and placeholder)
 
     @property
     def deals_due(self) -> bool:
@@ -158,7 +158,7 @@ class Fate(Filling):
         What it closes of a netted account's position gets none.
         """
         position, fields = self.position, cast(Any, self.request)
-        if self.kind is not Kind.OPEN or self.protection is not None or self._asked_out:
+        if self.kind is not TradingKind.OPEN or self.protection is not None or self._asked_out:
             return False
         levels = ("stop_loss", "take_profit", "relative_stop_loss", "relative_take_profit")
         return (
@@ -197,16 +197,16 @@ class Fate(Filling):
         """
         new = self._absorb(event.order, (event.deal,) if event.deal is not None else ())
         self._heard(event)
-        happening = meaning(self, event, error, reply=reply)
-        if happening is Happening.DOUBT:
+        transition = meaning(self, event, error, reply=reply)
+        if transition is OrderTransition.DOUBT:
             self.reason, self.checks = doubtful(event, error), 0
-        elif happening is Happening.SUSPECT:
+        elif transition is OrderTransition.SUSPECT:
             self.doubt()
-        moved = happening is not None and self._move(happening)
+        moved = transition is not None and self._move(transition)
         if moved:
             self.error = error
         elif reply and self.status is OrderStatus.WRITING:
-            self._move(Happening.DOUBT)
+            self._move(OrderTransition.DOUBT)
         self._record(event, new)
 
     def beside(self, event: ProtoOAExecutionEvent) -> None:
@@ -214,20 +214,20 @@ class Fate(Filling):
         before = self.settled
         order = event.order
         self._heard(event)
-        if order is not None and self.kind is Kind.OPEN and protects(order):
+        if order is not None and self.kind is TradingKind.OPEN and protects(order):
             self.protection = order
         if self.ended and not before:
             self._record(event, ())
 
     def refuse(self, error: CTraderError, *, doubtful: bool) -> None:
         """An error message answers it; a doubtful one does not say that nothing was done."""
-        if self._move(Happening.DOUBT if doubtful else Happening.REJECT):
+        if self._move(OrderTransition.DOUBT if doubtful else OrderTransition.REJECT):
             self.error, self.reason = error, f"the answer leaves it open: {error}"
             self._record(None, ())
 
     def lose(self, reason: str) -> None:
         """The link, or the account's session on it, was lost after it was written."""
-        self._step(Happening.DOUBT, reason)
+        self._step(OrderTransition.DOUBT, reason)
         self.miss()
 
     def miss(self) -> None:
@@ -241,16 +241,16 @@ class Fate(Filling):
     def discard(self, reason: str) -> None:
         """Not one byte of it left."""
         self._stale = False
-        self._step(Happening.DISCARD, reason)
+        self._step(OrderTransition.DISCARD, reason)
 
-    def _step(self, happening: Happening, reason: str) -> None:
-        if self._move(happening):
+    def _step(self, transition: OrderTransition, reason: str) -> None:
+        if self._move(transition):
             self.reason, self.error = reason, None
             self._record(None, ())
 
     def give_up(self, reason: str) -> None:
         """It is not followed any more: if it has not ended, nobody will know."""
-        self._step(Happening.DOUBT, reason)
+        self._step(OrderTransition.DOUBT, reason)
         self._ask_no_more()
 
     def reopen(self, order_id: int | None, position_id: int | None) -> None:
@@ -281,23 +281,23 @@ class Fate(Filling):
         new = self._learn(order, deals)
         if self.order is not None and part(self.order) > part(order):
             order = self.order  # an event has overtaken the answer
-        happening = SNAPSHOTS.get(order.order_status)
+        transition = SNAPSHOTS.get(order.order_status)
         last = self.checks >= CHECKS - 1
         complete = self.dealt_volume >= executed(order) or (last and self.has_figures)
-        if self.in_doubt and complete and happening is not None:
-            self.conclude(part_filled(order, happening), error, new)
+        if self.in_doubt and complete and transition is not None:
+            self.conclude(part_filled(order, transition), error, new)
         elif new:
             self._record(None, new)
 
     def conclude(
         self,
-        happening: Happening,
+        transition: OrderTransition,
         error: CTraderError | None = None,
         new: tuple[ProtoOADeal, ...] = (),
     ) -> None:
         """Asking has shown what became of it."""
         self.suspect = False
-        if self._move(happening):
+        if self._move(transition):
             self.error = error
             self._record(None, new)
 
@@ -321,7 +321,7 @@ class Fate(Filling):
         if self.status is OrderStatus.UNKNOWN:
             self.reason = f"the server was asked {CHECKS} times and does not show it"
         if missed:
-            self._step(Happening.MISS, "an earlier process ended before it was sent")
+            self._step(OrderTransition.MISS, "an earlier process ended before it was sent")
 
     def _ask_no_more(self) -> None:
         self.checks = CHECKS
@@ -343,16 +343,16 @@ class Fate(Filling):
         self._stale = False
         if position is not None:
             self._see(position)
-        elif self.kind is not Kind.OPEN or self.filled_volume > 0:
+        elif self.kind is not TradingKind.OPEN or self.filled_volume > 0:
             self.position = None if self.position is None else closed(self.position)
             self._closed = True
-        if protection is not None and self.kind is Kind.OPEN and self.filled_volume > 0:
+        if protection is not None and self.kind is TradingKind.OPEN and self.filled_volume > 0:
             self.protection = protection
         if self.settled and not before:
             self._record(None, ())
 
-    def _move(self, happening: Happening) -> bool:
-        after = LIVES[self.kind].get(self.status, {}).get(happening)
+    def _move(self, transition: OrderTransition) -> bool:
+        after = ORDER_TRANSITIONS[self.kind].get(self.status, {}).get(transition)
         if after is None:
             return False
         if after is OrderStatus.UNKNOWN:
@@ -396,5 +396,5 @@ class Fate(Filling):
         """Before the fill of what opens it, a position is a placeholder without volume."""
         if position.position_id == self.position_id:
             self.position = position
-            opened = self.kind is not Kind.OPEN or self.filled_volume > 0
+            opened = self.kind is not TradingKind.OPEN or self.filled_volume > 0
             self._closed = opened and position.trade_data.volume == 0

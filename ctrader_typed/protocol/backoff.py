@@ -47,7 +47,7 @@ class Reconnect:
         return self.attempts is None or failures < self.attempts
 
 
-class Unrest:
+class BackoffState:
     """How often in a row something failed, or was lost soon after it was there: so long is the next
     pause.
 

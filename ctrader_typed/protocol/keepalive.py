@@ -17,7 +17,7 @@ SILENCE_LIMIT = 30.0
 """Seconds without a byte from the server after which the link counts as dead."""
 
 
-class Beat(Enum):
+class KeepaliveAction(Enum):
     """What is due."""
 
     HEARTBEAT = auto()
@@ -28,7 +28,7 @@ class Beat(Enum):
     """Nor was that answered: the link is dead."""
 
 
-class Pulse:
+class Keepalive:
     """The clockwork of one link.
 
     The server answers no heartbeat and sends its own only every 25 to 30 s, so a bare limit near
@@ -60,14 +60,14 @@ class Pulse:
             return self._heard_at + self._limit * 2 / 3
         return self._asked_at + self._limit / 3
 
-    def due(self, now: float) -> Beat | None:
+    def due(self, now: float) -> KeepaliveAction | None:
         """What is due at `now`, one thing a call; None if it is not time yet."""
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + self._interval
-            return Beat.HEARTBEAT
+            return KeepaliveAction.HEARTBEAT
         if now < self._patience_ends():
             return None
         if self._asked_at is None:
             self._asked_at = now
-            return Beat.ASK
-        return Beat.SILENT
+            return KeepaliveAction.ASK
+        return KeepaliveAction.SILENT

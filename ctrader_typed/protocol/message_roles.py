@@ -16,7 +16,7 @@ class Absent(Message):
     """Plays the part of a message that a release lacks: none of these ever comes or is sent."""
 
 
-class Roles:
+class MessageRoles:
     """Who plays which part in a schema; LocalProtocolError names the one that it cannot lack."""
 
     def __init__(self, schema: Schema) -> None:
@@ -49,7 +49,7 @@ def _present(schema: Schema, *names: str) -> frozenset[type[Message]]:
     return frozenset(schema.by_name[name] for name in names if name in schema.by_name)
 
 
-class TradingRoles:
+class TradingMessageRoles:
     """The requests by which orders live, and those that tell what has become of them.
 
     `Absent` where a release lacks one; `missing` then says that no order can be followed in it.
@@ -67,7 +67,7 @@ class TradingRoles:
             lacking.extend(f"{name}.{field}" for field in fields if field not in known)
             return cls
 
-        self.session = Roles(schema)
+        self.session = MessageRoles(schema)
         called("ProtoOAExecutionEvent", "order")
         called("ProtoOAOrder", "client_order_id")
         self.new_order = called("ProtoOANewOrderReq", "client_order_id")

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from ..schema import Schema
-from .message_roles import Roles
+from .message_roles import MessageRoles
 
 HISTORICAL = frozenset(
     (
@@ -88,7 +88,7 @@ class Limits:
     """Name of the request → until when."""
 
 
-class Turn(Enum):
+class LaneRule(Enum):
     """Who goes first: the order of these, where each may go at all."""
 
     __hash__ = object.__hash__  # Enum's own is written in Python: 13 times a request
@@ -103,7 +103,7 @@ class Turn(Enum):
     """The historical lane."""
 
 
-def turns(schema: Schema, limits: RateLimits) -> Mapping[type[Any], Turn]:
+def lane_rules(schema: Schema, limits: RateLimits) -> Mapping[type[Any], LaneRule]:
     """Every request of a schema, and where it belongs.
 
     Raises ValueError for a historical request that the schema lacks, unless it is one of ours.
@@ -111,26 +111,26 @@ def turns(schema: Schema, limits: RateLimits) -> Mapping[type[Any], Turn]:
     unknown = limits.historical_requests - HISTORICAL - set(schema.by_name)
     if unknown:
         raise ValueError(f"release {schema.release} has no {', '.join(sorted(unknown))}")
-    execution = Roles(schema).execution
+    execution = MessageRoles(schema).execution
     return {
-        kind: _turn(kind.__name__, answer is execution, limits.historical_requests)
+        kind: _lane_rule(kind.__name__, answer is execution, limits.historical_requests)
         for kind, answer in schema.responses.items()
     }
 
 
-def _turn(name: str, trading: bool, historical: frozenset[str]) -> Turn:
+def _lane_rule(name: str, trading: bool, historical: frozenset[str]) -> LaneRule:
     if trading:
-        return Turn.ORDER
+        return LaneRule.ORDER
     if name in historical:
-        return Turn.HISTORY
+        return LaneRule.HISTORY
     if name in HASTY:
-        return Turn.URGENT
-    return Turn.UNCOUNTED if name in UNCOUNTED else Turn.READ
+        return LaneRule.URGENT
+    return LaneRule.UNCOUNTED if name in UNCOUNTED else LaneRule.READ
 
 
-def repeatable(schema: Schema) -> frozenset[type[Any]]:
+def repeatable_requests(schema: Schema) -> frozenset[type[Any]]:
     """Requests that may be sent again when the server refused them for being one too many."""
-    execution = Roles(schema).execution
+    execution = MessageRoles(schema).execution
     return frozenset(
         kind
         for kind, answer in schema.responses.items()

@@ -19,7 +19,7 @@ from ..errors import (
 )
 from ..message import Message
 from ..wire.envelope import BadPayload, Envelope, Received
-from .message_roles import Roles
+from .message_roles import MessageRoles
 
 RATE_CODES = codes(Category.RATE_LIMIT)
 """Codes of a rate limit: both are in use, an older one and a newer one."""
@@ -38,7 +38,7 @@ _REJECTED = frozenset(("ORDER_REJECTED", "ORDER_CANCEL_REJECTED"))
 
 
 def judge(
-    roles: Roles, request: Message, expected: type[Message], reply: Received
+    roles: MessageRoles, request: Message, expected: type[Message], reply: Received
 ) -> Message | CTraderError:
     """The answer to `request`, or the exception that `reply` amounts to."""
     if isinstance(reply, BadPayload):
@@ -68,7 +68,7 @@ def _error_code(event: Any) -> str | None:
 
 
 def _refusal(
-    roles: Roles, request: Message, reply: Message, code: str, trading: bool
+    roles: MessageRoles, request: Message, reply: Message, code: str, trading: bool
 ) -> ServerError:
     description: str | None = getattr(reply, "description", None)
     if code in RATE_CODES:

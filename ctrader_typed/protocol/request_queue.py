@@ -12,8 +12,8 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from ..schema import Schema
-from .rate_limits import Lane, Limits, RateLimits, Turn, turns
-from .server_blocks import Blocks
+from .rate_limits import Lane, LaneRule, Limits, RateLimits, lane_rules
+from .server_blocks import ServerBlocks
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ FAIRNESS = 9
 """Orders in a row before a read that waits gets a place."""
 
 
-class _Window:
+class _RateWindow:
     """At most `limit` sends within any `period`, wherever it begins."""
 
     def __init__(self, limit: int | None, period: float, burst: int) -> None:
@@ -68,7 +68,7 @@ class _Window:
         return self.limit - sum(time + self._period > now for time in self._times)
 
 
-class _Queue(Generic[T]):
+class _LaneQueue(Generic[T]):
     """Items of one turn by kind. The oldest goes first, of the kinds that are not blocked."""
 
     def __init__(self) -> None:
@@ -116,7 +116,7 @@ class _Queue(Generic[T]):
         return item
 
 
-class Lanes(Generic[T]):
+class RequestQueue(Generic[T]):
     """All requests of one connection that wait to be sent, and when each may be.
 
     Within a turn and as far as nothing is blocked, first come is first served. Orders overtake
@@ -127,11 +127,11 @@ class Lanes(Generic[T]):
     def __init__(self, schema: Schema, limits: RateLimits) -> None:
         period = 1.0 + limits.margin
         ordinary, historical = limits.ordinary, limits.historical
-        self._ordinary = _Window(ordinary, period, max(1, (ordinary or 1) // BURST))
-        self._historical = _Window(historical, period, historical or 1)
-        self._turn_of = turns(schema, limits)
-        self._queues: dict[Turn, _Queue[T]] = {turn: _Queue() for turn in Turn}
-        self._blocks: Blocks[type[Any] | Turn] = Blocks()
+        self._ordinary = _RateWindow(ordinary, period, max(1, (ordinary or 1) // BURST))
+        self._historical = _RateWindow(historical, period, historical or 1)
+        self._turn_of = lane_rules(schema, limits)
+        self._queues: dict[LaneRule, _LaneQueue[T]] = {turn: _LaneQueue() for turn in LaneRule}
+        self._blocks: ServerBlocks[type[Any] | LaneRule] = ServerBlocks()
         self._numbers = count()
         self._orders_in_a_row = 0
 
@@ -139,12 +139,12 @@ class Lanes(Generic[T]):
 
     def submit(self, kind: type[Any], item: T, *, urgent: bool = False) -> None:
         """Queue an item; `urgent` puts it before all others of the ordinary lane."""
-        turn = Turn.URGENT if urgent else self._turn_of[kind]
+        turn = LaneRule.URGENT if urgent else self._turn_of[kind]
         self._queues[turn].put(kind, item, next(self._numbers))
 
     def remove(self, kind: type[Any], item: T) -> bool:
         """Take an item out; False if it is not queued."""
-        places = (self._turn_of[kind], Turn.URGENT)
+        places = (self._turn_of[kind], LaneRule.URGENT)
         return any(self._queues[turn].remove(kind, item) for turn in places)
 
     def clear(self) -> list[T]:
@@ -152,7 +152,7 @@ class Lanes(Generic[T]):
         items = sorted(
             (pair for queue in self._queues.values() for pair in queue), key=lambda pair: pair[0]
         )
-        self._queues = {turn: _Queue() for turn in Turn}
+        self._queues = {turn: _LaneQueue() for turn in LaneRule}
         return [item for _, item in items]
 
     # --- leaving ---
@@ -187,31 +187,31 @@ class Lanes(Generic[T]):
         self._ordinary.written(now)
         self._historical.written(now)
 
-    def _in_turn(self) -> Iterable[tuple[Turn, _Queue[T]]]:
+    def _in_turn(self) -> Iterable[tuple[LaneRule, _LaneQueue[T]]]:
         queues = self._queues
         if self._read_is_due():
-            return ((Turn.READ, queues[Turn.READ]), *queues.items())
+            return ((LaneRule.READ, queues[LaneRule.READ]), *queues.items())
         return queues.items()
 
     def _read_is_due(self) -> bool:
         return self._orders_in_a_row >= FAIRNESS
 
-    def _opens_at(self, turn: Turn) -> float:
-        if turn is Turn.UNCOUNTED:
+    def _opens_at(self, turn: LaneRule) -> float:
+        if turn is LaneRule.UNCOUNTED:
             return float("-inf")
-        if turn is Turn.HISTORY:
+        if turn is LaneRule.HISTORY:
             return self._historical.free_at()
-        if turn is Turn.READ and not self._read_is_due():
+        if turn is LaneRule.READ and not self._read_is_due():
             return self._ordinary.eased_at()
         return self._ordinary.free_at()
 
-    def _leave(self, turn: Turn, now: float) -> None:
-        if turn is Turn.ORDER and len(self._queues[Turn.READ]):
+    def _leave(self, turn: LaneRule, now: float) -> None:
+        if turn is LaneRule.ORDER and len(self._queues[LaneRule.READ]):
             self._orders_in_a_row += 1
-        elif turn in {Turn.ORDER, Turn.READ}:
+        elif turn in {LaneRule.ORDER, LaneRule.READ}:
             self._orders_in_a_row = 0
-        if turn is not Turn.UNCOUNTED:
-            (self._historical if turn is Turn.HISTORY else self._ordinary).take(now)
+        if turn is not LaneRule.UNCOUNTED:
+            (self._historical if turn is LaneRule.HISTORY else self._ordinary).take(now)
 
     # --- what the server thinks of it ---
 
@@ -226,9 +226,9 @@ class Lanes(Generic[T]):
         """
         turn = self._turn_of[kind]
         if whole_lane:
-            lane = Turn.READ if turn in {Turn.ORDER, Turn.URGENT} else turn
+            lane = LaneRule.READ if turn in {LaneRule.ORDER, LaneRule.URGENT} else turn
             self._blocks.refused(lane, sent_at, now, hint)
-        if turn is Turn.ORDER:
+        if turn is LaneRule.ORDER:
             if hint is not None:  # what we only guess does not keep anybody from trading
                 self._blocks.block(kind, now + hint)
         elif not whole_lane:
@@ -237,15 +237,15 @@ class Lanes(Generic[T]):
     def blocked(self, kind: type[Any], now: float) -> float | None:
         """Until when the server said that it takes no trading request of this kind."""
         until = self._blocks.until(kind)
-        return until if until > now and self._turn_of[kind] is Turn.ORDER else None
+        return until if until > now and self._turn_of[kind] is LaneRule.ORDER else None
 
     def passed(self, kind: type[Any], sent_at: float) -> None:
         """The server took a request that was popped at `sent_at`."""
         self._blocks.passed(kind, sent_at)
         self._blocks.passed(self._turn_of[kind], sent_at)
 
-    def _blocked_until(self, turn: Turn, kind: type[Any]) -> float:
-        if turn in {Turn.URGENT, Turn.ORDER}:
+    def _blocked_until(self, turn: LaneRule, kind: type[Any]) -> float:
+        if turn in {LaneRule.URGENT, LaneRule.ORDER}:
             return float("-inf")
         return max(self._blocks.until(kind), self._blocks.until(turn))
 
@@ -258,15 +258,15 @@ class Lanes(Generic[T]):
         return Limits(
             Lane(
                 self._ordinary.limit,
-                queued[Turn.URGENT] + queued[Turn.ORDER] + queued[Turn.READ],
+                queued[LaneRule.URGENT] + queued[LaneRule.ORDER] + queued[LaneRule.READ],
                 self._ordinary.left(now),
-                active.get(Turn.READ),
+                active.get(LaneRule.READ),
             ),
             Lane(
                 self._historical.limit,
-                queued[Turn.HISTORY],
+                queued[LaneRule.HISTORY],
                 self._historical.left(now),
-                active.get(Turn.HISTORY),
+                active.get(LaneRule.HISTORY),
             ),
             {kind.__name__: until for kind, until in active.items() if isinstance(kind, type)},
         )

@@ -19,19 +19,21 @@ from ..message.columns import Columns
 from ..schema import Schema
 from ..wire.columnar import ColumnsEnvelope
 from ..wire.envelope import BadPayload, Envelope, Received, UnknownPayload
-from .message_roles import Roles
-from .rate_limits import NO_LIMITS, Limits, RateLimits, repeatable
+from .message_roles import MessageRoles
+from .rate_limits import NO_LIMITS, Limits, RateLimits, repeatable_requests
 from .reply_outcome import WHOLE_LANE_CODES, judge
-from .request_queue import Lanes
+from .request_queue import RequestQueue
 
 Event: TypeAlias = Message | UnknownPayload | BadPayload
 """What subscribers can ask for."""
 
 
-class State(Enum):
+class RequestState(Enum):
     """Where a request is in its life."""
 
-    __hash__ = object.__hash__  # Enum's own is written in Python: LIFE is asked for each reply
+    __hash__ = (
+        object.__hash__
+    )  # Enum's own is written in Python: REQUEST_TRANSITIONS is asked for each reply
 
     QUEUED = auto()
     """Not one byte of it has left."""
@@ -43,7 +45,7 @@ class State(Enum):
     """Answered, or never to be."""
 
 
-class Happening(Enum):
+class RequestTransition(Enum):
     """What can happen to it."""
 
     __hash__ = object.__hash__
@@ -54,15 +56,15 @@ class Happening(Enum):
     LINK_LOST = auto()
 
 
-LIFE: Mapping[tuple[State, Happening], State] = {
-    (State.QUEUED, Happening.WRITE): State.SENT,
-    (State.QUEUED, Happening.CANCEL): State.DONE,
-    (State.QUEUED, Happening.LINK_LOST): State.DONE,
-    (State.SENT, Happening.REPLY): State.DONE,
-    (State.SENT, Happening.CANCEL): State.ABANDONED,
-    (State.SENT, Happening.LINK_LOST): State.DONE,
-    (State.ABANDONED, Happening.REPLY): State.DONE,
-    (State.ABANDONED, Happening.LINK_LOST): State.DONE,
+REQUEST_TRANSITIONS: Mapping[tuple[RequestState, RequestTransition], RequestState] = {
+    (RequestState.QUEUED, RequestTransition.WRITE): RequestState.SENT,
+    (RequestState.QUEUED, RequestTransition.CANCEL): RequestState.DONE,
+    (RequestState.QUEUED, RequestTransition.LINK_LOST): RequestState.DONE,
+    (RequestState.SENT, RequestTransition.REPLY): RequestState.DONE,
+    (RequestState.SENT, RequestTransition.CANCEL): RequestState.ABANDONED,
+    (RequestState.SENT, RequestTransition.LINK_LOST): RequestState.DONE,
+    (RequestState.ABANDONED, RequestTransition.REPLY): RequestState.DONE,
+    (RequestState.ABANDONED, RequestTransition.LINK_LOST): RequestState.DONE,
 }
 """The life of a request. What is not here must not happen."""
 
@@ -79,17 +81,17 @@ class Ticket:
         self.expected = expected
         self.client_msg_id = client_msg_id
         self.frame = frame
-        self.state = State.QUEUED
+        self.state = RequestState.QUEUED
         self.sent_at = 0.0
         self.settled_as: Message | Columns[Any] | Exception | None = None
 
-    def step(self, happening: Happening) -> State:
+    def step(self, transition: RequestTransition) -> RequestState:
         """Move on, and return where it was; LocalProtocolError where the table has no way."""
         before = self.state
-        after = LIFE.get((before, happening))
+        after = REQUEST_TRANSITIONS.get((before, transition))
         if after is None:
             raise LocalProtocolError(
-                f"{happening.name} cannot happen to a request that is {before.name}"
+                f"{transition.name} cannot happen to a request that is {before.name}"
             )
         self.state = after
         return before
@@ -102,11 +104,11 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredRequest:
     """A request and its first answer, whether or not somebody still waits for it."""
 
     request: Message
-    verdict: Message | CTraderError
+    outcome: Message | CTraderError
     latency: float
     """Seconds between the two."""
     events_before: int
@@ -116,12 +118,12 @@ class Answered:
 
 
 @dataclass(slots=True)  # not frozen: there is one for each receive, and its making would take twice
-class Sorted:
+class SortedBatch:
     """What one batch of received values amounts to."""
 
     settled: list[Ticket] = field(default_factory=list[Ticket])
     """Tickets whose result is now known, for whoever waits."""
-    answered: list[Answered] = field(default_factory=list[Answered])
+    answered: list[AnsweredRequest] = field(default_factory=list[AnsweredRequest])
     """All requests that got their first answer, in order."""
     events: list[Event] = field(default_factory=list[Event])
     """What subscribers may see, in the order in which it came."""
@@ -134,11 +136,11 @@ class Sorted:
 class Verdicts:
     """What replies mean for trading requests; those of `answered` are not judged again."""
 
-    def __init__(self, roles: Roles) -> None:
+    def __init__(self, roles: MessageRoles) -> None:
         self._roles = roles
-        self._answered: dict[int, Answered] = {}  # by the identity of what was said
+        self._answered: dict[int, AnsweredRequest] = {}  # by the identity of what was said
 
-    def take(self, answered: Iterable[Answered]) -> None:
+    def take(self, answered: Iterable[AnsweredRequest]) -> None:
         """The answers of a batch, in place of those of the one before."""
         self._answered = {
             id(_said(answer.reply)): answer for answer in answered if answer.reply is not None
@@ -148,7 +150,7 @@ class Verdicts:
         """The verdict on a reply to this request."""
         answer = self._answered.get(id(_said(reply)))
         if answer is not None and answer.request is request:
-            return answer.verdict
+            return answer.outcome
         return judge(self._roles, request, self._roles.execution, reply)
 
 
@@ -157,7 +159,7 @@ def _said(reply: Received | None) -> object:
     return reply.message if isinstance(reply, Envelope) else reply
 
 
-class Exchange:
+class RequestTracker:
     """All requests of one connection.
 
     `encode` makes the frame of a request with its id. Ids are `id_prefix` and a count: never used
@@ -174,12 +176,12 @@ class Exchange:
         limits: RateLimits = NO_LIMITS,
     ) -> None:
         self._schema = schema
-        self._roles = Roles(schema)
+        self._roles = MessageRoles(schema)
         self._encode = encode
         self._id_prefix = id_prefix
         self._count = 0
-        self._lanes: Lanes[Ticket] = Lanes(schema, limits)
-        self._repeatable = repeatable(schema)
+        self._queue: RequestQueue[Ticket] = RequestQueue(schema, limits)
+        self._repeatable = repeatable_requests(schema)
         self._refused: dict[type[Message], RateLimited] = {}
         self._sent: dict[str, Ticket] = {}
         self._lost: str | None = None
@@ -200,12 +202,12 @@ class Exchange:
         self._count += 1
         client_msg_id = f"{self._id_prefix}{self._count:x}"
         ticket = Ticket(request, expected, client_msg_id, self._encode(request, client_msg_id))
-        self._lanes.submit(type(request), ticket, urgent=urgent)
+        self._queue.submit(type(request), ticket, urgent=urgent)
         return ticket
 
     def _check_block(self, request: Message, now: float) -> None:
         """An order that left when the block is over would be another one: it is refused here."""
-        until = self._lanes.blocked(type(request), now)
+        until = self._queue.blocked(type(request), now)
         if until is not None:
             said = self._refused[type(request)]
             seconds = math.ceil(until - now)
@@ -223,10 +225,10 @@ class Exchange:
 
     def pop(self, now: float) -> bytes | None:
         """The frame to write next, whose request then counts as sent; None if none may be now."""
-        ticket = self._lanes.pop(now)
+        ticket = self._queue.pop(now)
         if ticket is None:
             return None
-        ticket.step(Happening.WRITE)
+        ticket.step(RequestTransition.WRITE)
         ticket.sent_at = now
         self._sent[ticket.client_msg_id] = ticket
         frame, ticket.frame = ticket.frame, b""
@@ -239,15 +241,15 @@ class Exchange:
 
     def next_at(self, now: float) -> float | None:
         """When `pop` has something again, not before `now`; None if nothing waits."""
-        return self._lanes.next_at(now)
+        return self._queue.next_at(now)
 
     def written(self, now: float) -> None:
         """What `pop` gave since the last call has left altogether."""
-        self._lanes.written(now)
+        self._queue.written(now)
 
     def limits(self, now: float) -> Limits:
         """What waits, is blocked, and may still leave."""
-        return self._lanes.view(now)
+        return self._queue.view(now)
 
     def repeats(self, request: Message) -> bool:
         """Whether a request that was one too many may be submitted again: reads may."""
@@ -255,19 +257,19 @@ class Exchange:
 
     def cancel(self, ticket: Ticket) -> None:
         """Nobody waits for it any more: it is not sent, or its answer is swallowed."""
-        if ticket.step(Happening.CANCEL) is State.QUEUED:
-            self._lanes.remove(type(ticket.request), ticket)
+        if ticket.step(RequestTransition.CANCEL) is RequestState.QUEUED:
+            self._queue.remove(type(ticket.request), ticket)
 
     # --- in ---
 
-    def receive(self, received: Iterable[Received], now: float) -> Sorted:
+    def receive(self, received: Iterable[Received], now: float) -> SortedBatch:
         """Match replies to requests, and sort out what is an event.
 
         An answer or a refusal is seen only by who asked. Execution and order error events are
         events as well, always: an order's fate is never lost, even if whoever asked has gone. So is
         whatever we cannot explain.
         """
-        batch = Sorted()
+        batch = SortedBatch()
         events = batch.events
         for value in received:
             client_msg_id = value.client_msg_id
@@ -282,18 +284,18 @@ class Exchange:
                 batch.unreadable.append(value)
         return batch
 
-    def _reply(self, ticket: Ticket, reply: Received, batch: Sorted, now: float) -> bool:
+    def _reply(self, ticket: Ticket, reply: Received, batch: SortedBatch, now: float) -> bool:
         """Settle the ticket; True if nobody but who asked may see the reply."""
-        before = ticket.step(Happening.REPLY)
+        before = ticket.step(RequestTransition.REPLY)
         request = ticket.request
-        verdict = judge(self._roles, request, ticket.expected, reply)
+        outcome = judge(self._roles, request, ticket.expected, reply)
         latency = now - ticket.sent_at
-        batch.answered.append(Answered(request, verdict, latency, len(batch.events), reply))
-        self._pace(ticket, verdict, now)
+        batch.answered.append(AnsweredRequest(request, outcome, latency, len(batch.events), reply))
+        self._pace(ticket, outcome, now)
         trading = ticket.expected is self._roles.execution
-        if before is State.SENT:
+        if before is RequestState.SENT:
             columns = reply.columns if isinstance(reply, ColumnsEnvelope) else None
-            ticket.settled_as = verdict if columns is None else columns
+            ticket.settled_as = outcome if columns is None else columns
             batch.settled.append(ticket)
         elif trading:
             return False
@@ -302,15 +304,15 @@ class Exchange:
         kind = type(reply.message)
         return kind in self._roles.refusals or (kind is ticket.expected and not trading)
 
-    def _pace(self, ticket: Ticket, verdict: Message | CTraderError, now: float) -> None:
+    def _pace(self, ticket: Ticket, outcome: Message | CTraderError, now: float) -> None:
         """Back off after a refusal for being one too many; anything else is a sign to go on."""
         kind = type(ticket.request)
-        if isinstance(verdict, RateLimited):
-            whole_lane = verdict.code in WHOLE_LANE_CODES
-            self._refused[kind] = verdict
-            self._lanes.refused(kind, ticket.sent_at, now, verdict.retry_after, whole_lane)
+        if isinstance(outcome, RateLimited):
+            whole_lane = outcome.code in WHOLE_LANE_CODES
+            self._refused[kind] = outcome
+            self._queue.refused(kind, ticket.sent_at, now, outcome.retry_after, whole_lane)
         else:
-            self._lanes.passed(kind, ticket.sent_at)
+            self._queue.passed(kind, ticket.sent_at)
 
     # --- the end ---
 
@@ -318,10 +320,10 @@ class Exchange:
         """The link has ended: the tickets that somebody waits for, settled as ConnectionLost."""
         self._lost = reason
         settled: list[Ticket] = []
-        for ticket in (*self._sent.values(), *self._lanes.clear()):
-            before = ticket.step(Happening.LINK_LOST)
-            if before is not State.ABANDONED:
-                ticket.settled_as = ConnectionLost(reason, before is State.SENT)
+        for ticket in (*self._sent.values(), *self._queue.clear()):
+            before = ticket.step(RequestTransition.LINK_LOST)
+            if before is not RequestState.ABANDONED:
+                ticket.settled_as = ConnectionLost(reason, before is RequestState.SENT)
                 settled.append(ticket)
         self._sent.clear()
         return settled

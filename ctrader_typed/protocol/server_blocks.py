@@ -24,7 +24,7 @@ class _Block:
     guess: float  # what the next refusal in a row costs at least
 
 
-class Blocks(Generic[K]):
+class ServerBlocks(Generic[K]):
     """What is blocked, by any key."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .request_tracker import Answered
+from .request_tracker import AnsweredRequest
 
 LATELY = 1_024
 """Answers whose latencies are remembered."""
@@ -63,7 +63,7 @@ class Statistics:
         return max(self.connections - 1, 0)
 
 
-class Tally:
+class StatisticsCollector:
     """Counts while a client works."""
 
     def __init__(self) -> None:
@@ -74,12 +74,12 @@ class Tally:
         self._events = 0
         self._latencies: deque[float] = deque(maxlen=LATELY)
 
-    def observe(self, answered: Iterable[Answered], events: int) -> None:
+    def observe(self, answered: Iterable[AnsweredRequest], events: int) -> None:
         """A batch came in."""
         self._events += events
         for answer in answered:
             self._answered += 1
-            self._refused += isinstance(answer.verdict, Exception)
+            self._refused += isinstance(answer.outcome, Exception)
             self._latencies.append(answer.latency)
 
     def so_far(self, streams: tuple[StreamStatistics, ...]) -> Statistics:

@@ -46,7 +46,7 @@ class Dropped:
     count: int
 
 
-class Queue(Protocol):
+class StreamBuffer(Protocol):
     """Events that wait in one stream, under one policy."""
 
     dropped: int
@@ -77,7 +77,7 @@ class Queue(Protocol):
         ...
 
 
-class Refusing:
+class RaisingBuffer:
     """Keeps the oldest, and says where others are missing."""
 
     def __init__(self, room: int) -> None:
@@ -124,7 +124,7 @@ class Refusing:
         """Nothing is ever mixed here."""
 
 
-class Rolling:
+class DropOldestBuffer:
     """Keeps the newest."""
 
     def __init__(self, room: int | None) -> None:
@@ -160,7 +160,7 @@ class Rolling:
         """Nothing is ever mixed here."""
 
 
-class Conflating:
+class ConflatingBuffer:
     """Keeps the newest of each key, in the place of the first that waited: nobody starves.
 
     More keys than there is room for are dropped as Refusing does it.
@@ -231,25 +231,25 @@ class Conflating:
         self._fence = number
 
 
-def _one_by_one(queue: Queue, number: int, events: Sequence[Any]) -> None:
+def _one_by_one(new_buffer: StreamBuffer, number: int, events: Sequence[Any]) -> None:
     for n, event in enumerate(events, number):
-        queue.put(n, event)
+        new_buffer.put(n, event)
 
 
 def _no_key(_: Any) -> None:
     return None
 
 
-def queue(overflow: Overflow, room: int) -> Queue:
+def new_buffer(overflow: Overflow, room: int) -> StreamBuffer:
     """A queue of this policy for at most `room` events; ValueError if that makes no sense."""
     if room < 1:
         raise ValueError(f"a buffer holds at least 1 event, not {room}")
     if isinstance(overflow, Conflate):
-        return Conflating(room, overflow)
+        return ConflatingBuffer(room, overflow)
     if overflow == "raise":
-        return Refusing(room)
+        return RaisingBuffer(room)
     if overflow == "drop_oldest":
-        return Rolling(room)
+        return DropOldestBuffer(room)
     raise ValueError(f"overflow is 'raise', 'drop_oldest' or conflate(...), not {overflow!r}")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import CTraderError
 from ..message import Message
-from .session import Part
+from .session import SessionPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class GivenUp:
     Streams that ask for this do not keep a client alive whose accounts are all refused.
     """
 
-    part: Part
+    part: SessionPart
     error: CTraderError
     may_be_mended: bool = False
     """It is an account, and a stream of NotRestored is open: its reader may authorise it again."""

@@ -5,14 +5,14 @@ from .catalogue import Catalogue, load_catalogue
 from .catalogue_refresh import keep_catalogue
 from .conversion import Chain
 from .symbol import ArchivedSymbol, Symbol
-from .trading_hours import Hours
+from .trading_hours import TradingHours
 
 __all__ = [
     "ArchivedSymbol",
     "Catalogue",
     "Chain",
-    "Hours",
     "Symbol",
+    "TradingHours",
     "keep_catalogue",
     "load_catalogue",
 ]

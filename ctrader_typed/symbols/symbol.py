@@ -22,7 +22,7 @@ from ..proto import (
     ProtoOATradingMode,
 )
 from ..units import Number, Sizes, Time, prices
-from .trading_hours import Hours
+from .trading_hours import TradingHours
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +197,9 @@ class Symbol:
     # --- hours ---
 
     @property
-    def hours(self) -> Hours:
+    def hours(self) -> TradingHours:
         """The trading hours, in ms."""
-        return Hours.of(self.details)
+        return TradingHours.of(self.details)
 
     def is_open(self, at: Time) -> bool:
         """Whether its hours let it trade at this instant: `symbol.is_open(datetime.now(UTC))`.

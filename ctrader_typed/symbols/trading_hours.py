@@ -24,7 +24,7 @@ _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class TradingHours:
     """The trading hours of a symbol.
 
     `intervals` are (start, end) in seconds of the wall clock in `zone` from Sunday 00:00, as
@@ -42,7 +42,7 @@ class Hours:
     holidays: tuple[ProtoOAHoliday, ...] = ()
 
     @classmethod
-    def of(cls, symbol: ProtoOASymbol) -> Hours:
+    def of(cls, symbol: ProtoOASymbol) -> TradingHours:
         """The hours that a symbol states; UTC where it names no zone."""
         return cls(
             symbol.schedule_time_zone or "UTC",

@@ -26,23 +26,23 @@ from ..errors import (
     raise_first,
 )
 from ..message import Request
-from ..protocol.message_roles import Roles
+from ..protocol.message_roles import MessageRoles
 from ..protocol.reply_outcome import ALREADY_AUTHORISED
 from ..protocol.stream_events import NotRestored
 from ..schema import Schema
 from .store import Held, Kept, TokenStore
 from .value import Tokens, stamp
 
-AHEAD = 86_400.0
+REFRESH_AHEAD = 86_400.0
 """Seconds before the end of an access token at which it is refreshed: a day of its 30."""
 
 PATIENCE = 15.0
 """Seconds after which the reply to a refresh counts as lost."""
 
-AGAIN = 60.0
+RETRY_INTERVAL = 60.0
 """Seconds between two attempts at what the server cannot do at present."""
 
-GLANCE = 3600.0
+CHECK_INTERVAL = 3600.0
 """Seconds after which the store is looked at in any case: clocks are set, machines sleep."""
 
 _TOKEN_CODES = frozenset(("CH_ACCESS_TOKEN_INVALID", "OA_AUTH_TOKEN_EXPIRED"))
@@ -57,7 +57,7 @@ GiveUp = Callable[[int, ServerError], None]
 log = logging.getLogger(__name__)
 
 
-class Talks(Protocol):
+class TokenClient(Protocol):
     """What is needed of a client."""
 
     @property
@@ -85,10 +85,10 @@ class TokenKeeper:
     def __init__(
         self,
         store: TokenStore,
-        api: Talks,
+        api: TokenClient,
         *,
         refresh: Refresh | None = None,
-        ahead: float = AHEAD,
+        ahead: float = REFRESH_AHEAD,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -215,7 +215,7 @@ class TokenKeeper:
         task_status.started()
         await watch.run()
 
-    async def authorise(self, accounts: Iterable[int]) -> Watch:
+    async def authorise(self, accounts: Iterable[int]) -> SessionWatch:
         """The first half of `run`: they are authorised when it returns. The other half follows.
 
         Raises what `run` does. Cancelled, nothing stays but the accounts that are authorised.
@@ -227,14 +227,16 @@ class TokenKeeper:
             stream = self._api.events(invalidated, disconnected, NotRestored)
             events = await stack.enter_async_context(stream)
             wake_at = await sessions.restore()
-            return Watch(sessions, invalidated, disconnected, events, stack.pop_all(), wake_at)
+            return SessionWatch(
+                sessions, invalidated, disconnected, events, stack.pop_all(), wake_at
+            )
 
     def next_look(self, tokens: Tokens) -> float:
         """Seconds until these tokens want looking at."""
-        return min(max(tokens.due_at(self._ahead) - self._now(), AGAIN), GLANCE)
+        return min(max(tokens.due_at(self._ahead) - self._now(), RETRY_INTERVAL), CHECK_INTERVAL)
 
 
-class Watch:
+class SessionWatch:
     """Accounts that are authorised, and a stream of what happens to them: `run` keeps them so."""
 
     def __init__(
@@ -267,7 +269,7 @@ class Watch:
                     if isinstance(error, ServerError) and not _for_now(error):
                         raise
                     log.warning("accounts are not authorised for now: %s", error)
-                    self._wake_at = trio.current_time() + AGAIN
+                    self._wake_at = trio.current_time() + RETRY_INTERVAL
 
     def _observe(self, event: Any) -> None:
         if isinstance(event, self._invalidated):
@@ -281,10 +283,10 @@ class Watch:
 class _Sessions:
     """Which accounts want to be authorised, and the token with which they were last."""
 
-    def __init__(self, keeper: TokenKeeper, api: Talks, accounts: frozenset[int]) -> None:
+    def __init__(self, keeper: TokenKeeper, api: TokenClient, accounts: frozenset[int]) -> None:
         self._keeper = keeper
         self._api = api
-        self._account_auth = Roles(api.schema).account_auth
+        self._account_auth = MessageRoles(api.schema).account_auth
         self._accounts = accounts
         self._missing = set(accounts)
         self._tokens: Tokens | None = None
@@ -293,7 +295,7 @@ class _Sessions:
     def invalidated(self, accounts: Iterable[int]) -> None:
         """The token of their sessions is none any more."""
         self._missing |= self._accounts.intersection(accounts)
-        self._unrest_ends = trio.current_time() + AGAIN
+        self._unrest_ends = trio.current_time() + RETRY_INTERVAL
 
     def disconnected(self, account: int) -> None:
         """Its session is over. By itself that is not about tokens, and may be a logout; but the
@@ -348,7 +350,7 @@ class _Sessions:
     def _use(self, tokens: Tokens) -> Tokens:
         if self._tokens is None or tokens.access_token != self._tokens.access_token:
             self._missing |= self._accounts
-            self._unrest_ends = trio.current_time() + AGAIN
+            self._unrest_ends = trio.current_time() + RETRY_INTERVAL
         self._tokens = tokens
         return tokens
 

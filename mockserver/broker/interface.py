@@ -28,7 +28,7 @@ class Outgoing:
     account_id: int | None = None
 
 
-class Core(Protocol):
+class BrokerInterface(Protocol):
     """The broker as the gate sees it: connections are numbers, `now` is the server's clock (s)."""
 
     def connected(self, connection: int, now: float) -> None:

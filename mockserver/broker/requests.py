@@ -40,10 +40,10 @@ from .trading import account_queries, order_requests, pnl
 from .trading.account import Account
 from .trading.events import TradingRefusal
 from .trading.orders import Requester
-from .trading.state import Desk, Manner, Rejection
+from .trading.state import PlannedRefusal, RefusalCarrier, TradingState
 
-Trade = Callable[[Desk, Account, Any, Requester], None]
-Read = Callable[[Desk, Account, Any, Requester], Message]
+Trade = Callable[[TradingState, Account, Any, Requester], None]
+Read = Callable[[TradingState, Account, Any, Requester], Message]
 
 TRADES: Mapping[type[Message], Trade] = {
     ProtoOANewOrderReq: order_requests.new_order,
@@ -59,86 +59,88 @@ READS: Mapping[type[Message], Read] = {
     ProtoOAReconcileReq: lambda _d, account, request, _to: account_queries.reconcile(
         account, request
     ),
-    ProtoOAOrderListReq: lambda desk, account, request, _to: account_queries.orders(
-        desk, account, request
+    ProtoOAOrderListReq: lambda state, account, request, _to: account_queries.orders(
+        state, account, request
     ),
-    ProtoOAOrderListByPositionIdReq: lambda desk, account, request, _to: (
-        account_queries.orders_of_position(desk, account, request)
+    ProtoOAOrderListByPositionIdReq: lambda state, account, request, _to: (
+        account_queries.orders_of_position(state, account, request)
     ),
     ProtoOAOrderDetailsReq: lambda _d, account, request, _to: account_queries.order_details(
         account, request
     ),
-    ProtoOADealListReq: lambda desk, account, request, _to: account_queries.deals(
-        desk, account, request
+    ProtoOADealListReq: lambda state, account, request, _to: account_queries.deals(
+        state, account, request
     ),
-    ProtoOADealListByPositionIdReq: lambda desk, account, request, _to: (
-        account_queries.deals_of_position(desk, account, request)
+    ProtoOADealListByPositionIdReq: lambda state, account, request, _to: (
+        account_queries.deals_of_position(state, account, request)
     ),
     ProtoOADealOffsetListReq: lambda _d, account, request, _to: account_queries.deal_offsets(
         account, request
     ),
-    ProtoOACashFlowHistoryListReq: lambda desk, account, request, _to: account_queries.cash_flow(
-        desk, account, request
+    ProtoOACashFlowHistoryListReq: lambda state, account, request, _to: account_queries.cash_flow(
+        state, account, request
     ),
-    ProtoOAExpectedMarginReq: lambda desk, account, request, _to: account_queries.expected_margin(
-        desk, account, request
+    ProtoOAExpectedMarginReq: lambda state, account, request, _to: account_queries.expected_margin(
+        state, account, request
     ),
     ProtoOAMarginCallListReq: lambda _d, account, _r, _to: account_queries.margin_calls(account),
-    ProtoOAMarginCallUpdateReq: lambda desk, account, request, _to: (
-        account_queries.update_margin_call(desk, account, request)
+    ProtoOAMarginCallUpdateReq: lambda state, account, request, _to: (
+        account_queries.update_margin_call(state, account, request)
     ),
-    ProtoOAGetPositionUnrealizedPnLReq: lambda desk, account, _r, _to: pnl.positions(desk, account),
-    ProtoOAv1PnLChangeSubscribeReq: lambda desk, account, _r, to: pnl.subscribe(
-        desk, account, to.connection
+    ProtoOAGetPositionUnrealizedPnLReq: lambda state, account, _r, _to: pnl.positions(
+        state, account
     ),
-    ProtoOAv1PnLChangeUnSubscribeReq: lambda desk, account, _r, to: pnl.unsubscribe(
-        desk, account, to.connection
+    ProtoOAv1PnLChangeSubscribeReq: lambda state, account, _r, to: pnl.subscribe(
+        state, account, to.connection
+    ),
+    ProtoOAv1PnLChangeUnSubscribeReq: lambda state, account, _r, to: pnl.unsubscribe(
+        state, account, to.connection
     ),
 }
 """The requests with a response of their own."""
 
 
-def answer(desk: Desk, request: Message, to: Requester) -> None:
+def answer(state: TradingState, request: Message, to: Requester) -> None:
     """Carry out a request of the two tables, and queue its answer."""
     account_id: int = getattr(request, "ctid_trader_account_id")  # noqa: B009  # all of them have it
-    account = desk.accounts.get(account_id)
+    account = state.accounts.get(account_id)
     if account is None:
         refusal = Refusal("INVALID_REQUEST", "Trading account is not authorized")
-        _reply(desk, refusal.message(account_id), to)
+        _reply(state, refusal.message(account_id), to)
         return
     try:
-        _carry_out(desk, account, request, to)
+        _carry_out(state, account, request, to)
     except (Refusal, TradingRefusal) as refusal:
-        _reply(desk, refusal.message(account_id), to)
+        _reply(state, refusal.message(account_id), to)
     except NoConversion as error:
-        _reply(desk, Refusal("NO_QUOTES", str(error)).message(account_id), to)
+        _reply(state, Refusal("NO_QUOTES", str(error)).message(account_id), to)
 
 
-def _carry_out(desk: Desk, account: Account, request: Message, to: Requester) -> None:
-    wanted = _refused_by_test(desk, request)
+def _carry_out(state: TradingState, account: Account, request: Message, to: Requester) -> None:
+    wanted = _refused_by_test(state, request)
     trade = TRADES.get(type(request))
     if trade is None:
-        _reply(desk, READS[type(request)](desk, account, request, to), to)
+        _reply(state, READS[type(request)](state, account, request, to), to)
         if isinstance(request, ProtoOAMarginCallUpdateReq):
-            account_queries.margin_call_updated(desk, account, request)
+            account_queries.margin_call_updated(state, account, request)
         return
-    last = desk.books.numbers.order
-    trade(desk, account, request, to)
+    last = state.books.numbers.order
+    trade(state, account, request, to)
     if wanted is not None and last in account.orders:
         account.orders[last].doomed = wanted.error_code
 
 
-def _refused_by_test(desk: Desk, request: Message) -> Rejection | None:
+def _refused_by_test(state: TradingState, request: Message) -> PlannedRefusal | None:
     """What a test has in mind for this request: raised here, or for the order that it makes."""
-    for place, rejection in enumerate(desk.books.rejections):
+    for place, rejection in enumerate(state.books.rejections):
         if isinstance(request, rejection.request):
-            del desk.books.rejections[place]
-            if rejection.manner is Manner.REJECTED:
+            del state.books.rejections[place]
+            if rejection.manner is RefusalCarrier.REJECTED:
                 return rejection
-            kind = TradingRefusal if rejection.manner is Manner.ORDER_ERROR else Refusal
+            kind = TradingRefusal if rejection.manner is RefusalCarrier.ORDER_ERROR else Refusal
             raise kind(rejection.error_code, rejection.description)
     return None
 
 
-def _reply(desk: Desk, message: Message, to: Requester) -> None:
-    desk.out.append(Outgoing(message, to.connection, to.client_msg_id))
+def _reply(state: TradingState, message: Message, to: Requester) -> None:
+    state.out.append(Outgoing(message, to.connection, to.client_msg_id))

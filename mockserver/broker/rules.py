@@ -39,7 +39,7 @@ class Liquidity:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class TradingRules:
     """The broker's habits.
 
     - `amend_blackout`: for so many ms after its fill a position cannot be amended and is
@@ -76,7 +76,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Quirks:
+class MarketRules:
     """What a live server of 2026 does, unless changed.
 
     - `precise_codes`: refuse subscriptions with the codes that the schema has for it

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from .market.instruments import Catalogue
+from .market.instruments import Instruments
 from .market.trading_hours import DAY
 
 START = 1_772_442_000_000
@@ -19,7 +19,7 @@ _MINUTE = 60_000
 _WATCHED = "EURUSD"
 
 
-def start_ms(start: Start | None, catalogue: Catalogue) -> int:
+def start_ms(start: Start | None, catalogue: Instruments) -> int:
     """The start in ms since 1970; None is `START`.
 
     "now" at a weekend, or whenever EURUSD does not trade, is the last minute in which it did; a
@@ -60,7 +60,7 @@ def _plausible(moment_ms: int) -> int:
     )
 
 
-def _last_open(moment_ms: int, catalogue: Catalogue) -> int:
+def _last_open(moment_ms: int, catalogue: Instruments) -> int:
     symbol_id = catalogue.id_of(_WATCHED)
     if catalogue.is_open(symbol_id, moment_ms):
         return moment_ms

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import trio
 
-from ..conformance.expectations import TRIALS, Trial, impossible, plainly
-from ..conformance.runner import Setting, hold_all, process
+from ..conformance.expectations import EXPECTATIONS, Expectation, impossible, plainly
+from ..conformance.runner import RunSettings, process, run_scenarios
 from ..conformance.verdict import Result, Verdict, as_json, listing, row, total
 from ..errors import MissingExtra, ScenarioError
 from ..faults.scenario_files import scenario
 from ..server.certificates import Certificates
-from ..server.endpoints import DOORS
+from ..server.endpoints import ENDPOINTS
 from . import console
 
 _DESCRIPTION = """\
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=_jobs, default=1, metavar="N", help="run N at a time (default: 1)")
     add(
         "--wire",
-        choices=tuple(DOORS),
+        choices=tuple(ENDPOINTS),
         default="tls",
         help="how to serve; without the scenarios that cannot happen there (default: tls)",
     )
@@ -123,9 +123,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit status. Raises CannotStart."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    trials = _trials(options.scenario, options.wire)
+    expectations = _trials(options.scenario, options.wire)
     if options.list:
-        console.say(listing(trials))
+        console.say(listing(expectations))
         return 0
     if not options.command:
         parser.error("no client: what runs it comes after --, as in `-- python my_client.py`")
@@ -134,21 +134,23 @@ def run(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         failed: BaseException | None = None
         try:
-            return _hold(trials, options, _setting(options, Path(folder)))
+            return _hold(expectations, options, _setting(options, Path(folder)))
         except* (MissingExtra, OSError) as errors:
             failed = errors.exceptions[0]
     raise console.CannotStart(f"the trials cannot be held: {failed}")
 
 
-def _hold(trials: Sequence[Trial], options: argparse.Namespace, setting: Setting) -> int:
-    width = max(len(trial.name) for trial in trials)
+def _hold(
+    expectations: Sequence[Expectation], options: argparse.Namespace, setting: RunSettings
+) -> int:
+    width = max(len(expectation.name) for expectation in expectations)
 
     def tell(verdict: Verdict) -> None:
         if not options.json:
             console.say(row(verdict, width))
 
-    held = partial(hold_all, jobs=options.jobs, tell=tell)
-    verdicts, stopped = trio.run(held, trials, process(options.command), setting)
+    held = partial(run_scenarios, jobs=options.jobs, tell=tell)
+    verdicts, stopped = trio.run(held, expectations, process(options.command), setting)
     if options.json:
         console.say(json.dumps([as_json(verdict) for verdict in verdicts], indent=2))
     else:
@@ -158,23 +160,30 @@ def _hold(trials: Sequence[Trial], options: argparse.Namespace, setting: Setting
     return int(any(verdict.result is not Result.SURVIVED for verdict in verdicts))
 
 
-def _trials(names: Sequence[str] | None, wire: str) -> list[Trial]:
+def _trials(names: Sequence[str] | None, wire: str) -> list[Expectation]:
     if names is None:
-        return [trial for trial in TRIALS.values() if impossible(trial, wire) is None]
+        return [
+            expectation
+            for expectation in EXPECTATIONS.values()
+            if impossible(expectation, wire) is None
+        ]
     try:
-        trials = [TRIALS[name] if name in TRIALS else plainly(scenario(name)) for name in names]
+        expectations = [
+            EXPECTATIONS[name] if name in EXPECTATIONS else plainly(scenario(name))
+            for name in names
+        ]
     except ScenarioError as error:
         raise console.CannotStart(str(error)) from None
-    for trial in trials:
-        if (why := impossible(trial, wire)) is not None:
-            raise console.CannotStart(f"{trial.name} cannot happen on {wire}: {why}")
-    return trials
+    for expectation in expectations:
+        if (why := impossible(expectation, wire)) is not None:
+            raise console.CannotStart(f"{expectation.name} cannot happen on {wire}: {why}")
+    return expectations
 
 
-def _setting(options: argparse.Namespace, folder: Path) -> Setting:
-    certificates = Certificates([options.host]) if DOORS[options.wire].tls else None
+def _setting(options: argparse.Namespace, folder: Path) -> RunSettings:
+    certificates = Certificates([options.host]) if ENDPOINTS[options.wire].tls else None
     ca = ""
     if certificates is not None:
         ca = str(folder / "ca.pem")
         console.write(ca, certificates.ca, "the CA certificate")
-    return Setting(certificates, ca, options.wire, options.host, options.timeout, options.tempo)
+    return RunSettings(certificates, ca, options.wire, options.host, options.timeout, options.tempo)

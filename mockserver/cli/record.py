@@ -19,12 +19,12 @@ from ctrader_typed.proto import SCHEMA
 
 from ..errors import MissingExtra
 from ..recordings.session_file import nth_file
-from ..replay.recording_proxy import relay
+from ..replay.recording_proxy import recording_proxy
 from ..replay.upstream import Upstream, UpstreamFailed
 from ..server.certificates import Certificates
-from ..server.connection import Limits
+from ..server.connection import ConnectionLimits
 from ..server.endpoints import listen
-from ..server.listener import Doorway
+from ..server.listener import Listener
 from . import console, session_arguments
 
 _DESCRIPTION = """\
@@ -113,13 +113,13 @@ async def _record(
             def refused(reason: str) -> None:
                 console.tell(f"mockserver: a client could not connect: {reason}")
 
-            doorway = Doorway(listening, certificates, None, Limits(), refused)
-            host, port = doorway.address
+            listener = Listener(listening, certificates, None, ConnectionLimits(), refused)
+            host, port = listener.address
             tls = certificates is not None
             where = {"host": host, "port": port, "tls": tls, "ca": options.ca}
             console.announce({**where, "session": options.to})
             nursery.start_soon(stop)
-            nursery.start_soon(doorway.receive, attend)
+            nursery.start_soon(listener.receive, attend)
     return status
 
 
@@ -130,10 +130,10 @@ async def _attend(client: trio.abc.Stream, path: Path, upstream: Upstream) -> No
     try:
         note = f"recorded from {upstream.host}:{upstream.port}"
         write = partial(_write, descriptor)
-        scribe = await relay(client, server, SCHEMA, write, note)
+        recorder = await recording_proxy(client, server, SCHEMA, write, note)
     finally:
         os.close(descriptor)
-    for direction, error in scribe.lost.items():
+    for direction, error in recorder.lost.items():
         console.tell(f"mockserver: {path}: not followed to its end, the {direction} sent: {error}")
 
 

@@ -30,7 +30,7 @@ from ..box import (
     Box,
     standard_broker,
 )
-from ..broker.market.instruments import Catalogue
+from ..broker.market.instruments import Instruments
 from ..broker.market.prices import TickList
 from ..broker.market.tick_files import TickFileError, read_csv, read_parquet
 from ..broker.start_time import shown
@@ -38,10 +38,10 @@ from ..broker.trading.account import Account
 from ..errors import MockServerError
 from ..faults.plan import Plan
 from ..faults.scenario_files import scenario
-from ..handler import BehaviourFactory
-from ..proxy.proxy import Etiquette
+from ..handler import HandlerFactory
+from ..proxy.proxy import ProxyRules
 from ..replay.cassette import Cassette, passing_on
-from ..replay.forwarder import Reachable
+from ..replay.forwarder import CallableServer
 from ..replay.replay import STEP, Replay
 from ..replay.report import report
 from ..server.certificates import Certificates
@@ -49,9 +49,9 @@ from ..server.client_rules import Violation, summary
 from ..server.server import MockServer, mock_server
 
 __all__ = [
-    "Etiquette",
     "MockServerError",
-    "Served",
+    "ProxyRules",
+    "ServerProcess",
     "box",
     "cassette",
     "certificates",
@@ -65,7 +65,7 @@ _GOOD, _DIVERGED, _BROKEN, _STOPPED = 0, 1, 1, 128
 
 
 @dataclass
-class Served:
+class ServerProcess:
     """What serves whatever is served, at a socket for each wire.
 
     `ready` is called when it does, `tell` with news of it. `strict`: the exit status is 1 when a
@@ -82,7 +82,9 @@ class Served:
     control: socket.socket | None = None
 
 
-def cassette(options: Any, upstream: Reachable | None, tell: Callable[[str], None]) -> Cassette:
+def cassette(
+    options: Any, upstream: CallableServer | None, tell: Callable[[str], None]
+) -> Cassette:
     """What plays the session that the arguments name; what is doubtful about it goes to `tell`.
 
     Raises SessionError, NoUpstream.
@@ -112,7 +114,7 @@ def box(
     seed: int,
     tick_seconds: float | None,
     start: str | None,
-    etiquette: Etiquette,
+    proxy_rules: ProxyRules,
     prices: str | None = None,
 ) -> Box:
     """The broker, and how it treats its connections; its prices made up or out of a file.
@@ -123,15 +125,15 @@ def box(
     try:
         if prices is None:
             start = "now" if start is None else start
-            return Box(seed=seed, tick_seconds=tick_seconds, start=start, etiquette=etiquette)
-        return Box(standard_broker(start=start, prices=_ticks(prices)), etiquette=etiquette)
+            return Box(seed=seed, tick_seconds=tick_seconds, start=start, proxy_rules=proxy_rules)
+        return Box(standard_broker(start=start, prices=_ticks(prices)), proxy_rules=proxy_rules)
     except ValueError as error:
         raise MockServerError(str(error)) from None
 
 
 def _ticks(path: str) -> TickList:
     """The ticks of a file; its name says what it is. Raises TickFileError."""
-    catalogue = Catalogue.standard()
+    catalogue = Instruments.standard()
     read = {".csv": read_csv, ".parquet": read_parquet}.get(Path(path).suffix.lower())
     if read is None:
         raise TickFileError(f"{path}: expected a file called .csv or .parquet")
@@ -167,17 +169,17 @@ def _account(box: Box, account: Account) -> dict[str, Any]:
     }
 
 
-def play(served: Served, cassette: Cassette, sessions: int) -> int:
+def play(served: ServerProcess, cassette: Cassette, sessions: int) -> int:
     """Serve until `sessions` clients have played, 0 for no end; returns the exit status."""
     return trio.run(_play, served, cassette, sessions)
 
 
-def trade(served: Served, box: Box) -> int:
+def trade(served: ServerProcess, box: Box) -> int:
     """Serve the broker until a signal comes; returns the exit status."""
     return trio.run(_trade, served, box)
 
 
-async def _play(served: Served, cassette: Cassette, sessions: int) -> int:
+async def _play(served: ServerProcess, cassette: Cassette, sessions: int) -> int:
     tally = _Tally(cassette, served.tell)
     async with (
         passing_on(cassette),
@@ -206,7 +208,7 @@ async def _release(cassette: Cassette) -> None:
         cassette.release(lines.count(b"\n"))
 
 
-async def _trade(served: Served, box: Box) -> int:
+async def _trade(served: ServerProcess, box: Box) -> int:
     if served.control is not None and served.plan is None:
         served.plan = Plan()  # for faults to be added to
     async with _running(served, box) as (server, _):
@@ -217,7 +219,7 @@ async def _trade(served: Served, box: Box) -> int:
     return _BROKEN if _broken(served, server.violations) and served.strict else _GOOD
 
 
-def _broken(served: Served, violations: list[Violation]) -> bool:
+def _broken(served: ServerProcess, violations: list[Violation]) -> bool:
     """Tell which rules were broken; whether any was."""
     for line in summary(violations):
         served.tell(f"mockserver: {line}")
@@ -226,13 +228,13 @@ def _broken(served: Served, violations: list[Violation]) -> bool:
 
 @asynccontextmanager
 async def _running(
-    served: Served, behaviours: BehaviourFactory
+    served: ServerProcess, handlers: HandlerFactory
 ) -> AsyncGenerator[tuple[MockServer, list[int]], None]:
     """A server for as long as the block runs; a signal ends the block, and is put in the list."""
     stopped: list[int] = []
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with mock_server(
-            behaviours,
+            handlers,
             schema=SCHEMA,
             listening=served.listening,
             certificates=served.certificates,

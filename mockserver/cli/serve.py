@@ -218,7 +218,7 @@ def _serve(
         where["wires"] = wires
     certificates = running.certificates(options) if secure else None
     ca = _ca_file(options) if secure else None
-    served = running.Served(listening, certificates, console.tell, strict=options.strict)
+    served = running.ServerProcess(listening, certificates, console.tell, strict=options.strict)
     if options.scenario is not None:
         served.plan = running.scenario(options.scenario).plan(options.seed or None)
         where["scenario"] = options.scenario
@@ -237,8 +237,8 @@ def _serve(
         return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
     market = (options.seed, options.tick_seconds, options.start)
-    etiquette = running.Etiquette(live=live, invented_texts=options.invented_texts)
-    box = running.box(*market, etiquette, options.prices)
+    proxy_rules = running.Etiquette(live=live, invented_texts=options.invented_texts)
+    box = running.box(*market, proxy_rules, options.prices)
     where["broker"] = running.keys(box)
     if options.control is not None:
         served.control = stack.enter_context(_listen("127.0.0.1", options.control))

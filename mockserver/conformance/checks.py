@@ -12,9 +12,9 @@ from typing import Protocol
 
 from ctrader_typed.message import Message, Request
 
-from ..handler import Entrance
+from ..handler import ConnectionGreeting
 from ..server.client_rules import HEARTBEAT_GAP, Rule
-from .record import Closed, Knock, Opened, Record, Said, Struck
+from .record import ClientMessage, Closed, ConnectionAttempt, FaultApplied, Opened, Record
 
 ORDER = "ProtoOANewOrderReq"
 QUESTIONS = (
@@ -58,7 +58,7 @@ class Beats:
         longest: dict[int, float] = {}
         last: dict[int, float] = {}
         for each in record.entries:
-            if isinstance(each, (Opened, Said, Closed)):
+            if isinstance(each, (Opened, ClientMessage, Closed)):
                 gap = each.at - last.get(each.connection, each.at)
                 longest[each.connection] = max(gap, longest.get(each.connection, 0.0))
                 last[each.connection] = each.at
@@ -176,8 +176,10 @@ class Notices:
         if struck is None:
             return
         entries = iter(record.entries)
-        next(each for each in entries if isinstance(each, Struck))
-        signs = (each.at for each in entries if isinstance(each, (Knock, Opened, Closed)))
+        next(each for each in entries if isinstance(each, FaultApplied))
+        signs = (
+            each.at for each in entries if isinstance(each, (ConnectionAttempt, Opened, Closed))
+        )
         took = next(signs, record.exit.at) - struck
         if took > self.seconds * record.tempo + _SLACK:
             yield f"it took {took / record.tempo:.1f} s to give up a dead connection"
@@ -216,7 +218,7 @@ class Distrusts:
     def __call__(self, record: Record) -> Iterator[str]:
         """Any connection that stands on such a certificate."""
         for each in record.entries:
-            if isinstance(each, Opened) and each.certificate is not Entrance.OPEN:
+            if isinstance(each, Opened) and each.certificate is not ConnectionGreeting.OPEN:
                 said = len([1 for said in record.said() if said.connection == each.connection])
                 kind = each.certificate.value.replace("_", " ")
                 yield f"it accepted a certificate ({kind}) and sent {said} messages over it"

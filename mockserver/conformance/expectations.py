@@ -13,7 +13,7 @@ from typing import Any
 from ..faults.effects import Effect, HangUp
 from ..faults.plan import Fault
 from ..faults.scenarios import SCENARIOS, Scenario
-from ..server.endpoints import DOORS
+from ..server.endpoints import ENDPOINTS
 from .checks import (
     Again,
     Beats,
@@ -43,7 +43,7 @@ ALWAYS: tuple[Check, ...] = (Beats(), Keeps(), Calm(), Once())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Trial:
+class Expectation:
     """A scenario, and what a client must do in it.
 
     - `checks`: what is expected beside what always is.
@@ -88,8 +88,10 @@ _LATE = 45.0  # seconds: silence for 30 is dead, by the issue of any client, and
 _LONG = 15.0  # seconds: what goes wrong after 10 has gone wrong
 
 
-def _trial(name: str, *checks: Check, ending: Ending = Ending.FINISHES, stay: float = 0.0) -> Trial:
-    return Trial(SCENARIOS[name], checks, ending, stay)
+def _trial(
+    name: str, *checks: Check, ending: Ending = Ending.FINISHES, stay: float = 0.0
+) -> Expectation:
+    return Expectation(SCENARIOS[name], checks, ending, stay)
 
 
 _CALM = Scenario("calm", "nothing goes wrong; the client stays for 25 s", ())
@@ -98,8 +100,8 @@ _HISTORY = Scenario(
 )
 
 _ALL = (
-    Trial(_CALM, stay=25.0),
-    Trial(_HISTORY, (Overtakes(),), history=12),
+    Expectation(_CALM, stay=25.0),
+    Expectation(_HISTORY, (Overtakes(),), history=12),
     # --- orders
     _trial("late-fill"),
     _trial("lost-fill", LooksUp()),
@@ -163,7 +165,7 @@ _ALL = (
     _trial("tls-reset"),
 )
 
-TRIALS: Mapping[str, Trial] = {trial.name: trial for trial in _ALL}
+EXPECTATIONS: Mapping[str, Expectation] = {expectation.name: expectation for expectation in _ALL}
 """The trials that are held unless others are named."""
 
 LEFT_OUT: Mapping[str, str] = {
@@ -176,22 +178,22 @@ LEFT_OUT: Mapping[str, str] = {
 _CERTIFICATES = frozenset({"tls-untrusted", "tls-expired", "tls-wrong-host"})
 
 
-def impossible(trial: Trial, wire: str) -> str | None:
+def impossible(expectation: Expectation, wire: str) -> str | None:
     """Why a trial cannot be held on the wire of this name; None if it can."""
-    if not DOORS[wire].tls and trial.name in _CERTIFICATES:
+    if not ENDPOINTS[wire].tls and expectation.name in _CERTIFICATES:
         return "there are no certificates without TLS"
     return None
 
 
-def plainly(scenario: Scenario) -> Trial:
+def plainly(scenario: Scenario) -> Expectation:
     """A trial of a scenario for which nothing particular is expected, such as one out of a file."""
-    return Trial(scenario, happens=False)
+    return Expectation(scenario, happens=False)
 
 
 _TIMES = frozenset({"seconds", "pause"})
 
 
-def hurried(fault: Fault, tempo: float) -> Fault:
+def shortened_times(fault: Fault, tempo: float) -> Fault:
     """The fault, with `tempo` seconds for each of its own. What it tells the client stays as is."""
     return dataclasses.replace(
         fault, after=fault.after * tempo, effect=_hurried(fault.effect, tempo)

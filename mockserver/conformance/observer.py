@@ -9,32 +9,43 @@ from collections.abc import Callable, Iterable
 
 from ctrader_typed.proto import SCHEMA
 
-from ..faults.injector import Faulty
+from ..faults.injector import FaultyFactory
 from ..faults.plan import Plan
-from ..handler import Action, Behaviour, Caller, Close, Entrance, Envelope, Event, ShutDoor
-from ..proxy.proxy import Gate
-from .record import Closed, Knock, Opened, Record, Said, Struck
+from ..handler import (
+    Action,
+    ClientConnection,
+    Close,
+    ConnectionGreeting,
+    Envelope,
+    Event,
+    Handler,
+    StopListening,
+)
+from ..proxy.proxy import Proxy
+from .record import ClientMessage, Closed, ConnectionAttempt, FaultApplied, Opened, Record
 
-STORMY = 1.0
+STORM_RATE = 1.0
 """Seconds for which callers are reset after the port was refused: nobody can count those before."""
 
 
-class Watched:
+class ObservedFactory:
     """A gate, what is planned for it, and who writes everything down: for `mock_server`."""
 
-    def __init__(self, gate: Gate, plan: Plan, record: Record, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, proxy: Proxy, plan: Plan, record: Record, clock: Callable[[], float]
+    ) -> None:
         self.record = record
         self._plan = plan
         self._clock = clock
-        self._faulty = Faulty(gate, plan, SCHEMA)
+        self._faulty = FaultyFactory(proxy, plan, SCHEMA)
         self._struck = 0
         self._shut = False
         self._shut_until = 0.0
-        self._entrance = Entrance.OPEN
+        self._entrance = ConnectionGreeting.OPEN
 
-    def __call__(self, caller: Caller) -> Behaviour:
+    def __call__(self, client: ClientConnection) -> Handler:
         """The behaviour of a connection."""
-        return _Line(self, caller, self._faulty)
+        return _Line(self, client, self._faulty)
 
     # --- the world, and its door --------------------------------------------------------------
 
@@ -51,14 +62,14 @@ class Watched:
         self._faulty.wake(now)
         self.notice()
 
-    def knocked(self, attempt: int) -> Entrance:
+    def knocked(self, attempt: int) -> ConnectionGreeting:
         """How a new connection is met: as planned, or not at all just after the port was shut."""
         now = self._clock()
         entrance = self._faulty.knocked(attempt)
         if now < self._shut_until:
-            entrance = Entrance.RESET
+            entrance = ConnectionGreeting.RESET
         self._entrance = entrance
-        self.record.entries.append(Knock(now, entrance))
+        self.record.entries.append(ConnectionAttempt(now, entrance))
         self.notice()
         return entrance
 
@@ -67,39 +78,41 @@ class Watched:
     def opened(self, connection: int, now: float) -> None:
         """A connection stands, whatever certificate was shown to the client."""
         self.record.entries.append(Opened(now, connection, self._entrance))
-        self._entrance = Entrance.OPEN
+        self._entrance = ConnectionGreeting.OPEN
 
     def did(self, actions: Iterable[Action]) -> list[Action]:
         """What the server does. After a door is shut, who is hung up on finds nobody in."""
         done = list(actions)
         for action in done:
-            if isinstance(action, ShutDoor):
+            if isinstance(action, StopListening):
                 self._shut = True
-                self._shut_until = self._clock() + action.seconds + STORMY
+                self._shut_until = self._clock() + action.seconds + STORM_RATE
             elif isinstance(action, Close) and self._shut:
                 self._shut = False
-                self._shut_until = max(self._shut_until, self._clock() + STORMY)
+                self._shut_until = max(self._shut_until, self._clock() + STORM_RATE)
         self.notice()
         return done
 
     def notice(self) -> None:
         """Take down the faults that have happened since the last time."""
         for fault in self._plan.happened[self._struck :]:
-            self.record.entries.append(Struck(self._clock(), fault))
+            self.record.entries.append(FaultApplied(self._clock(), fault))
         self._struck = len(self._plan.happened)
 
 
 class _Line:
     """One connection, overheard."""
 
-    def __init__(self, watched: Watched, caller: Caller, faulty: Faulty) -> None:
+    def __init__(
+        self, watched: ObservedFactory, client: ClientConnection, faulty: FaultyFactory
+    ) -> None:
         self._watched = watched
-        self._number = caller.number
+        self._number = client.number
 
         def push(actions: Iterable[Action]) -> None:
-            caller.push(watched.did(actions))
+            client.push(watched.did(actions))
 
-        self._inner: Behaviour = faulty(Caller(caller.number, caller.wire, push))
+        self._inner: Handler = faulty(ClientConnection(client.number, client.wire, push))
 
     def opened(self, now: float) -> Iterable[Action]:
         """The connection stands."""
@@ -109,7 +122,7 @@ class _Line:
     def received(self, event: Event, now: float) -> Iterable[Action]:
         """The client has sent something."""
         message = event.message if isinstance(event, Envelope) else None
-        self._watched.record.entries.append(Said(now, self._number, message))
+        self._watched.record.entries.append(ClientMessage(now, self._number, message))
         return self._watched.did(self._inner.received(event, now))
 
     def wake_at(self) -> float | None:

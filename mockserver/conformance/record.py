@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from ctrader_typed.message import Message
 
 from ..faults.plan import Fault
-from ..handler import Entrance
+from ..handler import ConnectionGreeting
 from ..server.client_rules import Violation
 
 
 @dataclass(frozen=True, slots=True)
-class Knock:
+class ConnectionAttempt:
     """A connection was attempted, and met in this way."""
 
     at: float
-    entrance: Entrance
+    entrance: ConnectionGreeting
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Opened:
 
     at: float
     connection: int
-    certificate: Entrance = Entrance.OPEN
+    certificate: ConnectionGreeting = ConnectionGreeting.OPEN
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ClientMessage:
     """The client has sent something; the message is None for what no schema has."""
 
     at: float
@@ -55,14 +55,14 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
+class FaultApplied:
     """A fault has happened."""
 
     at: float
     fault: Fault
 
 
-Entry = Knock | Opened | Said | Closed | Struck
+Entry = ConnectionAttempt | Opened | ClientMessage | Closed | FaultApplied
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +86,22 @@ class Record:
     violations: list[Violation] = field(default_factory=list[Violation])
     tempo: float = 1.0
 
-    def said(self, *names: str, after_fault: bool = False) -> list[Said]:
+    def said(self, *names: str, after_fault: bool = False) -> list[ClientMessage]:
         """What the client has sent, of these messages, or of any; or only after the first fault."""
         entries = iter(self.entries)
         if after_fault:
-            next((each for each in entries if isinstance(each, Struck)), None)
+            next((each for each in entries if isinstance(each, FaultApplied)), None)
         return [
-            each for each in entries if isinstance(each, Said) and (not names or each.name in names)
+            each
+            for each in entries
+            if isinstance(each, ClientMessage) and (not names or each.name in names)
         ]
 
     def knocks(self) -> Iterator[float]:
         """When the client wanted in."""
-        return (each.at for each in self.entries if isinstance(each, Knock))
+        return (each.at for each in self.entries if isinstance(each, ConnectionAttempt))
 
     @property
     def struck(self) -> float | None:
         """When the first fault happened."""
-        return next((each.at for each in self.entries if isinstance(each, Struck)), None)
+        return next((each.at for each in self.entries if isinstance(each, FaultApplied)), None)

@@ -15,11 +15,11 @@ import trio
 
 from ..box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, REFRESH_TOKEN, Box
 from ..faults.plan import Plan
-from ..proxy.proxy import Etiquette
+from ..proxy.proxy import ProxyRules
 from ..server.certificates import Certificates
 from ..server.server import mock_server
-from .expectations import Trial, hurried
-from .observer import Watched
+from .expectations import Expectation, shortened_times
+from .observer import ObservedFactory
 from .record import Exit, Record
 from .verdict import Verdict, judge
 
@@ -38,7 +38,7 @@ The status is None if it was stopped because its time was over.
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class RunSettings:
     """Where trials are held: on the wire of that name; `limit` is in seconds.
 
     `ca` is the file that has the certificate of `certificates`; a wire without TLS needs neither.
@@ -52,30 +52,33 @@ class Setting:
     tempo: float = 1.0
 
 
-async def hold(trial: Trial, client: Client, setting: Setting) -> Verdict:
+async def run_scenario(expectation: Expectation, client: Client, setting: RunSettings) -> Verdict:
     """Let a client through one trial; returns what it has shown. Raises what the client raises."""
     tempo = setting.tempo
     record = Record(tempo=tempo)
-    plan = Plan([hurried(fault, tempo) for fault in trial.scenario.faults], trial.scenario.seed)
-    plan.add(*(hurried(fault, tempo) for fault in trial.besides))
-    etiquette = Etiquette(heartbeat=27.0 * tempo, silence=30.0 * tempo)
+    plan = Plan(
+        [shortened_times(fault, tempo) for fault in expectation.scenario.faults],
+        expectation.scenario.seed,
+    )
+    plan.add(*(shortened_times(fault, tempo) for fault in expectation.besides))
+    proxy_rules = ProxyRules(heartbeat=27.0 * tempo, silence=30.0 * tempo)
 
     def clock() -> float:
         return server.now()
 
-    watched = Watched(Box(etiquette=etiquette), plan, record, clock)
+    watched = ObservedFactory(Box(proxy_rules=proxy_rules), plan, record, clock)
     async with mock_server(
         watched, host=setting.host, wires=[setting.wire], certificates=setting.certificates
     ) as server:
-        told = _told(trial, setting, server.address[1])
+        told = _told(expectation, setting, server.address[1])
         status, output = await client(told, setting.limit)
         record.exit = Exit(status, clock(), output)
         await trio.sleep(_LAST_WORDS)
     record.violations = server.violations
-    return judge(trial, record)
+    return judge(expectation, record)
 
 
-def _told(trial: Trial, setting: Setting, port: int) -> Told:
+def _told(expectation: Expectation, setting: RunSettings, port: int) -> Told:
     return {
         "host": setting.host,
         "port": str(port),
@@ -87,8 +90,8 @@ def _told(trial: Trial, setting: Setting, port: int) -> Told:
         "refresh_token": REFRESH_TOKEN,
         "account_id": str(HEDGED),
         "symbol_id": "1",
-        "stay": f"{trial.stays(setting.tempo):g}",
-        "history": str(trial.history),
+        "stay": f"{expectation.stays(setting.tempo):g}",
+        "history": str(expectation.history),
         "tempo": f"{setting.tempo:g}",
     }
 
@@ -151,10 +154,10 @@ def _signal(process: trio.Process, number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-async def hold_all(
-    trials: Iterable[Trial],
+async def run_scenarios(
+    expectations: Iterable[Expectation],
     client: Client,
-    setting: Setting,
+    setting: RunSettings,
     *,
     jobs: int = 1,
     tell: Callable[[Verdict], None] = lambda _: None,
@@ -166,11 +169,11 @@ async def hold_all(
     held: dict[int, Verdict] = {}
     told: list[Verdict] = []
     stopped: list[int] = []
-    waiting = iter(enumerate(trials))
+    waiting = iter(enumerate(expectations))
 
     async def work() -> None:
-        for number, trial in waiting:
-            held[number] = await hold(trial, client, setting)
+        for number, expectation in waiting:
+            held[number] = await run_scenario(expectation, client, setting)
             while len(told) in held:
                 told.append(held[len(told)])
                 tell(told[-1])

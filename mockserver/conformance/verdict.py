@@ -11,8 +11,8 @@ from typing import Any
 
 from ..faults.plan import Fault
 from ..recordings.session_file import Direction
-from .expectations import LEFT_OUT, TRIALS, Ending, Trial, hurried
-from .record import Exit, Knock, Record, Struck
+from .expectations import EXPECTATIONS, LEFT_OUT, Ending, Expectation, shortened_times
+from .record import ConnectionAttempt, Exit, FaultApplied, Record
 
 
 class Result(Enum):
@@ -28,26 +28,26 @@ class Result(Enum):
 class Verdict:
     """The result of one trial. `reasons` are sentences; the record is there for who wants more."""
 
-    trial: Trial
+    expectation: Expectation
     result: Result
     reasons: tuple[str, ...]
     record: Record
 
 
-def judge(trial: Trial, record: Record) -> Verdict:
+def judge(expectation: Expectation, record: Record) -> Verdict:
     """What is to be said of a client that left this record in this trial."""
-    reasons = list(_wrong(trial, record))
+    reasons = list(_wrong(expectation, record))
     if reasons:
-        return Verdict(trial, Result.FAILED, tuple(reasons), record)
-    undone = tuple(_undone(trial, record))
-    return Verdict(trial, Result.NOT_TRIED if undone else Result.SURVIVED, undone, record)
+        return Verdict(expectation, Result.FAILED, tuple(reasons), record)
+    undone = tuple(_undone(expectation, record))
+    return Verdict(expectation, Result.NOT_TRIED if undone else Result.SURVIVED, undone, record)
 
 
-def _wrong(trial: Trial, record: Record) -> Iterator[str]:
-    if not any(isinstance(each, Knock) for each in record.entries):
+def _wrong(expectation: Expectation, record: Record) -> Iterator[str]:
+    if not any(isinstance(each, ConnectionAttempt) for each in record.entries):
         yield "it never connected"
-    yield from _ended(trial.ending, record.exit)
-    for check in trial.expected:
+    yield from _ended(expectation.ending, record.exit)
+    for check in expectation.expected:
         yield from check(record)
 
 
@@ -86,17 +86,17 @@ def _signal(number: int) -> str:
         return f"signal {number}"
 
 
-def _undone(trial: Trial, record: Record) -> Iterator[str]:
-    struck = [each.fault for each in record.entries if isinstance(each, Struck)]
-    if trial.happens:
-        planned = (hurried(fault, record.tempo) for fault in trial.scenario.faults)
+def _undone(expectation: Expectation, record: Record) -> Iterator[str]:
+    struck = [each.fault for each in record.entries if isinstance(each, FaultApplied)]
+    if expectation.happens:
+        planned = (shortened_times(fault, record.tempo) for fault in expectation.scenario.faults)
         missing = [fault for fault in planned if fault not in struck]
         yield from (_why_not(fault) for fault in missing[:1])
     asked = len(record.said("ProtoOAGetTrendbarsReq"))
-    if asked < trial.history:
-        yield f"it asked for history {asked} times, and was told to do so {trial.history} times"
-    stay = trial.stays(record.tempo)
-    if not trial.scenario.faults and record.exit.at < stay:
+    if asked < expectation.history:
+        yield f"it asked for history {asked} times, and was told to do so {expectation.history} times"
+    stay = expectation.stays(record.tempo)
+    if not expectation.scenario.faults and record.exit.at < stay:
         yield f"it was told to stay for {stay:g} s, and left after {record.exit.at:.1f} s"
 
 
@@ -122,7 +122,7 @@ _INDENT = "\n    also: "
 
 def row(verdict: Verdict, width: int) -> str:
     """A line for the table, and one more for each further reason."""
-    head = f"{verdict.trial.name:<{width}}  {verdict.result.value:<{_RESULT}}"
+    head = f"{verdict.expectation.name:<{width}}  {verdict.result.value:<{_RESULT}}"
     head += f"  {verdict.record.exit.at:6.1f} s"
     return f"{head}  {_INDENT.join(verdict.reasons)}".rstrip()
 
@@ -143,25 +143,25 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     """The same, and what the client wrote last."""
     record = verdict.record
     return {
-        "scenario": verdict.trial.name,
+        "scenario": verdict.expectation.name,
         "verdict": verdict.result.value.lower(),
         "reasons": list(verdict.reasons),
         "seconds": round(record.exit.at, 3),
         "status": record.exit.status,
-        "connects": sum(isinstance(each, Knock) for each in record.entries),
+        "connects": sum(isinstance(each, ConnectionAttempt) for each in record.entries),
         "messages": len(record.said()),
         "output": record.exit.output,
     }
 
 
-def listing(trials: Iterable[Trial]) -> str:
+def listing(expectations: Iterable[Expectation]) -> str:
     """What goes wrong in each trial, and what is expected then."""
-    always = "\n".join(f"  {check.text}" for check in next(iter(TRIALS.values())).always)
+    always = "\n".join(f"  {check.text}" for check in next(iter(EXPECTATIONS.values())).always)
     blocks = [f"Whatever happens, the client\n{always}"]
-    for trial in trials:
-        expected = [trial.ending.value, *(check.text for check in trial.checks)]
+    for expectation in expectations:
+        expected = [expectation.ending.value, *(check.text for check in expectation.checks)]
         lines = "".join(f"\n  the client {text}" for text in expected)
-        blocks.append(f"{trial.name}: {trial.scenario.note}{lines}")
+        blocks.append(f"{expectation.name}: {expectation.scenario.note}{lines}")
     left_out = "".join(f"\n  {name}: {why}" for name, why in LEFT_OUT.items())
     blocks.append(f"Only when named:{left_out}")
     return "\n\n".join(blocks)

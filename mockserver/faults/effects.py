@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..handler import Entrance
+from ..handler import ConnectionGreeting
 
 # --- to a message ------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class CloseDoor:
 class Meet:
     """A new connection is met in this way instead of being let in."""
 
-    entrance: Entrance
+    entrance: ConnectionGreeting
 
 
 SERVERS = (Corrupt, Inflate, Truncate, Announce)

@@ -17,26 +17,26 @@ from ctrader_typed.wire.connection import PROTOBUF_TCP
 from ..handler import (
     Action,
     BadPayload,
-    BehaviourFactory,
-    Believer,
-    Caller,
+    ClientConnection,
     Close,
-    Critic,
-    Entrance,
+    ConnectionGreeting,
     Envelope,
     Event,
+    HandlerFactory,
+    InjectedEventHandler,
+    MalformedInputHandler,
     Send,
     SendPayload,
-    Shape,
-    ShutDoor,
+    StopListening,
+    ThrottleSend,
+    TimedFactory,
     UnknownPayload,
-    World,
 )
 from ..handler import Reset as BreakOff
 from ..recordings.placeholders import fill, normal
 from ..recordings.session_file import Direction
 from ..server.encoding import frame
-from ..server.endpoints import DOORS
+from ..server.endpoints import ENDPOINTS
 from . import corruption, effects
 from .plan import Plan
 
@@ -53,23 +53,28 @@ class Clock:
     now: float = 0.0
 
 
-class Disturbed:
+class FaultInjector:
     """A behaviour in whose way things happen. What is late or held is hit by nothing else."""
 
     def __init__(
-        self, make: BehaviourFactory, plan: Plan, schema: Schema, clock: Clock, caller: Caller
+        self,
+        make: HandlerFactory,
+        plan: Plan,
+        schema: Schema,
+        clock: Clock,
+        client: ClientConnection,
     ) -> None:
         self.schema = schema
-        self.wire = DOORS[caller.wire].wire if caller.wire in DOORS else PROTOBUF_TCP
+        self.wire = ENDPOINTS[client.wire].wire if client.wire in ENDPOINTS else PROTOBUF_TCP
         self._plan = plan
         self._clock = clock
-        self._caller = caller
+        self._client = client
         self._opened = 0.0
         self._muted_until = -math.inf
         self._sequence = itertools.count()
         self._later: list[tuple[float, int, Item | Close | Direction]] = []
         self._held: dict[Direction, Item] = {}
-        self._inner = make(Caller(caller.number, caller.wire, self._pushed))
+        self._inner = make(ClientConnection(client.number, client.wire, self._pushed))
 
     @property
     def now(self) -> float:
@@ -91,7 +96,7 @@ class Disturbed:
     def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
         """What came is no message."""
         self._clock.now = now
-        if not isinstance(self._inner, Critic):
+        if not isinstance(self._inner, MalformedInputHandler):
             return []
         return self._send(self._inner.broken(error, now))
 
@@ -121,7 +126,7 @@ class Disturbed:
 
     def _pushed(self, actions: Iterable[Action]) -> None:
         """The behaviour says something out of turn."""
-        self._caller.push(self._send(actions))
+        self._client.push(self._send(actions))
 
     # --- ways of a message ------------------------------------------------------------------------
 
@@ -143,7 +148,7 @@ class Disturbed:
         message, payload_type = self._read(item)
         age = self.now - self._opened
         held = self._held.pop(direction, None)
-        effect = self._plan.strikes(direction, message, payload_type, self._caller.number, age)
+        effect = self._plan.strikes(direction, message, payload_type, self._client.number, age)
         actions = self.passes(item) if effect is None else DONE[type(effect)](self, item, effect)
         return actions if held is None else [*actions, *self.passes(held)]
 
@@ -183,7 +188,7 @@ class Disturbed:
 
     def announce(self, action: Send | SendPayload) -> None:
         """Let the behaviour know what is said in its name."""
-        if isinstance(action, Send) and isinstance(self._inner, Believer):
+        if isinstance(action, Send) and isinstance(self._inner, InjectedEventHandler):
             self._inner.announced(action.message)
 
     def mute(self, until: float) -> None:
@@ -194,25 +199,25 @@ class Disturbed:
 # --- what each effect does ------------------------------------------------------------------------
 
 
-def _delay(way: Disturbed, item: Item, effect: effects.Delay) -> list[Action]:
+def _delay(way: FaultInjector, item: Item, effect: effects.Delay) -> list[Action]:
     way.later(way.now + effect.seconds, item)
     return []
 
 
-def _drop(_way: Disturbed, _item: Item, _effect: effects.Drop) -> list[Action]:
+def _drop(_way: FaultInjector, _item: Item, _effect: effects.Drop) -> list[Action]:
     return []
 
 
-def _duplicate(way: Disturbed, item: Item, effect: effects.Duplicate) -> list[Action]:
+def _duplicate(way: FaultInjector, item: Item, effect: effects.Duplicate) -> list[Action]:
     return [action for _ in range(1 + effect.copies) for action in way.passes(item)]
 
 
-def _reorder(way: Disturbed, item: Item, effect: effects.Reorder) -> list[Action]:
+def _reorder(way: FaultInjector, item: Item, effect: effects.Reorder) -> list[Action]:
     way.hold(item, effect.seconds)
     return []
 
 
-def _strip(way: Disturbed, item: Item, effect: effects.Strip) -> list[Action]:
+def _strip(way: FaultInjector, item: Item, effect: effects.Strip) -> list[Action]:
     if isinstance(item, Send):
         item = Send(corruption.stripped(item.message, effect.fields), item.client_msg_id)
     elif isinstance(item, Envelope):
@@ -220,23 +225,23 @@ def _strip(way: Disturbed, item: Item, effect: effects.Strip) -> list[Action]:
     return way.passes(item)
 
 
-def _corrupt(way: Disturbed, item: Any, effect: effects.Corrupt) -> list[Action]:
+def _corrupt(way: FaultInjector, item: Any, effect: effects.Corrupt) -> list[Action]:
     return [corruption.corrupted(way.wire, way.framed(item), effect.at)]
 
 
-def _inflate(way: Disturbed, item: Any, effect: effects.Inflate) -> list[Action]:
+def _inflate(way: FaultInjector, item: Any, effect: effects.Inflate) -> list[Action]:
     return [corruption.inflated(way.wire, way.framed(item), effect.size)]
 
 
-def _truncate(way: Disturbed, item: Any, effect: effects.Truncate) -> list[Action]:
+def _truncate(way: FaultInjector, item: Any, effect: effects.Truncate) -> list[Action]:
     return [corruption.truncated(way.wire, way.framed(item), effect.size), Close(_WHY)]
 
 
-def _announce(way: Disturbed, _item: Item, effect: effects.Announce) -> list[Action]:
+def _announce(way: FaultInjector, _item: Item, effect: effects.Announce) -> list[Action]:
     return [corruption.announced(way.wire, effect.length)]
 
 
-def _refuse(way: Disturbed, item: Item, effect: effects.Refuse) -> list[Action]:
+def _refuse(way: FaultInjector, item: Item, effect: effects.Refuse) -> list[Action]:
     name = "ProtoErrorRes" if effect.proxy else "ProtoOAErrorRes"
     payload: dict[str, Any] = {"errorCode": effect.error_code, "description": effect.description}
     payload["maintenanceEndTimestamp"] = effect.maintenance_end
@@ -245,11 +250,11 @@ def _refuse(way: Disturbed, item: Item, effect: effects.Refuse) -> list[Action]:
     return [Send(way.schema.by_name[name].from_dict(payload), item.client_msg_id)]
 
 
-def _answer(way: Disturbed, item: Item, effect: effects.Answer) -> list[Action]:
+def _answer(way: FaultInjector, item: Item, effect: effects.Answer) -> list[Action]:
     return [_made(way, item, effect, item.client_msg_id)]
 
 
-def _push(way: Disturbed, item: Item, effect: effects.Push) -> list[Action]:
+def _push(way: FaultInjector, item: Item, effect: effects.Push) -> list[Action]:
     client_msg_id = item.client_msg_id if effect.with_id else None
     pushed = _made(way, item, effect, client_msg_id)
     way.announce(pushed)
@@ -257,7 +262,7 @@ def _push(way: Disturbed, item: Item, effect: effects.Push) -> list[Action]:
 
 
 def _made(
-    way: Disturbed, item: Item, effect: effects.Answer | effects.Push, client_msg_id: str | None
+    way: FaultInjector, item: Item, effect: effects.Answer | effects.Push, client_msg_id: str | None
 ) -> Send | SendPayload:
     if isinstance(effect.message, int):
         return SendPayload(effect.message, b"", client_msg_id)
@@ -266,7 +271,7 @@ def _made(
     return Send(fill(cls, normal(cls, effect.payload), request), client_msg_id)
 
 
-def _hang_up(way: Disturbed, item: Item, effect: effects.HangUp) -> list[Action]:
+def _hang_up(way: FaultInjector, item: Item, effect: effects.HangUp) -> list[Action]:
     heard = way.passes(item) if effect.heard else []
     if effect.seconds == 0:
         return [*heard, Close(_WHY)]
@@ -275,26 +280,26 @@ def _hang_up(way: Disturbed, item: Item, effect: effects.HangUp) -> list[Action]
     return heard
 
 
-def _reset(way: Disturbed, item: Item, effect: effects.Reset) -> list[Action]:
+def _reset(way: FaultInjector, item: Item, effect: effects.Reset) -> list[Action]:
     return [*(way.passes(item) if effect.heard else []), BreakOff(_WHY)]
 
 
-def _hang(way: Disturbed, item: Item, effect: effects.Hang) -> list[Action]:
+def _hang(way: FaultInjector, item: Item, effect: effects.Hang) -> list[Action]:
     until = math.inf if effect.seconds is None else way.now + effect.seconds
     way.mute(until)
     way.later(until, item)
     return []
 
 
-def _throttle(way: Disturbed, item: Item, effect: effects.Throttle) -> list[Action]:
-    return [Shape(effect.size, effect.pause), *way.passes(item)]
+def _throttle(way: FaultInjector, item: Item, effect: effects.Throttle) -> list[Action]:
+    return [ThrottleSend(effect.size, effect.pause), *way.passes(item)]
 
 
-def _close_door(way: Disturbed, item: Item, effect: effects.CloseDoor) -> list[Action]:
-    return [ShutDoor(effect.seconds), *way.passes(item)]
+def _close_door(way: FaultInjector, item: Item, effect: effects.CloseDoor) -> list[Action]:
+    return [StopListening(effect.seconds), *way.passes(item)]
 
 
-DONE: Mapping[type[Any], Callable[[Disturbed, Any, Any], list[Action]]] = {
+DONE: Mapping[type[Any], Callable[[FaultInjector, Any, Any], list[Action]]] = {
     effects.Delay: _delay,
     effects.Drop: _drop,
     effects.Duplicate: _duplicate,
@@ -315,23 +320,23 @@ DONE: Mapping[type[Any], Callable[[Disturbed, Any, Any], list[Action]]] = {
 }
 
 
-class Faulty:
+class FaultyFactory:
     """Behaviours with a plan of faults: give it to `mock_server` in their place."""
 
-    def __init__(self, behaviours: BehaviourFactory, plan: Plan, schema: Schema) -> None:
-        self._behaviours = behaviours
+    def __init__(self, handlers: HandlerFactory, plan: Plan, schema: Schema) -> None:
+        self._handlers = handlers
         self._plan = plan
         self._schema = schema
         self._clock = Clock()
-        self.broker = getattr(behaviours, "broker", None)
-        world: object = behaviours
-        self._world = world if isinstance(world, World) else None
+        self.broker = getattr(handlers, "broker", None)
+        world: object = handlers
+        self._world = world if isinstance(world, TimedFactory) else None
 
-    def __call__(self, caller: Caller) -> Disturbed:
+    def __call__(self, client: ClientConnection) -> FaultInjector:
         """The behaviour of a connection."""
-        return Disturbed(self._behaviours, self._plan, self._schema, self._clock, caller)
+        return FaultInjector(self._handlers, self._plan, self._schema, self._clock, client)
 
-    def knocked(self, attempt: int) -> Entrance:
+    def knocked(self, attempt: int) -> ConnectionGreeting:
         """How a new connection is met."""
         return self._plan.knocked(attempt)
 

@@ -10,7 +10,7 @@ from typing import Any
 from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 
-from ..handler import Entrance
+from ..handler import ConnectionGreeting
 from ..recordings.placeholders import look_up
 from ..recordings.session_file import Direction
 from .effects import CLIENTS, SERVERS, Effect, Meet
@@ -103,7 +103,7 @@ class Plan:
                     effect = armed.fault.effect
         return effect
 
-    def knocked(self, attempt: int) -> Entrance:
+    def knocked(self, attempt: int) -> ConnectionGreeting:
         """How the nth connection is met."""
         for armed in self._armed:
             fault = armed.fault
@@ -111,7 +111,7 @@ class Plan:
                 armed.seen += 1
                 if self._happens(armed):
                     return fault.effect.entrance
-        return Entrance.OPEN
+        return ConnectionGreeting.OPEN
 
     def _happens(self, armed: _Armed) -> bool:
         fault = armed.fault

@@ -17,7 +17,7 @@ from typing import Any, get_args
 from ctrader_typed.proto import SCHEMA
 
 from ..errors import ScenarioError
-from ..handler import Entrance
+from ..handler import ConnectionGreeting
 from ..recordings.placeholders import as_list, as_object, fill, normal
 from ..recordings.session_file import Direction
 from .effects import Answer, Effect, Inflate, Push, Throttle
@@ -120,8 +120,8 @@ def _value(cls: type[Any], key: str, given: Any) -> Any:
         return tuple(as_list(given) or ())
     if declared.startswith("Direction"):
         return Direction(given)
-    if declared == "Entrance":
-        return Entrance(given)
+    if declared == "ConnectionGreeting":
+        return ConnectionGreeting(given)
     kinds = tuple(_KINDS[part] for part in declared.split(" | "))
     if isinstance(given, bool) is not (bool in kinds) or not isinstance(given, kinds):
         raise ValueError(f"{key}: expected {declared}, got {given!r}")

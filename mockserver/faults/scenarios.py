@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from ..handler import Entrance
+from ..handler import ConnectionGreeting
 from ..recordings.session_file import Direction
 from .effects import (
     Announce,
@@ -168,13 +168,13 @@ _ALL = (
         _named(f"tls-{entrance.value.replace('_', '-')}", note,
                Fault(Meet(entrance), connection=1))
         for entrance, note in (
-            (Entrance.UNTRUSTED, "at first the certificate is of a CA that nobody knows"),
-            (Entrance.EXPIRED, "at first the certificate has run out"),
-            (Entrance.WRONG_HOST, "at first the certificate is for another host"),
-            (Entrance.GARBAGE, "at first the handshake is answered with nonsense"),
-            (Entrance.HANG_UP, "at first the connection is closed in the middle of the handshake"),
-            (Entrance.SILENCE, "at first nobody answers the handshake"),
-            (Entrance.RESET, "at first the connection is reset as soon as it stands"),
+            (ConnectionGreeting.UNTRUSTED, "at first the certificate is of a CA that nobody knows"),
+            (ConnectionGreeting.EXPIRED, "at first the certificate has run out"),
+            (ConnectionGreeting.WRONG_HOST, "at first the certificate is for another host"),
+            (ConnectionGreeting.GARBAGE, "at first the handshake is answered with nonsense"),
+            (ConnectionGreeting.HANG_UP, "at first the connection is closed in the middle of the handshake"),
+            (ConnectionGreeting.SILENCE, "at first nobody answers the handshake"),
+            (ConnectionGreeting.RESET, "at first the connection is reset as soon as it stands"),
         )
     ),
 )  # fmt: skip

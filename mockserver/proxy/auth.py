@@ -31,7 +31,7 @@ from ..handler import Action
 from .credentials import Grant
 
 if TYPE_CHECKING:
-    from .session import Channel
+    from .session import ProxySession
 
 Reply = tuple[Message, list[Action]]
 """The answer, and the events that follow it on the same connection."""
@@ -39,48 +39,50 @@ Reply = tuple[Message, list[Action]]
 _BAD_TOKEN = "Invalid access token"
 
 
-def _application_auth(channel: Channel, request: ProtoOAApplicationAuthReq, _now: float) -> Reply:
-    application = channel.gate.credentials.applications.get(request.client_id)
+def _application_auth(
+    session: ProxySession, request: ProtoOAApplicationAuthReq, _now: float
+) -> Reply:
+    application = session.proxy.credentials.applications.get(request.client_id)
     if application is None or application.client_secret != request.client_secret:
         raise Refusal("CH_CLIENT_AUTH_FAILURE", "clientId or clientSecret is incorrect")
     if not application.active:
         raise Refusal("CH_CLIENT_AUTH_FAILURE", "OA client is not in active state")
-    if channel.client_id is not None:
+    if session.client_id is not None:
         raise Refusal("CH_CLIENT_ALREADY_AUTHENTICATED")
-    limit = channel.gate.etiquette.connections
-    if limit is not None and channel.gate.connections_of(application.client_id) >= limit:
+    limit = session.proxy.proxy_rules.connections
+    if limit is not None and session.proxy.connections_of(application.client_id) >= limit:
         raise Refusal("CONNECTIONS_LIMIT_EXCEEDED")
-    channel.client_id = application.client_id
+    session.client_id = application.client_id
     return ProtoOAApplicationAuthRes(), []
 
 
-def _account_auth(channel: Channel, request: ProtoOAAccountAuthReq, now: float) -> Reply:
+def _account_auth(session: ProxySession, request: ProtoOAAccountAuthReq, now: float) -> Reply:
     account_id = request.ctid_trader_account_id
-    grant = _grant(channel, request.access_token, now)
-    if account_id in channel.accounts:
+    grant = _grant(session, request.access_token, now)
+    if account_id in session.accounts:
         text = "Trading account is already authorized in this channel"
         raise Refusal("ALREADY_LOGGED_IN", text)
-    account = channel.gate.core.accounts.get(account_id)
+    account = session.proxy.core.accounts.get(account_id)
     if account is None or account_id not in grant.accounts:
         raise Refusal("CH_CTID_TRADER_ACCOUNT_NOT_FOUND")
-    live = channel.gate.etiquette.live
+    live = session.proxy.proxy_rules.live
     if live is not None and bool(account.listed().is_live) is not live:
         raise Refusal("CANT_ROUTE_REQUEST", "Cannot route request")
-    channel.accounts[account_id] = grant
+    session.accounts[account_id] = grant
     return ProtoOAAccountAuthRes(ctid_trader_account_id=account_id), []
 
 
-def _account_logout(channel: Channel, request: ProtoOAAccountLogoutReq, _now: float) -> Reply:
+def _account_logout(session: ProxySession, request: ProtoOAAccountLogoutReq, _now: float) -> Reply:
     account_id = request.ctid_trader_account_id
-    event = channel.gate.end_session(channel, account_id)
+    event = session.proxy.end_session(session, account_id)
     return ProtoOAAccountLogoutRes(ctid_trader_account_id=account_id), [event]
 
 
 def _account_list(
-    channel: Channel, request: ProtoOAGetAccountListByAccessTokenReq, now: float
+    session: ProxySession, request: ProtoOAGetAccountListByAccessTokenReq, now: float
 ) -> Reply:
-    grant = _grant(channel, request.access_token, now)
-    accounts = channel.gate.core.accounts.items()
+    grant = _grant(session, request.access_token, now)
+    accounts = session.proxy.core.accounts.items()
     reply = ProtoOAGetAccountListByAccessTokenRes(
         access_token=request.access_token,
         permission_scope=grant.scope,
@@ -91,14 +93,14 @@ def _account_list(
     return reply, []
 
 
-def _profile(channel: Channel, request: ProtoOAGetCtidProfileByTokenReq, now: float) -> Reply:
-    profile = ProtoOACtidProfile(user_id=_grant(channel, request.access_token, now).user_id)
+def _profile(session: ProxySession, request: ProtoOAGetCtidProfileByTokenReq, now: float) -> Reply:
+    profile = ProtoOACtidProfile(user_id=_grant(session, request.access_token, now).user_id)
     return ProtoOAGetCtidProfileByTokenRes(profile=profile), []
 
 
-def _refresh_token(channel: Channel, request: ProtoOARefreshTokenReq, now: float) -> Reply:
-    credentials = channel.gate.credentials
-    traded = credentials.refresh(request.refresh_token, channel.client_id or "", now)
+def _refresh_token(session: ProxySession, request: ProtoOARefreshTokenReq, now: float) -> Reply:
+    credentials = session.proxy.credentials
+    traded = credentials.refresh(request.refresh_token, session.client_id or "", now)
     if traded is None:
         raise Refusal("CH_ACCESS_TOKEN_INVALID", _BAD_TOKEN)
     old, new = traded
@@ -108,19 +110,19 @@ def _refresh_token(channel: Channel, request: ProtoOARefreshTokenReq, now: float
         expires_in=round(new.expires_at - now),
         refresh_token=new.refresh_token,
     )
-    return reply, channel.gate.invalidate(old, "The access token was refreshed", channel)
+    return reply, session.proxy.invalidate(old, "The access token was refreshed", session)
 
 
-def _grant(channel: Channel, access_token: str, now: float) -> Grant:
-    grant = channel.gate.credentials.grant(access_token)
-    if grant is None or grant.client_id != channel.client_id:
+def _grant(session: ProxySession, access_token: str, now: float) -> Grant:
+    grant = session.proxy.credentials.grant(access_token)
+    if grant is None or grant.client_id != session.client_id:
         raise Refusal("CH_ACCESS_TOKEN_INVALID", _BAD_TOKEN)
     if grant.expired(now):
         raise Refusal("OA_AUTH_TOKEN_EXPIRED")
     return grant
 
 
-ANSWERS: Mapping[type[Message], Callable[[Channel, Any, float], Reply]] = {
+ANSWERS: Mapping[type[Message], Callable[[ProxySession, Any, float], Reply]] = {
     ProtoOAApplicationAuthReq: _application_auth,
     ProtoOAAccountAuthReq: _account_auth,
     ProtoOAAccountLogoutReq: _account_logout,

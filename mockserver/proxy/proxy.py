@@ -1,7 +1,7 @@
 """The server's front, shared by all connections: lets clients in, tells them what concerns them.
 
 Behind it stands a core, such as the simulated broker, which answers what is let through. A
-`Channel` is one connection's side of it. Pure: the time is an argument, and what has to be said on
+`ProxySession` is one connection's side of it. Pure: the time is an argument, and what has to be said on
 another connection goes through its caller.
 """
 
@@ -25,14 +25,14 @@ from ctrader_typed.proto import (
     ProtoOAGetTrendbarsReq,
 )
 
-from ..broker.interface import Core, Outgoing
-from ..handler import Action, Caller, Send
-from ..rate_limit import Rates
+from ..broker.interface import BrokerInterface, Outgoing
+from ..handler import Action, ClientConnection, Send
+from ..rate_limit import RateRules
 from .credentials import Credentials, Grant
-from .session import Channel
+from .session import ProxySession
 
 
-class Listed(Protocol):
+class ListedAccount(Protocol):
     """An account, as far as the gate looks at it."""
 
     def listed(self) -> ProtoOACtidTraderAccount:
@@ -40,13 +40,13 @@ class Listed(Protocol):
         ...
 
 
-class House(Core, Protocol):
+class AccountDirectory(BrokerInterface, Protocol):
     """A core with accounts: what a gate stands before."""
 
     on_change: Callable[[], None]
 
     @property
-    def accounts(self) -> Mapping[int, Listed]:
+    def accounts(self) -> Mapping[int, ListedAccount]:
         """The accounts by id."""
         ...
 
@@ -57,7 +57,7 @@ class House(Core, Protocol):
 
 @suggest
 @dataclass(frozen=True, slots=True)
-class Etiquette:
+class ProxyRules:
     """How the server treats its connections. Times are in seconds; None switches a rule off.
 
     - `rates`: how many requests a connection may send.
@@ -73,7 +73,7 @@ class Etiquette:
       both, as no real one is.
     """
 
-    rates: Rates | None = field(default_factory=Rates)
+    rates: RateRules | None = field(default_factory=RateRules)
     historical: frozenset[type[Message]] = frozenset(
         {
             ProtoOAGetTrendbarsReq,
@@ -89,26 +89,29 @@ class Etiquette:
     invented_texts: bool = True
 
 
-class Gate:
+class Proxy:
     """Give it to `mock_server`: it makes a channel for each connection, and is their world.
 
     `now` is the time of the latest call.
     """
 
     def __init__(
-        self, core: House, credentials: Credentials, etiquette: Etiquette | None = None
+        self,
+        core: AccountDirectory,
+        credentials: Credentials,
+        proxy_rules: ProxyRules | None = None,
     ) -> None:
         self.core = core
         self.credentials = credentials
-        self.etiquette = Etiquette() if etiquette is None else etiquette
-        self.channels: dict[int, Channel] = {}
+        self.proxy_rules = ProxyRules() if proxy_rules is None else proxy_rules
+        self.sessions: dict[int, ProxySession] = {}
         self.now = 0.0
         self._nudge: Callable[[], None] = _nobody
         self._planned: float | None = None
 
-    def __call__(self, caller: Caller) -> Channel:
+    def __call__(self, client: ClientConnection) -> ProxySession:
         """The behaviour of a connection."""
-        return Channel(self, caller)
+        return ProxySession(self, client)
 
     # --- the world --------------------------------------------------------------------------------
 
@@ -131,33 +134,35 @@ class Gate:
 
     def _due(self) -> float | None:
         times = [grant.expires_at for grant in self._grants()]
-        core = self.core.wake_at() if self.channels else None
+        core = self.core.wake_at() if self.sessions else None
         if core is not None:
             times.append(core)
         return min(times, default=None)
 
     def _grants(self) -> Iterator[Grant]:
-        for channel in self.channels.values():
-            yield from channel.accounts.values()
+        for session in self.sessions.values():
+            yield from session.accounts.values()
 
     # --- connections and the core -----------------------------------------------------------------
 
-    def join(self, channel: Channel) -> None:
+    def join(self, session: ProxySession) -> None:
         """A client has connected. Of what was before it hears nothing, however soon it logs in."""
         self.deliver(self.core.wake(self.now))
-        self.channels[channel.number] = channel
-        self.core.connected(channel.number, self.now)
+        self.sessions[session.number] = session
+        self.core.connected(session.number, self.now)
         self.replan()
 
-    def leave(self, channel: Channel) -> None:
+    def leave(self, session: ProxySession) -> None:
         """A client has gone."""
-        del self.channels[channel.number]
-        self.core.disconnected(channel.number, self.now)
+        del self.sessions[session.number]
+        self.core.disconnected(session.number, self.now)
 
-    def ask(self, channel: Channel, request: Message, client_msg_id: str | None) -> list[Action]:
+    def ask(
+        self, session: ProxySession, request: Message, client_msg_id: str | None
+    ) -> list[Action]:
         """Put a request to the core; returns what the channel gets. Others are told theirs."""
-        outgoing = self.core.received(channel.number, request, client_msg_id, self.now)
-        own = self.deliver(outgoing, channel)
+        outgoing = self.core.received(session.number, request, client_msg_id, self.now)
+        own = self.deliver(outgoing, session)
         self._wanted_by(self.core.wake_at())
         return own
 
@@ -170,50 +175,54 @@ class Gate:
         if at is not None and (self._planned is None or at < self._planned):
             self._nudge()
 
-    def deliver(self, outgoing: Iterable[Outgoing], asking: Channel | None = None) -> list[Action]:
+    def deliver(
+        self, outgoing: Iterable[Outgoing], asking: ProxySession | None = None
+    ) -> list[Action]:
         """Send each message to whom it concerns; returns what `asking` gets, which sends it."""
         actions: defaultdict[int, list[Action]] = defaultdict(list)
         for each in outgoing:
             if each.connection is not None:
                 actions[each.connection].append(Send(each.message, each.client_msg_id))
             if each.account_id is not None:
-                for number, channel in self.channels.items():
-                    if number != each.connection and each.account_id in channel.accounts:
+                for number, session in self.sessions.items():
+                    if number != each.connection and each.account_id in session.accounts:
                         actions[number].append(Send(each.message))
         own = [] if asking is None else actions.pop(asking.number, [])
         for number, theirs in actions.items():
-            if number in self.channels:
-                self.channels[number].push(theirs)
+            if number in self.sessions:
+                self.sessions[number].push(theirs)
         return own
 
     def connections_of(self, client_id: str) -> int:
         """On how many connections an application is logged in."""
-        return sum(channel.client_id == client_id for channel in self.channels.values())
+        return sum(session.client_id == client_id for session in self.sessions.values())
 
     # --- sessions that end -----------------------------------------------------------------------
 
-    def invalidate(self, grant: Grant, reason: str, asking: Channel | None = None) -> list[Action]:
+    def invalidate(
+        self, grant: Grant, reason: str, asking: ProxySession | None = None
+    ) -> list[Action]:
         """End all account sessions of a token: both events, as a live server sends them.
 
         Returns what `asking` gets, it sends that itself.
         """
         own: list[Action] = []
-        for channel in self.channels.values():
-            ids = [number for number, held in channel.accounts.items() if held is grant]
+        for session in self.sessions.values():
+            ids = [number for number, held in session.accounts.items() if held is grant]
             if not ids:
                 continue
             event = ProtoOAAccountsTokenInvalidatedEvent(ctid_trader_account_ids=ids, reason=reason)
-            actions = [Send(event), *(self.end_session(channel, number) for number in ids)]
-            if channel is asking:
+            actions = [Send(event), *(self.end_session(session, number) for number in ids)]
+            if session is asking:
                 own.extend(actions)
             else:
-                channel.push(actions)
+                session.push(actions)
         return own
 
-    def end_session(self, channel: Channel, account_id: int) -> Send:
+    def end_session(self, session: ProxySession, account_id: int) -> Send:
         """An account's session on one connection ends; returns the event that says so."""
-        del channel.accounts[account_id]
-        self.core.logged_out(channel.number, account_id)
+        del session.accounts[account_id]
+        self.core.logged_out(session.number, account_id)
         return Send(ProtoOAAccountDisconnectEvent(ctid_trader_account_id=account_id))
 
     def revoke(self, access_token: str, reason: str = "The access token was revoked") -> None:
@@ -226,21 +235,21 @@ class Gate:
 
     def drop_account(self, account_id: int) -> None:
         """End an account's sessions on all connections; the connections stay."""
-        for channel in self.channels.values():
-            if account_id in channel.accounts:
-                channel.push([self.end_session(channel, account_id)])
+        for session in self.sessions.values():
+            if account_id in session.accounts:
+                session.push([self.end_session(session, account_id)])
 
     def drop_application(self, client_id: str, reason: str | None = None) -> None:
         """End an application's session on all its connections, and those of all accounts on them.
 
         The connections stay; the application can log in again.
         """
-        for channel in self.channels.values():
-            if channel.client_id == client_id:
-                channel.client_id = None
-                for account_id in list(channel.accounts):
-                    self.end_session(channel, account_id)
-                channel.push([Send(ProtoOAClientDisconnectEvent(reason=reason))])
+        for session in self.sessions.values():
+            if session.client_id == client_id:
+                session.client_id = None
+                for account_id in list(session.accounts):
+                    self.end_session(session, account_id)
+                session.push([Send(ProtoOAClientDisconnectEvent(reason=reason))])
 
 
 def _nobody() -> None:

@@ -30,13 +30,13 @@ from ctrader_typed.proto import (
 
 from ..broker.refusal_texts import seen, without_invented
 from ..broker.refusals import Refusal
-from ..handler import Action, BadPayload, Caller, Close, Envelope, Event, Send
+from ..handler import Action, BadPayload, ClientConnection, Close, Envelope, Event, Send
 from ..rate_limit import RateLimit
 from .auth import ANSWERS
 from .credentials import Grant
 
 if TYPE_CHECKING:
-    from .proxy import Gate
+    from .proxy import Proxy
 
 _ANYBODY = frozenset({ProtoOAApplicationAuthReq, ProtoOAVersionReq})
 """What needs no application session. Clients probe with the version on a bare connection."""
@@ -54,20 +54,20 @@ _MISSING_IN_JSON = re.compile(r"missing required fields: .*")
 _MISSING = re.compile(r"required field (\w+) \(\d+\) is missing")
 
 
-class Channel:
+class ProxySession:
     """The gate's behaviour on one connection.
 
     `client_id` is the application's, None before it has logged in; `accounts` are the account
     sessions, each with the grant that it stands on.
     """
 
-    def __init__(self, gate: Gate, caller: Caller) -> None:
-        self.number = caller.number
+    def __init__(self, proxy: Proxy, client: ClientConnection) -> None:
+        self.number = client.number
         self.client_id: str | None = None
         self.accounts: dict[int, Grant] = {}
-        self.gate = gate
-        self._push = caller.push
-        rates = gate.etiquette.rates
+        self.proxy = proxy
+        self._push = client.push
+        rates = proxy.proxy_rules.rates
         self._limit = None if rates is None else RateLimit(rates)
         self._heard = 0.0
         self._spoke = 0.0
@@ -76,13 +76,13 @@ class Channel:
 
     def opened(self, now: float) -> Iterable[Action]:
         """Nothing is said until the client speaks."""
-        self._heard = self._spoke = self.gate.now = now
-        self.gate.join(self)
+        self._heard = self._spoke = self.proxy.now = now
+        self.proxy.join(self)
         return []
 
     def received(self, event: Event, now: float) -> Iterable[Action]:
         """Answer, or put it to the core."""
-        self._heard = self.gate.now = now
+        self._heard = self.proxy.now = now
         if isinstance(event, Envelope) and isinstance(event.message, ProtoHeartbeatEvent):
             return []
         actions = self._worded(self._answer(event, now))
@@ -92,7 +92,7 @@ class Channel:
 
     def broken(self, error: RemoteProtocolError, now: float) -> Iterable[Action]:
         """Say what is wrong with the JSON, and where."""
-        self.gate.now = now
+        self.proxy.now = now
         return [Send(Refusal("INVALID_REQUEST", self._decoder_text(str(error))).message(None))]
 
     def announced(self, message: Message) -> None:
@@ -107,7 +107,7 @@ class Channel:
             ended = message.ctid_trader_account_ids
         for account_id in ended:
             if account_id in self.accounts:
-                self.gate.end_session(self, account_id)
+                self.proxy.end_session(self, account_id)
 
     def wake_at(self) -> float | None:
         """When it has been silent for too long, on either side."""
@@ -126,21 +126,21 @@ class Channel:
 
     def closed(self, now: float) -> None:
         """The client has gone."""
-        self.gate.now = now
-        self.gate.leave(self)
+        self.proxy.now = now
+        self.proxy.leave(self)
 
     def push(self, actions: Iterable[Action]) -> None:
         """Say something that the client did not ask for."""
-        self._spoke = self.gate.now
+        self._spoke = self.proxy.now
         self._push(self._worded(actions))
 
     def _decoder_text(self, text: str) -> str | None:
         """What our decoder says, which is invented unless a live server says the same."""
-        return text if self.gate.etiquette.invented_texts or seen(text) else None
+        return text if self.proxy.proxy_rules.invented_texts or seen(text) else None
 
     def _worded(self, actions: Iterable[Action]) -> list[Action]:
         """The same, without the texts that are invented if there shall be none."""
-        if self.gate.etiquette.invented_texts:
+        if self.proxy.proxy_rules.invented_texts:
             return list(actions)
         return [
             replace(each, message=without_invented(each.message))
@@ -150,11 +150,11 @@ class Channel:
         ]
 
     def _beat_at(self) -> float | None:
-        interval = self.gate.etiquette.heartbeat
+        interval = self.proxy.proxy_rules.heartbeat
         return None if interval is None else self._spoke + interval
 
     def _drop_at(self) -> float | None:
-        limit = self.gate.etiquette.silence
+        limit = self.proxy.proxy_rules.silence
         return None if limit is None else self._heard + limit
 
     # --- what may pass ----------------------------------------------------------------------------
@@ -170,25 +170,25 @@ class Channel:
             self._admit(request, account_id)
             own = ANSWERS.get(type(request))
             if own is None:
-                return self.gate.ask(self, request, client_msg_id)
+                return self.proxy.ask(self, request, client_msg_id)
             reply, events = own(self, request, now)
-        except _TooMuch as limited:
+        except _RateExceeded as limited:
             return [Send(limited.message(), client_msg_id)]
         except Refusal as refusal:
             if isinstance(event, BadPayload):
                 refusal.description = self._decoder_text(refusal.description or "")
             return [Send(refusal.message(account_id), client_msg_id)]
-        self.gate.replan()
+        self.proxy.replan()
         return [Send(reply, client_msg_id), *events]
 
     def _count(self, request: Message, now: float) -> None:
         if self._limit is None or type(request) in _UNCOUNTED:
             return
         payload_type = SCHEMA.payload_types[type(request)]
-        historical = type(request) in self.gate.etiquette.historical
+        historical = type(request) in self.proxy.proxy_rules.historical
         wait = self._limit.take(payload_type, historical, now)
         if wait is not None:
-            raise _TooMuch(wait)
+            raise _RateExceeded(wait)
 
     def _admit(self, request: Message, account_id: int | None) -> None:
         """Raise Refusal unless this connection may ask this."""
@@ -206,7 +206,7 @@ class Channel:
             raise Refusal("TRADING_NOT_ALLOWED")
 
 
-class _TooMuch(Exception):
+class _RateExceeded(Exception):
     """A request above the rate limit; the text is of 2026."""
 
     def __init__(self, wait: int | None) -> None:

@@ -22,16 +22,16 @@ from ctrader_typed.keywords import suggest
 from ctrader_typed.schema import Schema
 
 from ..errors import MockServerError, bare
-from ..handler import Caller
+from ..handler import ClientConnection
 from ..recordings.session_file import Order, Session, header, load_session, nth_file, whole_lines
 from ..server.server import MockServer, mock_server
-from .forwarder import Passage, Reachable
-from .replay import Replay, Script
+from .forwarder import CallableServer, Forwarder
+from .replay import Replay, ReplayHandler
 
 if TYPE_CHECKING:
     from ..faults.plan import Plan
     from ..server.certificates import Certificates
-    from ..server.connection import Limits
+    from ..server.connection import ConnectionLimits
 
 _PATIENCE = 1.0  # seconds in which what clients sent last is passed on after they have gone
 
@@ -69,7 +69,7 @@ class Cassette(Replay):
         schema: Schema,
         mode: RecordMode | str = RecordMode.NONE,
         *,
-        upstream: Reachable | None = None,
+        upstream: CallableServer | None = None,
         order: Order | str | None = None,
         pace: float = 0.0,
         epoch: float | None = None,
@@ -90,7 +90,7 @@ class Cassette(Replay):
             order = Order.ANY
         first = self._sessions[0] if self._sessions else self._empty(self._path)
         super().__init__(first, pace=pace, order=order, epoch=epoch)
-        self._passages, self._to_run = trio.open_memory_channel[Passage](math.inf)
+        self._passages, self._to_run = trio.open_memory_channel[Forwarder](math.inf)
 
     def _load(self) -> list[Session]:
         if self._mode is RecordMode.NONE or (
@@ -106,27 +106,27 @@ class Cassette(Replay):
     def _empty(self, path: Path) -> Session:
         return Session(str(path), self._schema, ())
 
-    def __call__(self, caller: Caller) -> Script:
+    def __call__(self, client: ClientConnection) -> ReplayHandler:
         """The behaviour of a connection."""
-        number = caller.number
+        number = client.number
         there = number <= len(self._sessions)
         if self._mode is RecordMode.NONE or self._upstream is None:
             session = self._sessions[number - 1] if there else self.session
-            return self.play(caller, session, self.order)
+            return self.play(client, session, self.order)
         path = nth_file(self._path, number)
         session = self._sessions[number - 1] if there else self._empty(path)
         writer = _Writer(path, self._schema, self.order, grows=there)
-        passage = Passage(self._schema, self._upstream, caller, writer.write)
+        forwarder = Forwarder(self._schema, self._upstream, client, writer.write)
         if session.records:
-            passage.last_t = session.records[-1].t
-        self._passages.send_nowait(passage)
-        return self.play(caller, session, self.order, passage)
+            forwarder.last_t = session.records[-1].t
+        self._passages.send_nowait(forwarder)
+        return self.play(client, session, self.order, forwarder)
 
     async def serve(self) -> None:
         """Pass on what has to be, until `finish` and everybody's end."""
         async with trio.open_nursery() as nursery:
-            async for passage in self._to_run:
-                nursery.start_soon(passage.run)
+            async for forwarder in self._to_run:
+                nursery.start_soon(forwarder.run)
 
     def finish(self) -> None:
         """Nobody calls any more."""
@@ -134,20 +134,20 @@ class Cassette(Replay):
 
 
 @asynccontextmanager
-async def passing_on(behaviours: object) -> AsyncGenerator[None, None]:
+async def passing_on(handlers: object) -> AsyncGenerator[None, None]:
     """Let a cassette pass on what it has to while the block runs, and a little longer.
 
     Other behaviours have nothing to pass on.
     """
-    if not isinstance(behaviours, Cassette):
+    if not isinstance(handlers, Cassette):
         yield
         return
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(behaviours.serve)
+            nursery.start_soon(handlers.serve)
             yield
-            behaviours.finish()
+            handlers.finish()
             nursery.cancel_scope.deadline = trio.current_time() + _PATIENCE
     except BaseExceptionGroup as group:
         error = bare(group)
@@ -204,7 +204,7 @@ async def mock_session(
     path: str | Path,
     *,
     record_mode: RecordMode | str = RecordMode.NONE,
-    upstream: Reachable | None = None,
+    upstream: CallableServer | None = None,
     order: Order | str | None = None,
     pace: float = 0.0,
     schema: Schema | None = None,
@@ -212,7 +212,7 @@ async def mock_session(
     port: int | None = 0,
     tls: bool = True,
     wires: Iterable[str] | None = None,
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
     certificates: Certificates | None = None,
     listening: socket.socket | Mapping[str, socket.socket] | None = None,
     faults: Plan | None = None,

@@ -18,11 +18,11 @@ from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import Connection
 
 from ..errors import bare
-from ..handler import Caller, Close, Envelope, Event, Send, SendPayload
+from ..handler import ClientConnection, Close, Envelope, Event, Send, SendPayload
 from ..recordings.session_file import Direction
 from ..recordings.session_lines import entry, line
 from ..server.encoding import frame
-from ..server.graceful_close import drop
+from ..server.graceful_close import close_now
 from .upstream import UpstreamFailed
 
 _CHUNK = 64 * 1024
@@ -31,7 +31,7 @@ _LOGINS = frozenset({"ProtoOAApplicationAuthReq", "ProtoOAAccountAuthReq"})
 _HEARTBEAT = "ProtoHeartbeatEvent"
 
 
-class Reachable(Protocol):
+class CallableServer(Protocol):
     """A server that can be called, such as an `Upstream`."""
 
     async def connect(self) -> trio.abc.Stream:
@@ -39,18 +39,22 @@ class Reachable(Protocol):
         ...
 
 
-class Passage:
+class Forwarder:
     """From one client to the upstream and back; `write` gets the lines."""
 
     def __init__(
-        self, schema: Schema, upstream: Reachable, caller: Caller, write: Callable[[str], object]
+        self,
+        schema: Schema,
+        upstream: CallableServer,
+        client: ClientConnection,
+        write: Callable[[str], object],
     ) -> None:
         self.failed: str | None = None
         self.last_t = 0.0
         """When the last message of the session so far was."""
         self._schema = schema
         self._upstream = upstream
-        self._caller = caller
+        self._client = client
         self._write = write
         self._connection = Connection(schema)
         self._logins: list[Message] = []
@@ -66,7 +70,7 @@ class Passage:
 
     def take(self, event: Event) -> None:
         """Pass this on."""
-        if not isinstance(event, Envelope) and self._caller.wire.startswith("json"):
+        if not isinstance(event, Envelope) and self._client.wire.startswith("json"):
             self._fail(f"payload type {event.payload_type} cannot be passed on: it came in JSON")
         if self.failed is None:
             self._lacking.send_nowait(event)
@@ -87,7 +91,7 @@ class Passage:
                     await self._log_in(stream)
                     await self._pass_on(stream, first)
                 finally:
-                    await drop(stream)
+                    await close_now(stream)
                 return
         except* (UpstreamFailed, RemoteProtocolError) as group:
             self._fail(str(bare(group)))
@@ -138,9 +142,9 @@ class Passage:
                 if isinstance(event, Envelope) and type(event.message).__name__ == _HEARTBEAT:
                     continue
                 self._note(Direction.SERVER, event)
-                self._caller.push([_action(event)])
+                self._client.push([_action(event)])
             if not data:
-                self._caller.push([Close("the upstream closed the connection")])
+                self._client.push([Close("the upstream closed the connection")])
                 return
 
     def _note(self, direction: Direction, event: Event) -> None:
@@ -151,7 +155,7 @@ class Passage:
 
     def _fail(self, why: str) -> None:
         self.failed = why
-        self._caller.push([Close(f"the upstream: {why}")])
+        self._client.push([Close(f"the upstream: {why}")])
 
 
 def _action(event: Event) -> Send | SendPayload:

@@ -12,28 +12,28 @@ from ctrader_typed.wire.connection import WIRES, Carrier, Wire
 
 from ..recordings.session_file import Direction, header
 from ..recordings.session_lines import entry, line
-from .wire_parser import Handshake, Tap
+from .wire_parser import Handshake, WireParser
 
 _CHUNK = 64 * 1024
 
 Write = Callable[[str], object]
 
 
-async def relay(
+async def recording_proxy(
     client: trio.abc.Stream, server: trio.abc.Stream, schema: Schema, write: Write, note: str
-) -> Scribe:
+) -> SessionRecorder:
     """Pass everything on until one side ends the connection; returns what wrote it down.
 
     Each message is written before it is passed on. Closes both streams, cancelled or not.
     """
-    scribe = Scribe(schema)
-    write(scribe.header(note))
+    recorder = SessionRecorder(schema)
+    write(recorder.header(note))
     async with client, server, trio.open_nursery() as nursery:
 
         async def pass_on(source: trio.abc.Stream, to: trio.abc.Stream, sender: Direction) -> None:
             try:
                 while data := await source.receive_some(_CHUNK):
-                    for line in scribe.passes(sender, bytes(data), trio.current_time()):
+                    for line in recorder.passes(sender, bytes(data), trio.current_time()):
                         write(line)
                     await to.send_all(data)
             except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -42,10 +42,10 @@ async def relay(
 
         nursery.start_soon(pass_on, client, server, Direction.CLIENT)
         nursery.start_soon(pass_on, server, client, Direction.SERVER)
-    return scribe
+    return recorder
 
 
-class Scribe:
+class SessionRecorder:
     """One connection's session, line by line. `lost` says why a direction is no longer followed."""
 
     def __init__(self, schema: Schema) -> None:
@@ -53,7 +53,7 @@ class Scribe:
         self._schema = schema
         self._decode = {wire: wire.decoder(schema, False) for wire in WIRES}
         handshake = Handshake()
-        self._taps = {direction: Tap(direction, handshake) for direction in Direction}
+        self._taps = {direction: WireParser(direction, handshake) for direction in Direction}
         self._begun: float | None = None
         self._last = 0.0
 

@@ -20,7 +20,7 @@ from ..errors import MockServerError, SessionDiverged
 from ..handler import (
     Action,
     BadPayload,
-    Caller,
+    ClientConnection,
     Close,
     Envelope,
     Event,
@@ -33,7 +33,7 @@ from ..recordings.session_file import Order, Record, Session
 from ..recordings.templates import FIRST_FRESH, Made
 from .matching import Difference, differences
 from .report import Candidate, Divergence, Outcome
-from .step_order import course, requests
+from .step_order import requests, step_order
 
 HEARTBEAT = 51
 """The payload type of ProtoHeartbeatEvent: it means nothing in any conversation."""
@@ -53,7 +53,7 @@ class NotStepwise(MockServerError, RuntimeError):
     """The session is not played step by step: nothing waits to be released."""
 
 
-class Beyond(Protocol):
+class MissingStepHandler(Protocol):
     """Who takes what the session lacks. Its answers reach the client without the script."""
 
     failed: str | None
@@ -95,20 +95,24 @@ class Replay:
         self._epoch = time.time() if epoch is None else epoch
         self._numbers = count(FIRST_FRESH)
         self._released = 0  # messages of the next connection
-        self._scripts: dict[int, tuple[Script, Caller]] = {}
+        self._scripts: dict[int, tuple[ReplayHandler, ClientConnection]] = {}
 
-    def __call__(self, caller: Caller) -> Script:
+    def __call__(self, client: ClientConnection) -> ReplayHandler:
         """The behaviour of a connection."""
-        return self.play(caller, self.session, self.order)
+        return self.play(client, self.session, self.order)
 
     def play(
-        self, caller: Caller, session: Session, order: Order, beyond: Beyond | None = None
-    ) -> Script:
+        self,
+        client: ClientConnection,
+        session: Session,
+        order: Order,
+        beyond: MissingStepHandler | None = None,
+    ) -> ReplayHandler:
         """The behaviour of a connection on which this session is played."""
-        script = Script(
+        script = ReplayHandler(
             session,
             pace=self.pace,
-            caller=caller.number,
+            client=client.number,
             order=order,
             made=Made(self._numbers),
             epoch=self._epoch,
@@ -116,7 +120,7 @@ class Replay:
         )
         script.release(self._released)
         self._released = 0
-        self._scripts[caller.number] = (script, caller)
+        self._scripts[client.number] = (script, client)
         if len(self._scripts) > _REMEMBERED:
             del self._scripts[next(iter(self._scripts))]
         return script
@@ -129,15 +133,15 @@ class Replay:
         if self.pace != STEP:
             raise NotStepwise(f"{self.session.name}: nothing to release: the pace is not STEP")
         standing = [each for each in self._scripts.values() if not each[0].outcome.ended]
-        for script, caller in standing:
+        for script, client in standing:
             script.release(messages)
-            caller.push(())
+            client.push(())
         if not standing:
             self._released += messages
 
-    def outcome(self, caller: int) -> Outcome | None:
+    def outcome(self, client: int) -> Outcome | None:
         """How it stands on that connection; None if it is not known or long forgotten."""
-        found = self._scripts.get(caller)
+        found = self._scripts.get(client)
         return None if found is None else found[0].outcome
 
     @property
@@ -158,7 +162,7 @@ class Replay:
             raise SessionDiverged("\n\n".join(report(outcome) for outcome in bad))
 
 
-class Script:
+class ReplayHandler:
     """The session on one connection."""
 
     def __init__(
@@ -166,21 +170,21 @@ class Script:
         session: Session,
         *,
         pace: float = 0.0,
-        caller: int = 1,
+        client: int = 1,
         order: Order = Order.STRICT,
         made: Made | None = None,
         epoch: float = 0.0,
-        beyond: Beyond | None = None,
+        beyond: MissingStepHandler | None = None,
     ) -> None:
         self._session = session
-        self._caller = caller
+        self._client = client
         self._order = order
         self._made = Made(count(FIRST_FRESH)) if made is None else made
         self._epoch = epoch
         self._beyond = beyond
         self._steps = [r for r in session.records if not (r.by_client and _is_heartbeat(r))]
         self._requests = requests(self._steps)
-        self._course = course(order, self._steps, 0.0 if pace == STEP else pace)
+        self._step_order = step_order(order, self._steps, 0.0 if pace == STEP else pace)
         self._stepwise = pace == STEP
         self._released: float = 0 if pace == STEP else math.inf
         self._came: dict[int, tuple[str | None, Payload]] = {}  # what the client sent, by line
@@ -199,17 +203,17 @@ class Script:
     def opened(self, now: float) -> Iterable[Action]:
         """Send what comes before the client's first message."""
         self._spoke = now
-        self._course.began(now)
+        self._step_order.began(now)
         return self._play(now)
 
     def received(self, event: Event, now: float) -> Iterable[Action]:
         """Match the message with those that are expected, and go on."""
         if self._divergence is not None or _payload_type(self._session.schema, event) == HEARTBEAT:
             return
-        step = next((each for each in self._course.expected if self._fits(each, event)), None)
+        step = next((each for each in self._step_order.expected if self._fits(each, event)), None)
         if step is not None:
             self._note(step, event)
-            self._course.came(step, now)
+            self._step_order.came(step, now)
             yield from self._play(now)
         elif self._beyond is not None:
             self._added += 1
@@ -245,10 +249,10 @@ class Script:
     @property
     def outcome(self) -> Outcome:
         """How it stands."""
-        left = self._course.left
+        left = self._step_order.left
         return Outcome(
             session=self._session,
-            caller=self._caller,
+            client=self._client,
             played=len(self._steps) - len(left),
             steps=len(self._steps),
             heard=len(self._came),
@@ -266,19 +270,19 @@ class Script:
         """When the next step can be played, as far as time decides it."""
         if self._leave_at is not None:
             return self._leave_at
-        return self._course.due() if self._released > 0 else None
+        return self._step_order.due() if self._released > 0 else None
 
     def _play(self, now: float) -> Iterator[Action]:
         """Play the steps whose time has come."""
         self._made.now_ms = round((self._epoch + now) * 1000)
         for _ in range(_BATCH):
-            due = self._course.due()
+            due = self._step_order.due()
             if due is None or due > now or self._released <= 0:
                 break
             self._released -= 1
             self._spoke = now
-            yield self._sent(self._course.take(now))
-        if self._leave_at is None and self._beyond is None and not self._course.left:
+            yield self._sent(self._step_order.take(now))
+        if self._leave_at is None and self._beyond is None and not self._step_order.left:
             self._leave_at = now + _LINGER
 
     def _heartbeat(self) -> Message:
@@ -330,7 +334,7 @@ class Script:
 
     def _diverged(self, event: Event) -> Divergence:
         name = _name(self._session.schema, event)
-        open_steps = self._course.expected
+        open_steps = self._step_order.expected
         nearest = self._candidates(event)
         if self._order is Order.STRICT:
             expected = open_steps[0] if open_steps else None

@@ -191,7 +191,7 @@ class Outcome:
     """
 
     session: Session
-    caller: int
+    client: int
     played: int
     steps: int
     heard: int

@@ -13,7 +13,7 @@ from typing import Protocol
 from ..recordings.session_file import Order, Record
 
 
-class Course(Protocol):
+class StepOrder(Protocol):
     """The steps of one connection, from the first to the last. Times are the server's, seconds."""
 
     @property
@@ -43,12 +43,12 @@ class Course(Protocol):
         ...
 
 
-def course(order: Order, steps: Sequence[Record], pace: float) -> Course:
+def step_order(order: Order, steps: Sequence[Record], pace: float) -> StepOrder:
     """The course of that kind; `pace` is how many seconds a second of the session takes."""
-    return (AsRecorded if order is Order.STRICT else AsAsked)(steps, pace)
+    return (RecordedOrder if order is Order.STRICT else RequestedOrder)(steps, pace)
 
 
-class AsRecorded:
+class RecordedOrder:
     """Each step in its turn. What the client sends too soon is held until then."""
 
     def __init__(self, steps: Sequence[Record], pace: float) -> None:
@@ -107,7 +107,7 @@ class AsRecorded:
             self._due = now
 
 
-class AsAsked:
+class RequestedOrder:
     """The client's steps in any order, each once; with each come the server's that belong to it.
 
     Those are the replies to it, and what was sent without being asked before the client's next

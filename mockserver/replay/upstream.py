@@ -10,7 +10,7 @@ import trio
 from ctrader_typed.keywords import suggest
 
 from ..errors import MockServerError
-from ..server.graceful_close import drop
+from ..server.graceful_close import close_now
 
 
 class UpstreamFailed(MockServerError):
@@ -39,7 +39,7 @@ class Upstream:
         try:
             await secured.do_handshake()
         except BaseException as error:
-            await drop(tcp)
+            await close_now(tcp)
             if isinstance(error, trio.BrokenResourceError):
                 why = error.__cause__ or error
                 raise UpstreamFailed(f"no TLS with {where}: {why}") from None

@@ -43,7 +43,7 @@ class _Kind(Protocol):
     def feed(self, data: bytes) -> Iterator[Found]: ...
 
 
-class Tap:
+class WireParser:
     """One direction of a connection. Raises RemoteProtocolError for what cannot be followed."""
 
     def __init__(self, direction: Direction, handshake: Handshake) -> None:

@@ -21,7 +21,7 @@ from ..errors import InvariantBroken
 from ..handler import Action, Event, Send, SendPayload, UnknownPayload
 from ..recordings.session_file import Direction
 from ..recordings.session_lines import entry, line
-from .client_rules import Invariants, Violation
+from .client_rules import ClientRules, Violation
 
 M = TypeVar("M", bound=Message)
 
@@ -30,7 +30,7 @@ _LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReceivedMessage:
     """A message of a client's: on which connection, when on the server's clock, with which id."""
 
     connection: int
@@ -39,14 +39,14 @@ class Heard:
     client_msg_id: str | None
 
 
-class Witness:
+class CallLog:
     """Hears everything. `heard` are the messages that could be read, the last 100,000 of them."""
 
     def __init__(self, schema: Schema, journal: Callable[[str], object] | None = None) -> None:
-        self.heard: deque[Heard] = deque(maxlen=_REMEMBERED)
+        self.heard: deque[ReceivedMessage] = deque(maxlen=_REMEMBERED)
         self._schema = schema
         self._journal = journal
-        self._invariants = Invariants()
+        self._invariants = ClientRules()
         self._news = trio.lowlevel.ParkingLot()
 
     # --- asking -----------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ class Witness:
         message: Message | None = None
         if isinstance(event, Envelope):
             message = event.message
-            self.heard.append(Heard(connection, now, event.message, event.client_msg_id))
+            self.heard.append(ReceivedMessage(connection, now, event.message, event.client_msg_id))
             self._news.unpark_all()
         self._invariants.heard(connection, message, now)
         if self._journal is not None:

@@ -17,7 +17,7 @@ from typing import Any
 from ctrader_typed.keywords import suggest
 
 from ..errors import CertificateError, MissingExtra
-from ..handler import Entrance
+from ..handler import ConnectionGreeting
 
 _ORGANISATION = "ctrader_typed mock server"
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
@@ -73,14 +73,14 @@ class Certificates:
             context.load_cert_chain(*self._own)
         return context
 
-    def wrong_context(self, entrance: Entrance) -> ssl.SSLContext:
+    def wrong_context(self, entrance: ConnectionGreeting) -> ssl.SSLContext:
         """What a server shows that ought to be refused: untrusted, expired, or of another name."""
         import trustme  # noqa: PLC0415 - it was there to issue the good one
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if entrance is Entrance.UNTRUSTED:
+        if entrance is ConnectionGreeting.UNTRUSTED:
             issued = trustme.CA(organization_name="nobody knows us").issue_cert(*self._names)
-        elif entrance is Entrance.EXPIRED:
+        elif entrance is ConnectionGreeting.EXPIRED:
             long_ago = datetime(2001, 1, 1, tzinfo=UTC)
             issued = self._ca.issue_cert(*self._names, not_before=long_ago, not_after=long_ago)
         else:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ctrader_typed.message import Message, Request
 
-from ..rate_limit import RateLimit, Rates
+from ..rate_limit import RateLimit, RateRules
 
 HEARTBEAT_GAP = 10.0
 """Seconds between two messages of a client: the documentation's rule."""
@@ -60,7 +60,7 @@ class _Client:
     """What is known of a connection."""
 
     last: float
-    limit: RateLimit = field(default_factory=lambda: RateLimit(Rates(older=True)))
+    limit: RateLimit = field(default_factory=lambda: RateLimit(RateRules(older=True)))
     application: bool = False
     accounts: set[int] = field(default_factory=set[int])
     logged_out: set[int] = field(default_factory=set[int])
@@ -82,7 +82,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-class Invariants:
+class ClientRules:
     """Hears everything that clients send; `violations` is what was wrong with it, in order."""
 
     def __init__(self) -> None:

@@ -20,20 +20,20 @@ from ctrader_typed.wire.connection import Carrier, Connection, Wire
 
 from ..handler import (
     Action,
-    Behaviour,
     Close,
-    Critic,
+    Handler,
+    MalformedInputHandler,
     Reset,
     Send,
     SendPayload,
     SendRaw,
-    Shape,
-    ShutDoor,
+    StopListening,
+    ThrottleSend,
 )
-from .call_log import Witness
+from .call_log import CallLog
 from .encoding import frame, writer
-from .send_buffer import Beneath, Outbox
-from .throttled_stream import Shaped
+from .send_buffer import SendBuffer, TcpBytes
+from .throttled_stream import ThrottledStream
 
 _CHUNK = 64 * 1024
 SOON = 1e-6
@@ -42,7 +42,7 @@ SOON = 1e-6
 
 @suggest
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """What a client may cost. None of it is a rule of the API: those are kept by behaviours."""
 
     handshake: float = 10.0
@@ -61,7 +61,7 @@ class Limits:
     """Connections at a time; more are hung up on at once."""
 
 
-class Line:
+class ServerConnection:
     """One client, from the first byte to the last. The stream is the caller's to close.
 
     It is what is `beneath`, or a WebSocket on that.
@@ -70,14 +70,14 @@ class Line:
     def __init__(
         self,
         stream: trio.abc.Stream,
-        beneath: Shaped,
+        beneath: ThrottledStream,
         *,
         schema: Schema,
         wire: Wire,
-        limits: Limits,
+        limits: ConnectionLimits,
         now: Callable[[], float],
         shut_door: Callable[[float], None],
-        witness: Witness,
+        call_log: CallLog,
         number: int,
     ) -> None:
         self._stream = stream
@@ -87,7 +87,7 @@ class Line:
         self._limits = limits
         self._now = now
         self._shut_door = shut_door
-        self._witness = witness
+        self._call_log = call_log
         self._number = number
         self.reset = False
         """Whether the connection is to be reset instead of closed."""
@@ -95,47 +95,47 @@ class Line:
         self._write_message = writer(schema, wire)
         # On a WebSocket each piece is a message: they must not run together.
         piece = _CHUNK if wire.carrier is Carrier.BYTES else 0
-        self._outbox = Outbox(limits.comfortable, limits.unsent, piece)
+        self._send_buffer = SendBuffer(limits.comfortable, limits.unsent, piece)
         self._alarm = trio.lowlevel.ParkingLot()
         self._planned: float | None = None
 
     @property
     def cut_off(self) -> bool:
         """Whether something was thrown away unsent: then there is no parting in order."""
-        return self._outbox.abandoned
+        return self._send_buffer.abandoned
 
     def push(self, actions: Iterable[Action]) -> None:
         """Do these out of turn. The behaviour may want to be woken at another time after that."""
         self.perform(actions)
         self._alarm.unpark_all()
 
-    async def run(self, behaviour: Behaviour) -> str:
+    async def run(self, handler: Handler) -> str:
         """Serve until one side ends it; returns why, in words.
 
         Raises only what the behaviour raises. However it ends, the behaviour has heard that it did.
         """
         reason = "the server was stopped"
-        self._witness.opened(self._number, self._now())
+        self._call_log.opened(self._number, self._now())
         try:
-            self.perform(behaviour.opened(self._now()))
+            self.perform(handler.opened(self._now()))
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._read, behaviour)
-                nursery.start_soon(self._wake, behaviour)
+                nursery.start_soon(self._read, handler)
+                nursery.start_soon(self._wake, handler)
                 nursery.start_soon(self._write)
-                reason = await self._outbox.done()
+                reason = await self._send_buffer.done()
                 nursery.cancel_scope.cancel()
         finally:
-            behaviour.closed(self._now())
-            self._witness.closed(self._number, self._now(), reason)
+            handler.closed(self._now())
+            self._call_log.closed(self._number, self._now(), reason)
         return reason
 
     def perform(self, actions: Iterable[Action]) -> None:
         """Do these, as far as the connection is not ending already. Never waits."""
-        put = self._outbox.put
-        writes = self._witness.writes
+        put = self._send_buffer.put
+        writes = self._call_log.writes
         for action in actions:
-            if writes and self._outbox.closing is None:
-                self._witness.sends(self._number, action, self._now())
+            if writes and self._send_buffer.closing is None:
+                self._call_log.sends(self._number, action, self._now())
             match action:
                 case Send(message, client_msg_id):
                     put(self._write_message(message, client_msg_id))
@@ -144,44 +144,44 @@ class Line:
                 case SendRaw(data, beneath):
                     put(data, beneath=beneath and self._stream is not self._beneath)
                 case Close(reason):
-                    self._outbox.close(reason)
+                    self._send_buffer.close(reason)
                 case _:
                     self._do(action)
 
-    def _do(self, action: Reset | Shape | ShutDoor) -> None:
+    def _do(self, action: Reset | ThrottleSend | StopListening) -> None:
         """What only faults ask for."""
-        if self._outbox.closing is not None:
+        if self._send_buffer.closing is not None:
             return
         match action:
             case Reset(reason):
-                self._outbox.abandon(reason)
+                self._send_buffer.abandon(reason)
                 self.reset = True
-            case Shape():
+            case ThrottleSend():
                 self._beneath.shape = action
-            case ShutDoor(seconds):
+            case StopListening(seconds):
                 self._shut_door(seconds)
 
-    async def _read(self, behaviour: Behaviour) -> None:
+    async def _read(self, handler: Handler) -> None:
         """Bytes from the client, until it ends or breaks the protocol."""
         begun = math.inf  # when the frame that is under way began
-        while self._outbox.closing is None:
+        while self._send_buffer.closing is None:
             try:
                 data = await self._more(begun)
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 # Many a client closes its socket without a word of TLS: an end like any other.
                 if not isinstance(error.__cause__, ssl.SSLEOFError):
-                    self._outbox.abandon(_broke(error))
+                    self._send_buffer.abandon(_broke(error))
                     return
                 data = b""
             except RemoteProtocolError as error:
-                self._object(behaviour, error)
+                self._object(handler, error)
                 return
             if data is None:
-                self._outbox.close(f"no whole frame within {self._limits.frame:g} seconds")
+                self._send_buffer.close(f"no whole frame within {self._limits.frame:g} seconds")
                 return
-            whole = self._receive(behaviour, data)
+            whole = self._receive(handler, data)
             begun = math.inf if whole else min(begun, trio.current_time())
-            await self._outbox.room()
+            await self._send_buffer.room()
 
     async def _more(self, begun: float) -> bytes | None:
         """The next bytes; None if they come too late for the frame that began then."""
@@ -191,43 +191,43 @@ class Line:
             return bytes(await self._stream.receive_some(_CHUNK))
         return None
 
-    def _receive(self, behaviour: Behaviour, data: bytes) -> bool:
+    def _receive(self, handler: Handler, data: bytes) -> bool:
         """Give the behaviour what these bytes complete; whether they completed anything."""
         try:
             events = self._connection.receive_data(data)
         except RemoteProtocolError as error:
-            self._object(behaviour, error)
+            self._object(handler, error)
             return False
         for event in events:
-            if self._outbox.closing is None:
+            if self._send_buffer.closing is None:
                 now = self._now()
-                self._witness.came(self._number, event, now)
-                self.perform(behaviour.received(event, now))
+                self._call_log.came(self._number, event, now)
+                self.perform(handler.received(event, now))
         if self._connection.broken is not None:
-            self._outbox.close(f"the client broke the protocol: {self._connection.broken}")
+            self._send_buffer.close(f"the client broke the protocol: {self._connection.broken}")
         elif data == b"":
-            self._outbox.close("the client closed the connection")
-        at = behaviour.wake_at()
+            self._send_buffer.close("the client closed the connection")
+        at = handler.wake_at()
         # Later than planned, as after every message, needs no alarm: it is asked again by then.
         if at is not None and (self._planned is None or at < self._planned):
             self._alarm.unpark_all()
         return bool(events)
 
-    def _object(self, behaviour: Behaviour, error: RemoteProtocolError) -> None:
+    def _object(self, handler: Handler, error: RemoteProtocolError) -> None:
         """The client broke the protocol. Where text is spoken, it is told how."""
-        if isinstance(behaviour, Critic) and self._wire.carrier is Carrier.TEXT:
-            self.perform(behaviour.broken(error, self._now()))
-        self._outbox.close(f"the client broke the protocol: {error}")
+        if isinstance(handler, MalformedInputHandler) and self._wire.carrier is Carrier.TEXT:
+            self.perform(handler.broken(error, self._now()))
+        self._send_buffer.close(f"the client broke the protocol: {error}")
 
-    async def _wake(self, behaviour: Behaviour) -> None:
+    async def _wake(self, handler: Handler) -> None:
         """Call the behaviour when it wanted to be called."""
-        while self._outbox.closing is None:
-            self._planned = at = behaviour.wake_at()
+        while self._send_buffer.closing is None:
+            self._planned = at = handler.wake_at()
             now = self._now()
             if at is not None and at <= now + SOON:
-                self.perform(behaviour.wake(max(at, now)))
+                self.perform(handler.wake(max(at, now)))
                 await trio.lowlevel.checkpoint()
-                await self._outbox.room()
+                await self._send_buffer.room()
             else:
                 with trio.move_on_after(math.inf if at is None else at - now):
                     await self._alarm.park()
@@ -235,18 +235,18 @@ class Line:
     async def _write(self) -> None:
         """Send what is put in the outbox."""
         while True:
-            data = await self._outbox.take()
+            data = await self._send_buffer.take()
             with trio.move_on_after(self._limits.stalled) as patience:
                 try:
-                    lower = isinstance(data, Beneath)
+                    lower = isinstance(data, TcpBytes)
                     await (self._beneath if lower else self._stream).send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    self._outbox.abandon(_broke(error))
+                    self._send_buffer.abandon(_broke(error))
                     return
             if patience.cancelled_caught:
-                self._outbox.abandon("the client does not read what it is sent")
+                self._send_buffer.abandon("the client does not read what it is sent")
                 return
-            self._outbox.sent(len(data))
+            self._send_buffer.sent(len(data))
 
 
 def _broke(error: Exception) -> str:

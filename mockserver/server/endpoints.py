@@ -9,7 +9,7 @@ from ctrader_typed.wire.connection import JSON_WEBSOCKET, PROTOBUF_TCP, PROTOBUF
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Endpoint:
     """How clients that come in here speak."""
 
     name: str
@@ -17,25 +17,25 @@ class Door:
     tls: bool
 
 
-DOORS = {
-    door.name: door
-    for door in (
-        Door("tls", PROTOBUF_TCP, True),
-        Door("tcp", PROTOBUF_TCP, False),
-        Door("wss", PROTOBUF_WEBSOCKET, True),
-        Door("ws", PROTOBUF_WEBSOCKET, False),
-        Door("json-wss", JSON_WEBSOCKET, True),
-        Door("json-ws", JSON_WEBSOCKET, False),
+ENDPOINTS = {
+    endpoint_named.name: endpoint_named
+    for endpoint_named in (
+        Endpoint("tls", PROTOBUF_TCP, True),
+        Endpoint("tcp", PROTOBUF_TCP, False),
+        Endpoint("wss", PROTOBUF_WEBSOCKET, True),
+        Endpoint("ws", PROTOBUF_WEBSOCKET, False),
+        Endpoint("json-wss", JSON_WEBSOCKET, True),
+        Endpoint("json-ws", JSON_WEBSOCKET, False),
     )
 }
 """By their names."""
 
 
-def door(name: str) -> Door:
+def endpoint_named(name: str) -> Endpoint:
     """The door of this name; ValueError lists what there is."""
-    found = DOORS.get(name)
+    found = ENDPOINTS.get(name)
     if found is None:
-        raise ValueError(f"expected one of {', '.join(DOORS)} as a wire, got {name!r}")
+        raise ValueError(f"expected one of {', '.join(ENDPOINTS)} as a wire, got {name!r}")
     return found
 
 

@@ -23,7 +23,7 @@ _NO_PARTING = (
 )
 
 
-class Lingering(trio.abc.Stream):
+class LingeringStream(trio.abc.Stream):
     """A socket that is closed in that way. TLS, on top of it, first says goodbye in its own."""
 
     def __init__(self, stream: trio.SocketStream, patience: float) -> None:
@@ -54,24 +54,24 @@ class Lingering(trio.abc.Stream):
                 while await self._socket.receive_some():
                     pass
         finally:
-            await drop(self._socket)
+            await close_now(self._socket)
 
 
 def reset(stream: trio.abc.Stream) -> None:
     """Make of the coming forceful end of a stream a reset, where it is a socket's."""
     if isinstance(stream, trio.SSLStream):
         stream = cast("trio.SSLStream[trio.abc.Stream]", stream).transport_stream
-    if isinstance(stream, Lingering):
+    if isinstance(stream, LingeringStream):
         stream.reset()
 
 
-async def drop(stream: trio.abc.AsyncResource) -> None:
+async def close_now(stream: trio.abc.AsyncResource) -> None:
     """Close at once, also when cancelled: so it never puts a Cancelled in an exception's place."""
     with trio.CancelScope(shield=True):
         await trio.aclose_forcefully(stream)
 
 
-async def part(stream: trio.abc.Stream) -> None:
+async def close_gracefully(stream: trio.abc.Stream) -> None:
     """Close a stream on which everything was sent."""
     # TLS cannot say goodbye over data that it has not handed out.
     data: bytes | bytearray = b"."

@@ -12,25 +12,25 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from ..handler import Doorkeeper, Entrance
+from ..handler import ConnectionFilter, ConnectionGreeting
 from .certificates import Certificates
-from .connection import Limits
+from .connection import ConnectionLimits
 from .endpoints import listen
-from .graceful_close import Lingering, drop, reset
+from .graceful_close import LingeringStream, close_now, reset
 
 Admit = Callable[[trio.abc.Stream, str], Awaitable[None]]
 """Takes a stream that stands, and the name of its wire; returns when it is over."""
 
 
-class Doorway:
+class Listener:
     """A listening socket. `refused` hears why somebody was not let in."""
 
     def __init__(
         self,
         listening: socket.socket,
         certificates: Certificates | None,
-        keeper: Doorkeeper | None,
-        limits: Limits,
+        keeper: ConnectionFilter | None,
+        limits: ConnectionLimits,
         refused: Callable[[str], None],
     ) -> None:
         self.address: tuple[str, int] = listening.getsockname()[:2]
@@ -60,22 +60,24 @@ class Doorway:
 
             while True:
                 listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
-                async with trio.open_nursery() as door:
-                    door.start_soon(_accept, listener, meet, inside)
+                async with trio.open_nursery() as endpoint:
+                    endpoint.start_soon(_accept, listener, meet, inside)
                     await self._shutting.park()
-                    door.cancel_scope.cancel()
+                    endpoint.cancel_scope.cancel()
                 await trio.sleep(self._shut_for)
                 listening = listen(*self.address)
 
     async def _meet(self, stream: trio.SocketStream, admit: Admit) -> None:
         self._attempts += 1
-        entrance = Entrance.OPEN
+        entrance = ConnectionGreeting.OPEN
         if self._keeper is not None:
             entrance = self._keeper.knocked(self._attempts)
-        if entrance is not Entrance.OPEN and self._context is None:
-            entrance = Entrance.RESET  # without TLS there is no other way to be unfriendly
+        if entrance is not ConnectionGreeting.OPEN and self._context is None:
+            entrance = (
+                ConnectionGreeting.RESET
+            )  # without TLS there is no other way to be unfriendly
         if self._inside >= self._limits.connections:
-            await drop(stream)
+            await close_now(stream)
             self._refused(f"{self._limits.connections} connections are open already")
             return
         self._inside += 1
@@ -83,19 +85,19 @@ class Doorway:
             if entrance in _UNFRIENDLY:
                 await self._turn_away(stream, entrance)
             elif self._context is None:
-                await admit(Lingering(stream, self._limits.farewell), "tcp")
+                await admit(LingeringStream(stream, self._limits.farewell), "tcp")
             elif (secured := await self._handshake(stream, entrance)) is not None:
                 await admit(secured, "tls-tcp")
         finally:
             self._inside -= 1
-            await drop(stream)
+            await close_now(stream)
 
     async def _handshake(
-        self, stream: trio.SocketStream, entrance: Entrance
-    ) -> trio.SSLStream[Lingering] | None:
+        self, stream: trio.SocketStream, entrance: ConnectionGreeting
+    ) -> trio.SSLStream[LingeringStream] | None:
         """The stream with TLS on it; None if the client cannot, or will not."""
         secured = trio.SSLStream(
-            Lingering(stream, self._limits.farewell), self._shown(entrance), server_side=True
+            LingeringStream(stream, self._limits.farewell), self._shown(entrance), server_side=True
         )
         reason = f"no TLS handshake within {self._limits.handshake:g} seconds"
         with trio.move_on_after(self._limits.handshake):
@@ -108,25 +110,25 @@ class Doorway:
         self._refused(reason)
         return None
 
-    def _shown(self, entrance: Entrance) -> ssl.SSLContext:
+    def _shown(self, entrance: ConnectionGreeting) -> ssl.SSLContext:
         assert self._certificates is not None
         assert self._context is not None
-        if entrance is Entrance.OPEN:
+        if entrance is ConnectionGreeting.OPEN:
             return self._context
         return self._certificates.wrong_context(entrance)
 
-    async def _turn_away(self, stream: trio.SocketStream, entrance: Entrance) -> None:
+    async def _turn_away(self, stream: trio.SocketStream, entrance: ConnectionGreeting) -> None:
         """Be as unfriendly as the plan wants."""
         self._refused(f"a fault of the plan: {entrance.value}")
-        lingering = Lingering(stream, self._limits.farewell)
+        lingering = LingeringStream(stream, self._limits.farewell)
         try:
-            if entrance is Entrance.SILENCE:
+            if entrance is ConnectionGreeting.SILENCE:
                 async for _ in stream:
                     pass
-            elif entrance is Entrance.GARBAGE:
+            elif entrance is ConnectionGreeting.GARBAGE:
                 await stream.send_all(b"this is no TLS\r\n")
                 await lingering.aclose()
-            elif entrance is Entrance.HANG_UP:
+            elif entrance is ConnectionGreeting.HANG_UP:
                 await stream.receive_some()
             else:
                 reset(lingering)
@@ -134,7 +136,12 @@ class Doorway:
             pass  # it would not even listen to that
 
 
-_UNFRIENDLY = (Entrance.RESET, Entrance.SILENCE, Entrance.GARBAGE, Entrance.HANG_UP)
+_UNFRIENDLY = (
+    ConnectionGreeting.RESET,
+    ConnectionGreeting.SILENCE,
+    ConnectionGreeting.GARBAGE,
+    ConnectionGreeting.HANG_UP,
+)
 
 
 _OVERLOADED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)

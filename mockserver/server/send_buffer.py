@@ -10,11 +10,11 @@ from collections import deque
 import trio
 
 
-class Beneath(bytearray):
+class TcpBytes(bytearray):
     """A piece for what the wire stands on."""
 
 
-class Outbox:
+class SendBuffer:
     """Pieces of bytes in order. One task takes from it; whoever wants may put.
 
     Pieces up to `piece` bytes run together, as on a stream of bytes: many small ones cost no more
@@ -44,7 +44,7 @@ class Outbox:
         if not pieces:
             self._filled.unpark_all()
         if beneath:
-            pieces.append(Beneath(data))
+            pieces.append(TcpBytes(data))
         elif pieces and len(pieces[-1]) + len(data) <= self._piece:
             pieces[-1] += data
         else:

@@ -25,21 +25,21 @@ from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import Carrier
 
 from ..errors import bare
-from ..faults.injector import Faulty
-from ..handler import BehaviourFactory, Caller, Doorkeeper, World
-from .call_log import Witness
+from ..faults.injector import FaultyFactory
+from ..handler import ClientConnection, ConnectionFilter, HandlerFactory, TimedFactory
+from .call_log import CallLog
 from .certificates import Certificates
-from .connection import SOON, Limits, Line
-from .endpoints import Door, door, listen
-from .graceful_close import drop, part, reset
-from .listener import Doorway
-from .throttled_stream import Shaped
+from .connection import SOON, ConnectionLimits, ServerConnection
+from .endpoints import Endpoint, endpoint_named, listen
+from .graceful_close import close_gracefully, close_now, reset
+from .listener import Listener
+from .throttled_stream import ThrottledStream
 
 if TYPE_CHECKING:
     from ..broker.broker import Broker
     from ..faults.plan import Plan
 
-__all__ = ["Ended", "Limits", "MockServer", "mock_server"]
+__all__ = ["ConnectionLimits", "Ended", "MockServer", "mock_server"]
 
 _REMEMBERED = 1000
 
@@ -47,14 +47,14 @@ _REMEMBERED = 1000
 @suggest
 @asynccontextmanager
 async def mock_server(
-    behaviours: BehaviourFactory,
+    handlers: HandlerFactory,
     *,
     schema: Schema | None = None,
     host: str = "127.0.0.1",
     port: int | None = 0,
     tls: bool = True,
     wires: Iterable[str] | None = None,
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
     certificates: Certificates | None = None,
     listening: socket.socket | Mapping[str, socket.socket] | None = None,
     faults: Plan | None = None,
@@ -77,13 +77,15 @@ async def mock_server(
     _in_trio()
     if wires is None:
         wires = ("tls",) if tls else ("tcp",)
-    doors = _doors(list(wires), host, port, listening)
-    if certificates is None and any(each.tls for each in doors):
+    endpoints = _endpoints(list(wires), host, port, listening)
+    if certificates is None and any(each.tls for each in endpoints):
         certificates = Certificates([host])
     schema = schema or _release()
     if faults is not None:
-        behaviours = Faulty(behaviours, faults, schema)
-    server = MockServer(behaviours, schema, limits or Limits(), doors, certificates, journal)
+        handlers = FaultyFactory(handlers, faults, schema)
+    server = MockServer(
+        handlers, schema, limits or ConnectionLimits(), endpoints, certificates, journal
+    )
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
@@ -117,38 +119,38 @@ class Ended:
 
 
 @suggest
-class MockServer(Witness):
+class MockServer(CallLog):
     """A running server, as `mock_server` gives it. It can be asked what clients have sent."""
 
     def __init__(
         self,
-        behaviours: BehaviourFactory,
+        handlers: HandlerFactory,
         schema: Schema,
-        limits: Limits,
-        doors: Mapping[Door, socket.socket],
+        limits: ConnectionLimits,
+        endpoints: Mapping[Endpoint, socket.socket],
         certificates: Certificates | None,
         journal: Callable[[str], object] | None,
     ) -> None:
         super().__init__(schema, journal)
-        self.behaviours = behaviours
+        self.handlers = handlers
         """What it was started with."""
         self._limits = limits
         self._certificates = certificates
-        keeper: object = behaviours
+        keeper: object = handlers
         self._doorways = {
-            each: Doorway(
+            each: Listener(
                 listening,
                 certificates if each.tls else None,
-                keeper if isinstance(keeper, Doorkeeper) else None,
+                keeper if isinstance(keeper, ConnectionFilter) else None,
                 limits,
                 self._refused,
             )
-            for each, listening in doors.items()
+            for each, listening in endpoints.items()
         }
         self._started = trio.current_time()
         self._numbers = itertools.count(1)
         self._over = 0
-        self._callers, self._calls = trio.open_memory_channel[tuple[trio.abc.Stream, Door]](
+        self._callers, self._calls = trio.open_memory_channel[tuple[trio.abc.Stream, Endpoint]](
             limits.connections
         )
         self._hung_up = trio.lowlevel.ParkingLot()
@@ -158,14 +160,14 @@ class MockServer(Witness):
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of its (first) door; RuntimeError if it serves memory streams only."""
-        for doorway in self._doorways.values():
-            return doorway.address
+        for listener in self._doorways.values():
+            return listener.address
         raise RuntimeError("this server listens nowhere: it was started with port=None")
 
     @property
     def addresses(self) -> dict[str, tuple[str, int]]:
         """Host and port of each door, by the name of its wire."""
-        return {each.name: doorway.address for each, doorway in self._doorways.items()}
+        return {each.name: listener.address for each, listener in self._doorways.items()}
 
     @property
     def ca(self) -> bytes:
@@ -191,13 +193,13 @@ class MockServer(Witness):
         from trio.testing import memory_stream_pair  # noqa: PLC0415 - only tests come this way
 
         ours, theirs = memory_stream_pair()
-        self._callers.send_nowait((ours, door(wire)))
+        self._callers.send_nowait((ours, endpoint_named(wire)))
         return theirs
 
     @property
     def broker(self) -> Broker:
         """The simulated broker, to look into and to move; RuntimeError if there is none."""
-        broker: Broker | None = getattr(self.behaviours, "broker", None)
+        broker: Broker | None = getattr(self.handlers, "broker", None)
         if broker is None:
             raise RuntimeError("this server has no broker: start it with a Box")
         return broker
@@ -221,15 +223,15 @@ class MockServer(Witness):
     async def serve(self) -> None:
         """Answer whoever calls, until cancelled."""
         async with trio.open_nursery() as nursery:
-            for each, doorway in self._doorways.items():
-                nursery.start_soon(doorway.receive, partial(self._attend, each))
-            world: object = self.behaviours
-            if isinstance(world, World):
+            for each, listener in self._doorways.items():
+                nursery.start_soon(listener.receive, partial(self._attend, each))
+            world: object = self.handlers
+            if isinstance(world, TimedFactory):
                 nursery.start_soon(self._turn, world)
             async for stream, called in self._calls:
                 nursery.start_soon(self._attend, called, stream, "memory")
 
-    async def _turn(self, world: World) -> None:
+    async def _turn(self, world: TimedFactory) -> None:
         """Give the world its turns when it wants them."""
         alarm = trio.lowlevel.ParkingLot()
 
@@ -247,9 +249,9 @@ class MockServer(Witness):
                 with trio.move_on_after(math.inf if at is None else at - now):
                     await alarm.park()
 
-    async def _attend(self, entered: Door, stream: trio.abc.Stream, wire: str) -> None:
+    async def _attend(self, entered: Endpoint, stream: trio.abc.Stream, wire: str) -> None:
         """One client whose connection stands, from the first byte to the last."""
-        shaped = Shaped(stream)
+        shaped = ThrottledStream(stream)
         if entered.wire.carrier is Carrier.BYTES:
             await self._serve(entered, shaped, shaped, stream, wire)
             return
@@ -258,7 +260,7 @@ class MockServer(Witness):
         text = entered.wire.carrier is Carrier.TEXT
         patience, whole_within = self._limits.handshake, self._limits.frame
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(drop, stream)
+            stack.push_async_callback(close_now, stream)
             messages = await stack.enter_async_context(
                 accepted(shaped, text=text, patience=patience, whole_within=whole_within)
             )
@@ -269,15 +271,15 @@ class MockServer(Witness):
 
     async def _serve(
         self,
-        entered: Door,
+        entered: Endpoint,
         carrier: trio.abc.Stream,
-        beneath: Shaped,
+        beneath: ThrottledStream,
         stream: trio.abc.Stream,
         wire: str,
     ) -> None:
         """Talk over `carrier`: what is `beneath`, or a WebSocket on it."""
         number = next(self._numbers)
-        line = Line(
+        connection = ServerConnection(
             carrier,
             beneath,
             schema=self._schema,
@@ -285,25 +287,25 @@ class MockServer(Witness):
             limits=self._limits,
             now=self.now,
             shut_door=self._shut_door,
-            witness=self,
+            call_log=self,
             number=number,
         )
-        caller = Caller(number, wire, line.push)
+        client = ClientConnection(number, wire, connection.push)
         reason = "the server was stopped"
         try:
-            reason = await line.run(self.behaviours(caller))
-            if line.reset:
+            reason = await connection.run(self.handlers(client))
+            if connection.reset:
                 reset(stream)
-            elif not line.cut_off:
+            elif not connection.cut_off:
                 with trio.move_on_after(self._limits.farewell):
-                    await (part(stream) if carrier is beneath else carrier.aclose())
+                    await (close_gracefully(stream) if carrier is beneath else carrier.aclose())
         finally:
             self._over_with(number, reason)
-            await drop(stream)
+            await close_now(stream)
 
     def _shut_door(self, seconds: float) -> None:
-        for doorway in self._doorways.values():
-            doorway.shut(seconds)
+        for listener in self._doorways.values():
+            listener.shut(seconds)
 
     def _refused(self, reason: str) -> None:
         self._over_with(None, reason)
@@ -314,23 +316,23 @@ class MockServer(Witness):
         self._hung_up.unpark_all()
 
 
-def _doors(
+def _endpoints(
     wires: list[str],
     host: str,
     port: int | None,
     listening: socket.socket | Mapping[str, socket.socket] | None,
-) -> dict[Door, socket.socket]:
+) -> dict[Endpoint, socket.socket]:
     """A listening socket for each door; ValueError for one that there is not."""
-    doors = [door(name) for name in wires]
+    endpoints = [endpoint_named(name) for name in wires]
     if isinstance(listening, socket.socket):
-        return {doors[0]: listening}
+        return {endpoints[0]: listening}
     if listening is not None:
-        return {door(name): each for name, each in listening.items()}
+        return {endpoint_named(name): each for name, each in listening.items()}
     if port is None:
         return {}
-    sockets: dict[Door, socket.socket] = {}
+    sockets: dict[Endpoint, socket.socket] = {}
     try:
-        for each in doors:
+        for each in endpoints:
             sockets[each] = listen(host, 0 if sockets else port)
     except BaseException:
         for opened in sockets.values():

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import trio
 
-from ..handler import Shape
-from .graceful_close import drop
+from ..handler import ThrottleSend
+from .graceful_close import close_now
 
 
-class Shaped(trio.abc.Stream):
+class ThrottledStream(trio.abc.Stream):
     """A stream with one sender at a time and, once it has a `shape`, at that pace.
 
     It closes at once: several tasks may be on it, and want to at a time.
@@ -23,7 +23,7 @@ class Shaped(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._sending = trio.Lock()
-        self.shape: Shape | None = None
+        self.shape: ThrottleSend | None = None
         """In which slices to send; None for all at once."""
         self.at_end: Callable[[], object] = _nothing
         """Called when the client has said that nothing more comes."""
@@ -55,7 +55,7 @@ class Shaped(trio.abc.Stream):
 
     async def aclose(self) -> None:
         """Close at once."""
-        await drop(self._stream)
+        await close_now(self._stream)
 
 
 def _nothing() -> None:

@@ -15,7 +15,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.wire.framing import MAX_FRAME
 
-from .throttled_stream import Shaped
+from .throttled_stream import ThrottledStream
 
 _CHUNK = 64 * 1024
 _TOO_BIG = 1009
@@ -23,7 +23,7 @@ _TOO_BIG = 1009
 
 @asynccontextmanager
 async def accepted(
-    stream: Shaped, *, text: bool, patience: float, whole_within: float
+    stream: ThrottledStream, *, text: bool, patience: float, whole_within: float
 ) -> AsyncGenerator[Messages | None, None]:
     """Shake hands on an open stream, and be a WebSocket while the block runs.
 
@@ -41,7 +41,9 @@ async def accepted(
         nursery.cancel_scope.cancel()
 
 
-async def _read(stream: Shaped, task_status: trio.TaskStatus[WebSocketConnection | None]) -> None:
+async def _read(
+    stream: ThrottledStream, task_status: trio.TaskStatus[WebSocketConnection | None]
+) -> None:
     """Where the library's reader lives. Whatever it trips over is the end of this client only.
 
     The library would wait for ever for the handshake of a client that has hung up.
@@ -71,7 +73,7 @@ class Messages(trio.abc.Stream):
     def __init__(
         self,
         connection: WebSocketConnection,
-        beneath: Shaped,
+        beneath: ThrottledStream,
         *,
         text: bool,
         whole_within: float,

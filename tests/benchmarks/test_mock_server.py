@@ -24,9 +24,9 @@ import trio.testing
 from ctrader_typed.proto import SCHEMA, ProtoOASpotEvent, ProtoOAVersionReq
 from ctrader_typed.wire.connection import Connection
 from mockserver.box import Box
-from mockserver.handler import Action, Caller, Event, Send, SendRaw
-from mockserver.proxy.proxy import Etiquette
-from mockserver.server.server import Limits, mock_server
+from mockserver.handler import Action, ClientConnection, Event, Send, SendRaw
+from mockserver.proxy.proxy import ProxyRules
+from mockserver.server.server import ConnectionLimits, mock_server
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3
@@ -87,7 +87,7 @@ async def ask(clients: int, at_once: int, requests: int) -> Pace:
                 data = bytes(await stream.receive_some(65536))
                 answers += len(connection.receive_data(data))
 
-    async with mock_server(Box(etiquette=Etiquette(rates=None)), tls=False) as server:
+    async with mock_server(Box(proxy_rules=ProxyRules(rates=None)), tls=False) as server:
         streams = [await trio.open_tcp_stream(*server.address) for _ in range(clients)]
         stopwatch = Stopwatch()
         async with trio.open_nursery() as nursery:
@@ -136,11 +136,11 @@ def test_quotes_a_second():
     async def measure() -> Pace:
         flood = Flood(quotes // 1000)
 
-        def behaviours(caller: Caller) -> Flood:
+        def handlers(caller: ClientConnection) -> Flood:
             return flood
 
         async with (
-            mock_server(behaviours, tls=False) as server,
+            mock_server(handlers, tls=False) as server,
             await trio.open_tcp_stream(*server.address) as stream,
         ):
             stopwatch = Stopwatch()
@@ -207,14 +207,16 @@ async def idle() -> float:
 
 async def stopped() -> float:
     """MiB at the worst moment, while quotes are pushed that the client does not read."""
-    callers, call = trio.open_memory_channel[Caller](1)
+    callers, call = trio.open_memory_channel[ClientConnection](1)
 
-    def behaviours(caller: Caller) -> Flood:
+    def handlers(caller: ClientConnection) -> Flood:
         callers.send_nowait(caller)
         return Flood(0)
 
     async with (
-        mock_server(behaviours, tls=False, limits=Limits(unsent=UNSENT, stalled=3600)) as server,
+        mock_server(
+            handlers, tls=False, limits=ConnectionLimits(unsent=UNSENT, stalled=3600)
+        ) as server,
         await trio.open_tcp_stream(*server.address),
     ):
         caller = await call.receive()

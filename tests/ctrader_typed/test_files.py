@@ -98,7 +98,7 @@ def test_a_file_of_a_store_behind_a_link_is_replaced_where_it_is(
 ) -> None:
     link, target = linked
     target.write_text("old")
-    atomic_files.replaced(link, tmp_path / "unfinished", lambda path: path.write_text("new"))
+    atomic_files.replace_file(link, tmp_path / "unfinished", lambda path: path.write_text("new"))
     assert link.is_symlink()
     assert target.read_text() == "new"
     real_stat = Path.stat
@@ -111,7 +111,7 @@ def test_a_file_of_a_store_behind_a_link_is_replaced_where_it_is(
 
     monkeypatch.setattr(Path, "stat", on_another_disk)
     written: list[Path] = []
-    atomic_files.replaced(
+    atomic_files.replace_file(
         link, tmp_path / "unfinished", lambda path: written.append(path) or path.touch()
     )
     assert written == [target.with_name(".unfinished")]
@@ -192,12 +192,12 @@ def test_a_store_that_cannot_be_written_says_what_to_do(
 ) -> None:
     lock = tmp_path / "lock"
     with (
-        atomic_files.held(lock, "ticks"),
+        atomic_files.locked_file(lock, "ticks"),
         pytest.raises(StoreInUse, match="writing ticks"),
-        atomic_files.held(lock, "ticks"),
+        atomic_files.locked_file(lock, "ticks"),
     ):
         pytest.fail("two have it")
     failing(errno.EROFS, "lock", monkeypatch)
     said = f"cannot write ticks: {CASES[errno.EROFS]}"
-    with pytest.raises(OSError, match=said), atomic_files.held(lock, "ticks"):
+    with pytest.raises(OSError, match=said), atomic_files.locked_file(lock, "ticks"):
         pytest.fail("it was made")

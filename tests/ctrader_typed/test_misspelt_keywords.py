@@ -19,7 +19,7 @@ from ctrader_typed import account, market, oauth, symbols, tokens, units
 from ctrader_typed.keywords import ALIASES, nearest, suggest
 from ctrader_typed.market import history
 from ctrader_typed.net.event_streams import EventStream
-from ctrader_typed.orders.order_manager import Orders
+from ctrader_typed.orders.order_manager import OrderManager
 from mockserver import box, threaded
 from mockserver.broker import broker
 from mockserver.broker.trading import account as broker_account
@@ -39,8 +39,8 @@ MOCKED: list[Any] = [
     cassette.mock_session,
     certificates.Certificates,
     credentials.Credentials,
-    proxy.Etiquette,
-    connection.Limits,
+    proxy.ProxyRules,
+    connection.ConnectionLimits,
     plan.Fault,
     plan.Plan,
     server.MockServer,
@@ -58,7 +58,7 @@ INTERNAL = {
     EventStream.put,
     EventStream.put_gap,
     EventStream.wake,
-    Orders.receive,
+    OrderManager.receive,
     market.Quote.__init__,
 }
 """What the client itself calls for each quote or message: Python's own TypeError has to do."""

@@ -32,7 +32,7 @@ from mockserver.broker.trading.orders import Touched
 from mockserver.broker.trading.rollover import weekday
 from mockserver.faults.effects import Hang, HangUp, Refuse, Reset
 from mockserver.faults.plan import Fault, Plan
-from mockserver.proxy.proxy import Etiquette
+from mockserver.proxy.proxy import ProxyRules
 from mockserver.recordings.session_file import Direction
 from mockserver.server.client_rules import Rule
 from mockserver.server.server import mock_server
@@ -154,8 +154,8 @@ async def staged(
     """The same seed sets the same stage."""
     random.seed(seed)  # how long the client waits before it connects again
     plan = Plan([*(replace(fault, times=None) for fault in FAULTS), HANGS], seed)
-    etiquette = Etiquette(heartbeat=HEARTBEAT, silence=SILENCE)
-    box = Box(seed=seed, tick_seconds=TICK_SECONDS, etiquette=etiquette)
+    proxy_rules = ProxyRules(heartbeat=HEARTBEAT, silence=SILENCE)
+    box = Box(seed=seed, tick_seconds=TICK_SECONDS, proxy_rules=proxy_rules)
     async with mock_server(box, port=None, faults=plan, journal=journal) as server:
         network, clock = Network(server), clock_from(START)
         # What became of an order is looked for around the time at which it was placed.

@@ -18,8 +18,8 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.proxy.proxy import Etiquette
-from mockserver.rate_limit import Rates
+from mockserver.proxy.proxy import ProxyRules
+from mockserver.rate_limit import RateRules
 from mockserver.server.server import mock_server
 
 KEYS = {
@@ -126,7 +126,7 @@ async def test_a_client_without_heartbeats_is_dropped(talker, autojump_clock):
 
 async def test_refusals_reach_our_client_as_its_errors(autojump_clock):
     async with (
-        mock_server(Box(etiquette=Etiquette(rates=Rates(ordinary=1))), port=None) as server,
+        mock_server(Box(proxy_rules=ProxyRules(rates=RateRules(ordinary=1))), port=None) as server,
         connect_over(server.memory_client()) as api,
     ):
         with pytest.raises(AuthError, match="clientId or clientSecret is incorrect"):
@@ -140,7 +140,7 @@ async def test_refusals_reach_our_client_as_its_errors(autojump_clock):
 
 async def test_a_slow_reader_holds_up_nobody_else(talker):
     """The market has turns of its own: it does not wait for a client that does not read."""
-    box = Box(etiquette=Etiquette(heartbeat=0.001))
+    box = Box(proxy_rules=ProxyRules(heartbeat=0.001))
     async with mock_server(box, tls=False) as server:
         deaf = await trio.open_tcp_stream(*server.address)
         good = talker(await trio.open_tcp_stream(*server.address))

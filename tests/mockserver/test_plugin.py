@@ -87,12 +87,12 @@ def test_an_exception_of_a_behaviour_or_at_the_start_comes_out():
     class Bug(Exception):
         pass
 
-    def behaviours(caller: object) -> Box:
+    def handlers(caller: object) -> Box:
         raise Bug
 
     def serve() -> None:
         with (
-            ThreadedServer(behaviours, tls=False) as server,
+            ThreadedServer(handlers, tls=False) as server,
             socket.create_connection(server.address, timeout=10) as client,
             suppress(OSError),
         ):
@@ -103,7 +103,7 @@ def test_an_exception_of_a_behaviour_or_at_the_start_comes_out():
 
     def ask_after_the_end() -> None:
         with (
-            ThreadedServer(behaviours, tls=False) as server,
+            ThreadedServer(handlers, tls=False) as server,
             socket.create_connection(server.address, timeout=10) as client,
             suppress(OSError),
         ):

@@ -25,11 +25,11 @@ from ctrader_typed import (
     ProtoOATimeInForce,
     Request,
 )
-from ctrader_typed.orders.order_ids import Kind, Minter
+from ctrader_typed.orders.order_ids import ClientOrderIds, TradingKind
 from ctrader_typed.orders.order_states import OrderStatus
-from ctrader_typed.orders.order_tracker import Book
+from ctrader_typed.orders.order_tracker import OrderTracker
 from ctrader_typed.orders.recovery import check
-from ctrader_typed.orders.tracked_order import CHECKS, Fate
+from ctrader_typed.orders.tracked_order import CHECKS, TrackedOrder
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.envelope import Envelope
 from mockserver.broker.interface import Outgoing
@@ -78,7 +78,7 @@ orders = st.builds(
 class Truth:
     """A request of ours and what the broker made of it."""
 
-    fate: Fate
+    tracked: TrackedOrder
     delivered: bool
     order_id: int | None  # that it made, if any
     refused: bool
@@ -96,7 +96,7 @@ class Fates(RuleBasedStateMachine):
         self.broker.connected(STRANGER, 0.0)
         self.session.wait(0)
         self.skew = skew
-        self.book = Book(SCHEMA, Minter("ours"))
+        self.book = OrderTracker(SCHEMA, ClientOrderIds("ours"))
         self.link: int | None = 1
         self.links = 1
         self.sent = 0
@@ -117,7 +117,7 @@ class Fates(RuleBasedStateMachine):
         now = self.session.now / 1000
         return list(self.broker.received(self.link, request, client_msg_id, now))
 
-    def lose(self, unwritten: tuple[Fate, ...] = ()) -> None:
+    def lose(self, unwritten: tuple[TrackedOrder, ...] = ()) -> None:
         assert self.link is not None
         self.broker.disconnected(self.link, self.session.now / 1000)
         self.link = None
@@ -126,27 +126,27 @@ class Fates(RuleBasedStateMachine):
     # --- our requests ---
 
     def place(self, request: Request[Any], cut: str, seen: int) -> None:
-        fate = self.book.open(request, self.broker.now_ms + self.skew)
+        tracked = self.book.open(request, self.broker.now_ms + self.skew)
         if cut == "unwritten":
-            self.truths.append(Truth(fate, delivered=False, order_id=None, refused=False))
-            self.lose((fate,))
+            self.truths.append(Truth(tracked, delivered=False, order_id=None, refused=False))
+            self.lose((tracked,))
             return
         self.sent += 1
-        self.book.sent(fate, f"c{self.sent}")
+        self.book.sent(tracked, f"c{self.sent}")
         if cut == "lost":
-            self.truths.append(Truth(fate, delivered=False, order_id=None, refused=False))
+            self.truths.append(Truth(tracked, delivered=False, order_id=None, refused=False))
             self.lose()
             return
         before = set(self.session.account.orders)
-        outgoing = self.transmit(fate.request, f"c{self.sent}")
+        outgoing = self.transmit(tracked.request, f"c{self.sent}")
         made = [
             order.order_id
             for number, order in self.session.account.orders.items()
             if number not in before and not order.protective
         ]
         refused = not any(out.client_msg_id and not is_refusal(out.message) for out in outgoing)
-        order_id = made[0] if fate.follows_order and made else None
-        self.truths.append(Truth(fate, delivered=True, order_id=order_id, refused=refused))
+        order_id = made[0] if tracked.follows_order and made else None
+        self.truths.append(Truth(tracked, delivered=True, order_id=order_id, refused=refused))
         envelopes = self.take(outgoing)
         self.book.receive(envelopes[: seen if cut == "answer" else None])
         if cut == "answer":
@@ -164,7 +164,7 @@ class Fates(RuleBasedStateMachine):
     def close(self, which: int, parts: int, cut: str, seen: int) -> None:
         position = pick(self.session.account.positions.values(), which)
         volume = min(position.volume, parts * STEP)
-        doubtful = [t.fate for t in self.truths if t.fate.status is OrderStatus.UNKNOWN]
+        doubtful = [t.tracked for t in self.truths if t.tracked.status is OrderStatus.UNKNOWN]
         if any(f.position_id == position.position_id for f in doubtful):
             return  # two in doubt at once are told apart by nothing: see inquiry
         request = ProtoOAClosePositionReq(
@@ -247,31 +247,42 @@ class Fates(RuleBasedStateMachine):
         self.links += 1
         self.link = 100 + self.links
         self.broker.connected(self.link, self.session.now / 1000)
-        known = [truth for truth in self.truths if not truth.fate.settled]
+        known = [truth for truth in self.truths if not truth.tracked.settled]
         for _ in range(CHECKS):
             self.check()
             self.happen(lambda: self.session.wait(1))
-        assert not any(fate.to_ask for fate in self.book.followed(ACCOUNT))
+        assert not any(tracked.to_ask for tracked in self.book.followed(ACCOUNT))
         self.happen(lambda: self.session.wait(1_000))
         for truth in known:
-            assert truth.fate.settled == truth.fate.ended
+            assert truth.tracked.settled == truth.tracked.ended
             if quiet:
-                self.position_is_so(truth.fate)
+                self.position_is_so(truth.tracked)
         for truth in self.truths:
-            if truth.delivered and truth.fate.kind is Kind.OPEN and truth.order_id is not None:
-                assert truth.fate.status is not OrderStatus.UNKNOWN, "an order was lost"
-            if truth.delivered and truth.fate.kind is Kind.CLOSE and truth.order_id is not None:
-                assert truth.fate.status is not OrderStatus.UNKNOWN, "a close was lost"
+            if (
+                truth.delivered
+                and truth.tracked.kind is TradingKind.OPEN
+                and truth.order_id is not None
+            ):
+                assert truth.tracked.status is not OrderStatus.UNKNOWN, "an order was lost"
+            if (
+                truth.delivered
+                and truth.tracked.kind is TradingKind.CLOSE
+                and truth.order_id is not None
+            ):
+                assert truth.tracked.status is not OrderStatus.UNKNOWN, "a close was lost"
 
-    def position_is_so(self, fate: Fate) -> None:
+    def position_is_so(self, tracked: TrackedOrder) -> None:
         """What was not over when the link came back says what the account says."""
-        if fate.status in {OrderStatus.UNKNOWN, OrderStatus.NOT_SENT} or not fate.filled_volume:
+        if (
+            tracked.status in {OrderStatus.UNKNOWN, OrderStatus.NOT_SENT}
+            or not tracked.filled_volume
+        ):
             return
-        there = self.session.account.positions.get(fate.position_id)
-        assert fate.position_closed == (there is None)
+        there = self.session.account.positions.get(tracked.position_id)
+        assert tracked.position_closed == (there is None)
         if there is not None:
-            assert fate.position is not None
-            assert fate.position.trade_data.volume == there.volume
+            assert tracked.position is not None
+            assert tracked.position.trade_data.volume == there.volume
 
     def check(self) -> None:
         asking = check(self.book, ACCOUNT, self.broker.now_ms + self.skew)
@@ -289,35 +300,39 @@ class Fates(RuleBasedStateMachine):
     @invariant()
     def no_outcome_is_wrong(self) -> None:
         for truth in getattr(self, "truths", ()):
-            fate = truth.fate
-            if fate.status is OrderStatus.NOT_SENT:
+            tracked = truth.tracked
+            if tracked.status is OrderStatus.NOT_SENT:
                 assert not truth.delivered
-            elif fate.status not in {OrderStatus.WRITING, OrderStatus.UNKNOWN}:
-                assert truth.delivered or fate.kind in {Kind.AMEND, Kind.PROTECT, Kind.CANCEL}
-                (self.order_is_so if fate.follows_order else self.instruction_is_so)(truth)
+            elif tracked.status not in {OrderStatus.WRITING, OrderStatus.UNKNOWN}:
+                assert truth.delivered or tracked.kind in {
+                    TradingKind.AMEND,
+                    TradingKind.PROTECT,
+                    TradingKind.CANCEL,
+                }
+                (self.order_is_so if tracked.follows_order else self.instruction_is_so)(truth)
 
     def order_is_so(self, truth: Truth) -> None:
-        fate = truth.fate
+        tracked = truth.tracked
         if truth.refused:
-            assert fate.status is OrderStatus.REJECTED
+            assert tracked.status is OrderStatus.REJECTED
             return
-        assert fate.order_id == truth.order_id
-        order = self.session.account.orders[fate.order_id]
-        assert fate.status is told(order)
+        assert tracked.order_id == truth.order_id
+        order = self.session.account.orders[tracked.order_id]
+        assert tracked.status is told(order)
         deals = [d for d in self.session.account.deals.values() if d.order_id == order.order_id]
-        assert sorted(d.deal_id for d in fate.deals) == sorted(d.deal_id for d in deals)
-        assert fate.filled_volume == order.executed_volume
-        if fate.position_closed:
-            assert fate.position_id not in self.session.account.positions
+        assert sorted(d.deal_id for d in tracked.deals) == sorted(d.deal_id for d in deals)
+        assert tracked.filled_volume == order.executed_volume
+        if tracked.position_closed:
+            assert tracked.position_id not in self.session.account.positions
 
     def instruction_is_so(self, truth: Truth) -> None:
-        fate = truth.fate
-        if fate.status is OrderStatus.CANCELLED:
-            order = self.session.account.orders[fate.order_id]
+        tracked = truth.tracked
+        if tracked.status is OrderStatus.CANCELLED:
+            order = self.session.account.orders[tracked.order_id]
             assert order.status == ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
-        elif fate.status is OrderStatus.REJECTED and not truth.refused:
-            assert fate.kind is Kind.CANCEL
-            order = self.session.account.orders[fate.order_id]
+        elif tracked.status is OrderStatus.REJECTED and not truth.refused:
+            assert tracked.kind is TradingKind.CANCEL
+            order = self.session.account.orders[tracked.order_id]
             assert order.status not in {_LIVING, ProtoOAOrderStatus.ORDER_STATUS_CANCELLED}
 
 

@@ -49,7 +49,7 @@ WIRES = {"tcp": PROTOBUF_TCP, "json-ws": JSON_WEBSOCKET}
 
 @asynccontextmanager
 async def at_work(
-    account_id: int = HEDGED, door: str = "tcp", box: Box | None = None, **settings: Any
+    account_id: int = HEDGED, endpoint: str = "tcp", box: Box | None = None, **settings: Any
 ) -> AsyncGenerator[tuple[Api, Account, Any], None]:
     """An account in step with a broker of the box, in memory."""
     async with mock_server(Box() if box is None else box, port=None) as started:
@@ -58,10 +58,10 @@ async def at_work(
         server.links = links  # to cut them
 
         async def dial() -> trio.abc.Stream:
-            links.append(server.memory_client(door))
+            links.append(server.memory_client(endpoint))
             return links[-1]
 
-        settings = {"schema": releases.PACKAGE, "wire": WIRES[door]} | settings
+        settings = {"schema": releases.PACKAGE, "wire": WIRES[endpoint]} | settings
         async with connect_over(dial, **settings) as api:
             await api.auth(**KEYS, account_id=account_id)
             yield api, await api.account(account_id), server
@@ -105,17 +105,17 @@ async def cut(server: Any) -> None:
 async def same_as_server(api: Api, account: Account) -> None:
     """What the account has is what a fresh question of everything finds."""
     number = account.account_id
-    standing, trader, again = None, None, None
-    while standing is None or standing != again:  # a request may wait for its place: time passes
-        standing = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
+    state, trader, again = None, None, None
+    while state is None or state != again:  # a request may wait for its place: time passes
+        state = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
         trader = await api.request(ProtoOATraderReq(ctid_trader_account_id=number))
         again = await api.request(ProtoOAReconcileReq(ctid_trader_account_id=number))
     assert trader is not None
     assert account.in_step
     assert {n: as_ours(p.message) for n, p in account.positions.items()} == {
-        position.position_id: as_ours(position) for position in standing.position
+        position.position_id: as_ours(position) for position in state.position
     }
-    assert dict(account.pending) == {order.order_id: order for order in standing.order}
+    assert dict(account.pending) == {order.order_id: order for order in state.order}
     ours, theirs = without_bonus(account.trader), without_bonus(trader.trader)
     assert ours == theirs, f"{ours} is not {theirs}"
     assert (account.trader.manager_bonus or 0) == (trader.trader.manager_bonus or 0)
@@ -129,7 +129,7 @@ def without_bonus(trader: ProtoOATrader) -> ProtoOATrader:
 def agrees(account: Account, server: Any) -> None:
     """The account says what the broker's ledger says, to the last digit, at this instant."""
     theirs = server.broker.account(account.account_id)
-    desk = server.broker._desk  # the books themselves are the oracle
+    desk = server.broker._state  # the books themselves are the oracle
     assert account.balance == Decimal(theirs.balance) / 100
     assert {p.position_id: as_ours(p.message) for p in account.positions.values()} == {
         number: position.message() for number, position in theirs.positions.items()

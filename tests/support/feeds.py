@@ -10,11 +10,11 @@ import trio
 
 from ctrader_typed import Api, ConnectFailed, Reconnect, connect_over
 from ctrader_typed.market import MarketStream, SpotFeed
-from ctrader_typed.net.event_streams import EventStream, Subscriptions
+from ctrader_typed.net.event_streams import EventHub, EventStream
 from ctrader_typed.proto import SCHEMA
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.broker.broker import Broker
-from mockserver.broker.rules import Quirks
+from mockserver.broker.rules import MarketRules
 from mockserver.broker.trading.account import Terms
 from mockserver.faults.plan import Plan
 from mockserver.server.server import mock_server
@@ -71,14 +71,14 @@ class Watched:
 
 @asynccontextmanager
 async def fed(
-    quirks: Quirks | None = None,
+    market_rules: MarketRules | None = None,
     faults: Plan | None = None,
     accounts: Sequence[int] = (HEDGED,),
     broker: Broker | None = None,
     **settings: Any,
 ) -> AsyncGenerator[tuple[Api, SpotFeed, Watched], None]:
     """A feed of an account of the box."""
-    broker = Broker(quirks=quirks) if broker is None else broker
+    broker = Broker(market_rules=market_rules) if broker is None else broker
     for login, account in enumerate(accounts, 1):
         broker.open_account(account, Terms(trader_login=login), deposit=10_000)
     async with mock_server(Box(broker), port=None, faults=faults) as server:
@@ -103,7 +103,7 @@ class Still:
     """
 
     def __init__(self) -> None:
-        self.home = Subscriptions()
+        self.home = EventHub()
         self.trio_run = self.home.run
         self.schema = SCHEMA
         self.beside: list[Any] = []

@@ -23,7 +23,7 @@ from ctrader_typed import Gap, ProtoOASpotEvent, connect_over
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.protocol.stream_buffers import Overflow, conflate_spots
 from ctrader_typed.wire.connection import Connection
-from mockserver.handler import Action, Caller, Event, SendRaw
+from mockserver.handler import Action, ClientConnection, Event, SendRaw
 from mockserver.server.server import mock_server
 from tests.support.memory import peak
 
@@ -113,7 +113,7 @@ async def pour(seconds: float, stalled: list[Overflow]) -> Seen:
     wanted = round(RATE * seconds)
     flood = Flood(seconds)
 
-    def behaviours(caller: Caller) -> Flood:
+    def handlers(client: ClientConnection) -> Flood:
         return flood
 
     async def stall(overflow: Overflow, *, task_status: trio.TaskStatus[None]) -> None:
@@ -123,7 +123,7 @@ async def pour(seconds: float, stalled: list[Overflow]) -> Seen:
             await trio.sleep_forever()
 
     async with (
-        mock_server(behaviours) as server,
+        mock_server(handlers) as server,
         connect_over(server.memory_client()) as api,
         api.events(ProtoOASpotEvent) as spots,
         trio.open_nursery() as nursery,

@@ -22,9 +22,9 @@ from ctrader_typed import (
     ProtoOATradeSide,
     Request,
 )
-from ctrader_typed.orders.order_ids import Minter
-from ctrader_typed.orders.order_tracker import Book
-from ctrader_typed.orders.tracked_order import Fate
+from ctrader_typed.orders.order_ids import ClientOrderIds
+from ctrader_typed.orders.order_tracker import OrderTracker
+from ctrader_typed.orders.tracked_order import TrackedOrder
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.envelope import Envelope, Received
 
@@ -161,16 +161,16 @@ class Desk:
     """A book, and its requests by the ids that they were sent under."""
 
     def __init__(self, prefix: str = "desk") -> None:
-        self.book = Book(SCHEMA, Minter(prefix))
+        self.book = OrderTracker(SCHEMA, ClientOrderIds(prefix))
         self._count = 0
 
-    def send(self, request: Request[Any], at: int = NOW) -> Fate:
+    def send(self, request: Request[Any], at: int = NOW) -> TrackedOrder:
         """Open a request and write it; `self.id` is its clientMsgId."""
-        fate = self.book.open(request, at)
+        tracked = self.book.open(request, at)
         self._count += 1
         self.id = f"c{self._count}"
-        self.book.sent(fate, self.id)
-        return fate
+        self.book.sent(tracked, self.id)
+        return tracked
 
     def reply(self, *messages: Message, to: str | None = None) -> None:
         """The server answers the last request (or the one whose id is given)."""
@@ -183,5 +183,5 @@ class Desk:
     def feed(self, received: Iterable[Received]) -> None:
         self.book.receive(received)
 
-    def lose(self, *unwritten: Fate) -> None:
+    def lose(self, *unwritten: TrackedOrder) -> None:
         self.book.link_lost("the connection broke", frozenset(unwritten))

@@ -30,8 +30,8 @@ from ctrader_typed import (
 from ctrader_typed.market import (
     BarEvent,
     Bars,
-    Book,
     MarketStream,
+    OrderBook,
     Quote,
     QuoteTicks,
     SpotFeed,
@@ -91,7 +91,7 @@ async def prices(account: Account) -> None:
     assert_type(account.quotes(eurusd), MarketStream[Quote])
     assert_type(account.quotes(["EURUSD", 2], gaps=True), MarketStream[Quote | Gap])
     assert_type(account.live_bars("EURUSD", "M1", every=True), MarketStream[BarEvent])
-    assert_type(account.book(eurusd), MarketStream[Book])
+    assert_type(account.book(eurusd), MarketStream[OrderBook])
     assert_type(account.feed, SpotFeed)
 
 

@@ -9,9 +9,9 @@ from ctrader_typed.market import (
     Bar,
     BarClosed,
     BarUpdated,
-    Book,
     Level,
     MarketStream,
+    OrderBook,
     Period,
     Quote,
     SpotFeed,
@@ -28,7 +28,7 @@ async def how_it_stands(api: Api, eurusd: Symbol) -> None:
     await feed.acquire([eurusd, 2], bars=["M1", Period.H1, ProtoOATrendbarPeriod.D1], depth=True)
     assert_type(feed.quote(eurusd), Quote | None)
     assert_type(feed.bar(2, "M1"), Bar | None)
-    assert_type(feed.book(eurusd), Book | None)
+    assert_type(feed.book(eurusd), OrderBook | None)
     feed.release([eurusd, 2], bars=["M1", "H1", "D1"], depth=True)
     async with feed.spots(eurusd) as nothing:
         assert_type(nothing, None)
@@ -64,7 +64,7 @@ async def of_bars(feed: SpotFeed, eurusd: Symbol) -> None:
 async def of_books(feed: SpotFeed, eurusd: Symbol) -> None:
     """Each is a value that stays as it is."""
     async for book in books(feed, [eurusd]):
-        assert_type(book, Book)
+        assert_type(book, OrderBook)
         assert_type(book.bids, tuple[Level, ...])
         assert_type(book.best_ask, Level | None)
-    assert_type(books(feed, 1, gaps=True), MarketStream[Book | Gap])
+    assert_type(books(feed, 1, gaps=True), MarketStream[OrderBook | Gap])

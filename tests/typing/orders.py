@@ -15,7 +15,7 @@ from ctrader_typed import (
     OpenOrder,
     Order,
     OrderEvent,
-    Orders,
+    OrderManager,
     OrderStatus,
     OutcomeUnknown,
     ProtoOACancelOrderReq,
@@ -83,7 +83,7 @@ async def errors(api: Api, error: Exception) -> None:
             assert_type(error.filled_volume, int)
         case _:
             pass
-    assert_type(api.orders, Orders)
+    assert_type(api.orders, OrderManager)
     assert_type(api.orders.find("key"), Order | None)
     assert_type(list(api.orders), list[Order])
 

@@ -21,8 +21,8 @@ from ctrader_typed.symbols import (
     ArchivedSymbol,
     Catalogue,
     Chain,
-    Hours,
     Symbol,
+    TradingHours,
     keep_catalogue,
     load_catalogue,
 )
@@ -86,7 +86,7 @@ def symbols(symbol: Symbol, at: datetime) -> None:
     assert_type(symbol.pips("0.1"), Decimal)
     assert_type(symbol.points("0.1"), Decimal)
     assert_type(symbol.distance(pips=20), int)
-    assert_type(symbol.hours, Hours)
+    assert_type(symbol.hours, TradingHours)
     assert_type(symbol.is_open(at), bool)
     assert_type(symbol.next_open("2026-01-01"), datetime | None)
     assert_type(symbol.next_close(0), datetime | None)

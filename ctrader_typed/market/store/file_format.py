@@ -21,9 +21,9 @@ from .. import parquet
 from ..arrow import arrow_table, decimals
 from ..bars import Bars
 from ..columns import Column
-from ..merge_ticks import merged
+from ..merge_ticks import merge_ticks
 from ..ticks import Side, Ticks
-from .series import Part, Series
+from .series import PartitionKey, Series
 from .spans import Span
 
 _KEY = b"ctrader_typed"
@@ -36,13 +36,15 @@ class Content:
     """The rows of a file by part, and of which spans they are complete."""
 
     digits: int
-    tables: dict[Part, Bars | Ticks]
-    covered: dict[Part, list[Span]]
+    tables: dict[PartitionKey, Bars | Ticks]
+    covered: dict[PartitionKey, list[Span]]
 
 
 def empty(series: Series, digits: int) -> Content:
     """What is in a file that is not there."""
-    tables: dict[Part, Bars | Ticks] = {part: series.empty(part, digits) for part in series.parts}
+    tables: dict[PartitionKey, Bars | Ticks] = {
+        part: series.empty(part, digits) for part in series.parts
+    }
     return Content(digits, tables, {part: [] for part in series.parts})
 
 
@@ -152,7 +154,7 @@ def _ticks_table(content: Content) -> Any:
     bids, asks = content.tables["bid"], content.tables["ask"]
     assert isinstance(bids, Ticks)
     assert isinstance(asks, Ticks)
-    found = merged((bids.time, bids.price), (asks.time, asks.price))
+    found = merge_ticks((bids.time, bids.price), (asks.time, asks.price))
     time, bid, ask, moved = found
     rows, no_bid, no_ask = len(time), found.rows_before(1), found.rows_before(2)
     unknown = max(no_bid, no_ask)

@@ -14,7 +14,7 @@ from ..bars import Bars
 from ..download import Page
 from ..ticks import Ticks
 from . import file_format
-from .series import File, Part, Series
+from .series import File, PartitionKey, Series
 from .spans import Span, joined
 
 Rows = Bars | Ticks
@@ -24,7 +24,7 @@ _ASIDE = ".store"
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Partition:
     """A series in the folder of a store. Whoever writes holds it."""
 
     root: Path
@@ -37,9 +37,9 @@ class Shelf:
 
     def held(self) -> AbstractContextManager[None]:
         """Keep other writers out; raises StoreInUse, OSError."""
-        return atomic_files.held(self._aside("lock"), f"{self.series} in {self.root}")
+        return atomic_files.locked_file(self._aside("lock"), f"{self.series} in {self.root}")
 
-    def known(self) -> dict[Part, list[Span]]:
+    def known(self) -> dict[PartitionKey, list[Span]]:
         """Of each part the spans of which everything is there. Raises StoreDamaged, OSError."""
         contents = [
             file_format.read_covered(self._path(file), self.series) for file in self._files()
@@ -49,7 +49,7 @@ class Shelf:
             for part in self.series.parts
         }
 
-    def read(self, part: Part, digits: int | None, start: int, end: int) -> Rows:
+    def read(self, part: PartitionKey, digits: int | None, start: int, end: int) -> Rows:
         """The rows in `[start, end)`, with the digits that were stored if none are given.
 
         Raises StoreDamaged, OSError.
@@ -95,11 +95,13 @@ class Shelf:
         before = sum(map(len, content.tables.values()))
         content.digits = digits
         for piece in pieces:
-            part: Part = "bars" if isinstance(piece.rows, Bars) else piece.rows.side
+            part: PartitionKey = "bars" if isinstance(piece.rows, Bars) else piece.rows.side
             content.tables[part] = _laid_over(content.tables[part], piece)
             content.covered[part] = joined([*content.covered[part], (piece.start, piece.end)])
         unfinished = self._aside("unfinished")
-        atomic_files.replaced(path, unfinished, lambda new: file_format.write(new, series, content))
+        atomic_files.replace_file(
+            path, unfinished, lambda new: file_format.write(new, series, content)
+        )
         return sum(map(len, content.tables.values())) - before
 
     def _cut(self, page: Page[Rows]) -> Iterator[tuple[File, Page[Rows]]]:

@@ -18,7 +18,7 @@ from ..ticks import Ticks
 What = Period | ProtoOATrendbarPeriod | PeriodName | Literal["ticks"]
 """What is kept: bars of a period, or the ticks of both sides."""
 
-Part = Literal["bars", "bid", "ask"]
+PartitionKey = Literal["bars", "bid", "ask"]
 """What is downloaded by itself: bars, or one side of the ticks."""
 
 
@@ -61,11 +61,11 @@ class Series:
         return Path("bars") / f"symbol={self.symbol_id}" / f"period={self.period}"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[PartitionKey, ...]:
         """What it is downloaded in."""
         return ("bid", "ask") if self.period is None else ("bars",)
 
-    def empty(self, part: Part, digits: int) -> Bars | Ticks:
+    def empty(self, part: PartitionKey, digits: int) -> Bars | Ticks:
         """A table of a part without rows."""
         if part == "bars":
             assert self.period is not None

@@ -1,6 +1,6 @@
 """A folder of Parquet files, kept up with the server. Knows neither page nor file of it.
 
-What is downloaded comes from `history`, newest first; what lies in the folder `Shelf` knows.
+What is downloaded comes from `history`, newest first; what lies in the folder `Partition` knows.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ...proto import ProtoOATrendbarPeriod
 from ...units import Time, milliseconds, utc
 from .. import history
 from ..bars import Bars
-from ..download import SETTLED, Course, OnProgress, Page, now, span
+from ..download import SETTLED, DownloadProgress, OnProgress, Page, now, span
 from ..paging import LATEST
 from ..periods import Period, PeriodName
 from ..quote import SymbolLike, digits_of, id_of
 from ..resample import resample
 from ..ticks import QuoteTicks, Side, Ticks
-from .partition import Rows, Shelf
-from .series import Part, Series, What
+from .partition import Partition, Rows
+from .series import PartitionKey, Series, What
 from .spans import clipped, in_both, missing
 
 ENOUGH = 50_000
@@ -122,18 +122,18 @@ class Store:
         digits = digits_of(symbol)
         side = _SIDES.get(what)
         if side is not None:
-            return self._shelf(symbol, "ticks").read(side, digits, first, last)
+            return self._partition(symbol, "ticks").read(side, digits, first, last)
         if what == "ticks":
             span_of = utc(first), utc(last)
             bids = self.read(symbol, "bid", *span_of)
             return QuoteTicks.of(bids, self.read(symbol, "ask", *span_of))
         period = Period.of(cast("Period", what))
-        shelf = self._shelf(symbol, period.source)
+        partition = self._partition(symbol, period.source)
         if period is period.source:
-            return cast("Bars", shelf.read("bars", digits, first, last))
+            return cast("Bars", partition.read("bars", digits, first, last))
         # In this order: somebody may be writing, and what is complete then has all its rows now.
-        whole = clipped(shelf.known()["bars"], first, last)
-        bars = cast("Bars", shelf.read("bars", digits, first, last))
+        whole = clipped(partition.known()["bars"], first, last)
+        bars = cast("Bars", partition.read("bars", digits, first, last))
         made = (resample(bars.between(utc(a), utc(b)), period, utc(a), utc(b)) for a, b in whole)
         return Bars.concat([Bars(bars.symbol_id, period, bars.digits), *made])
 
@@ -143,7 +143,7 @@ class Store:
         Where the server has nothing (at weekends, before its history begins) nothing is stored.
         """
         side = _SIDES.get(what)
-        known = self._shelf(symbol, "ticks" if side is not None else cast("What", what)).known()
+        known = self._partition(symbol, "ticks" if side is not None else cast("What", what)).known()
         spans = reduce(in_both, known.values()) if side is None else known[side]
         return [(utc(start), utc(end)) for start, end in spans]
 
@@ -172,18 +172,18 @@ class Store:
         downloaded: the first refusal is raised at the end, and its notes have the others.
         """
         client, account_id = _who(account)
-        shelf, (first, last) = self._shelf(symbol, what), span(since, until)
-        course = Course(progress, first, last, parts=len(shelf.series.parts))
+        partition, (first, last) = self._partition(symbol, what), span(since, until)
+        course = DownloadProgress(progress, first, last, parts=len(partition.series.parts))
         rows, refused = 0, list[CTraderError]()
-        with shelf.held():
-            known = await trio.to_thread.run_sync(shelf.known)
+        with partition.held():
+            known = await trio.to_thread.run_sync(partition.known)
             for spans in known.values():
                 course.covered += sum(end - start for start, end in clipped(spans, first, last))
             for part, spans in known.items():
                 for start, end in reversed(missing(spans, first, last)):
-                    pages = _pages(client, account_id, symbol, part, shelf.series, start, end)
+                    pages = _pages(client, account_id, symbol, part, partition.series, start, end)
                     try:
-                        rows += await _keep(shelf, pages, course, is_newest=end == last)
+                        rows += await _keep(partition, pages, course, is_newest=end == last)
                     except AuthError:
                         raise
                     except (ServerError, PagingError) as error:
@@ -202,16 +202,22 @@ class Store:
             raise InvalidValue(
                 f"rows in order of time expected, from {page.start} on: {rows.title}"
             )
-        shelf = self._shelf(rows.symbol_id, rows.period if isinstance(rows, Bars) else "ticks")
-        with shelf.held():
-            return shelf.write([page])
+        partition = self._partition(
+            rows.symbol_id, rows.period if isinstance(rows, Bars) else "ticks"
+        )
+        with partition.held():
+            return partition.write([page])
 
-    def _shelf(self, symbol: SymbolLike, what: What) -> Shelf:
-        return Shelf(self.path, Series.of(id_of(symbol), what))
+    def _partition(self, symbol: SymbolLike, what: What) -> Partition:
+        return Partition(self.path, Series.of(id_of(symbol), what))
 
 
 async def _keep(
-    shelf: Shelf, pages: AsyncIterable[Page[Rows]], course: Course, *, is_newest: bool
+    partition: Partition,
+    pages: AsyncIterable[Page[Rows]],
+    course: DownloadProgress,
+    *,
+    is_newest: bool,
 ) -> int:
     waiting: list[Page[Rows]] = []
     rows = 0
@@ -221,7 +227,7 @@ async def _keep(
         some = list(waiting)
         waiting.clear()
         with trio.CancelScope(shield=True):  # or what was downloaded would be lost
-            rows += await trio.to_thread.run_sync(shelf.write, some)
+            rows += await trio.to_thread.run_sync(partition.write, some)
 
     try:
         async for page in pages:
@@ -239,7 +245,7 @@ def _pages(
     client: Client,
     account_id: int,
     symbol: SymbolLike,
-    part: Part,
+    part: PartitionKey,
     series: Series,
     start: int,
     end: int,

@@ -17,7 +17,7 @@ from ctrader_typed.proto import (
 )
 
 from ..refusals import Refusal, unknown_symbol
-from ..rules import Quirks
+from ..rules import MarketRules
 from .bars import Bar, LiveBar, bars
 from .periods import (
     DAY,
@@ -53,9 +53,9 @@ def _bar_window(period: Period) -> int:
 class History:
     """The past of a market."""
 
-    def __init__(self, market: Market, quirks: Quirks) -> None:
+    def __init__(self, market: Market, market_rules: MarketRules) -> None:
         self._market = market
-        self._quirks = quirks
+        self._market_rules = market_rules
 
     # --- trend bars
 
@@ -74,7 +74,7 @@ class History:
         first, wanted = self._bounds(request, to)
         found = self._back(request.symbol_id, period, first, to // MINUTE + 1, wanted + 1)
         has_more = len(found) > wanted
-        if has_more and self._quirks.short_pages and wanted > 1:
+        if has_more and self._market_rules.short_pages and wanted > 1:
             wanted -= 1
         return ProtoOAGetTrendbarsRes(
             ctid_trader_account_id=request.ctid_trader_account_id,
@@ -100,10 +100,10 @@ class History:
 
     def _bounds(self, request: ProtoOAGetTrendbarsReq, to: int) -> tuple[int, int]:
         """The first minute at which a bar may open, and how many bars are wanted at most."""
-        page, since = self._quirks.bars_page, request.from_timestamp
+        page, since = self._market_rules.bars_page, request.from_timestamp
         count = request.count or None  # nobody was seen to ask for 0 bars
         window = _bar_window(request.period)
-        if self._quirks.strict_windows:
+        if self._market_rules.strict_windows:
             if since is None or request.to_timestamp is None or to - since > window:
                 raise _incorrect_boundaries(window)
         elif count is not None:
@@ -118,7 +118,7 @@ class History:
         begins = self._market.path.begins(symbol_id)
         if begins is None:
             return []
-        now = (self._market.now_ms - self._quirks.bar_delay) // MINUTE
+        now = (self._market.now_ms - self._market_rules.bar_delay) // MINUTE
         first = max(first, period_start(period, begins // MINUTE))
         end = min(end, period_start(period, now))
         found: list[list[Bar]] = []
@@ -166,7 +166,7 @@ class History:
         self, symbol_id: int, side: ProtoOAQuoteType, since: int, to: int
     ) -> tuple[list[tuple[int, int]], bool]:
         """Times and prices in `[since, to]`, newest first, and whether there are more."""
-        page, whole = self._quirks.ticks_page, not self._quirks.split_milliseconds
+        page, whole = self._market_rules.ticks_page, not self._market_rules.split_milliseconds
         found: list[tuple[int, int]] = []
         end = min(to, self._market.now_ms) + 1
         while end > since and len(found) <= page:

@@ -1,7 +1,7 @@
 """What the broker offers: assets, symbols and their rules, found by id and by name. Knows no
 prices.
 
-The messages are those that a server sends; treat them as read-only. `Catalogue.standard()` is a
+The messages are those that a server sends; treat them as read-only. `Instruments.standard()` is a
 dozen symbols of all kinds; any other set of messages makes another catalogue.
 """
 
@@ -20,10 +20,10 @@ from ctrader_typed.proto import (
 )
 
 from . import standard_instruments
-from .trading_hours import Schedule
+from .trading_hours import TradingSchedule
 
 
-class Catalogue:
+class Instruments:
     """Looked up by number; every lookup of an unknown number or name is a KeyError.
 
     Raises ValueError when the parts do not fit: a symbol in only one of the two lists, an asset
@@ -55,10 +55,10 @@ class Catalogue:
         self._leverages = {leverage.leverage_id: leverage for leverage in self.leverages}
         self._archived = {symbol.symbol_id: symbol for symbol in self.archived}
         self._check()
-        self._schedules = {symbol.symbol_id: Schedule(symbol) for symbol in self.symbols}
+        self._schedules = {symbol.symbol_id: TradingSchedule(symbol) for symbol in self.symbols}
 
     @classmethod
-    def standard(cls) -> Catalogue:
+    def standard(cls) -> Instruments:
         """Seven currency pairs, gold, three indices, Bitcoin, and one archived symbol."""
         return cls(
             assets=standard_instruments.ASSETS,
@@ -126,7 +126,7 @@ class Catalogue:
         """
         return int(10 ** max(0, 5 - self._symbols[symbol_id].digits))
 
-    def schedule(self, symbol_id: int) -> Schedule:
+    def schedule(self, symbol_id: int) -> TradingSchedule:
         """The trading hours."""
         return self._schedules[symbol_id]
 
@@ -139,4 +139,4 @@ class Catalogue:
         at = [s.symbol_id for s in self.symbols].index(self.id_of(symbol.symbol_id))
         self.symbols = (*self.symbols[:at], symbol, *self.symbols[at + 1 :])
         self._symbols[symbol.symbol_id] = symbol
-        self._schedules[symbol.symbol_id] = Schedule(symbol)
+        self._schedules[symbol.symbol_id] = TradingSchedule(symbol)

@@ -49,18 +49,18 @@ from ctrader_typed.proto import (
 
 from ..interface import Outgoing
 from ..refusals import Refusal, unknown_symbol
-from ..rules import Quirks
+from ..rules import MarketRules
 from .conversion import Conversion, NoConversion
 from .history import History
 from .prices import Tick, to_price
 from .quotes import Market
-from .subscriptions import Spots
+from .subscriptions import Subscriptions
 
 Answer = tuple[Message, Iterable[Outgoing]]
 """The response, and the events that follow it."""
 
 
-class MarketData:
+class MarketRequests:
     """Answers every request that is not about money, and tells subscribers of prices.
 
     Before each request `on_ticks` must have had every tick that the market's `advance` returned.
@@ -68,12 +68,12 @@ class MarketData:
     seen, the code is the schema's nearest and the text our own.
     """
 
-    def __init__(self, market: Market, quirks: Quirks | None = None) -> None:
+    def __init__(self, market: Market, market_rules: MarketRules | None = None) -> None:
         self.market = market
-        self.quirks = Quirks() if quirks is None else quirks
+        self.market_rules = MarketRules() if market_rules is None else market_rules
         self.conversion = Conversion(market)
-        self.history = History(market, self.quirks)
-        self.spots = Spots(market, self.history, self.quirks)
+        self.history = History(market, self.market_rules)
+        self.spots = Subscriptions(market, self.history, self.market_rules)
 
     def received(
         self, connection: int, request: Message, client_msg_id: str | None
@@ -132,7 +132,7 @@ class MarketData:
     # --- what there is
 
     def _version(self, _connection: int, _request: ProtoOAVersionReq) -> Answer:
-        return ProtoOAVersionRes(version=self.quirks.version), ()
+        return ProtoOAVersionRes(version=self.market_rules.version), ()
 
     def _assets(self, _connection: int, request: ProtoOAAssetListReq) -> Answer:
         assets = list(self.market.catalogue.assets)
@@ -249,7 +249,7 @@ class MarketData:
         self.spots.unsubscribe_depth((connection, account), request.symbol_id)
         return ProtoOAUnsubscribeDepthQuotesRes(ctid_trader_account_id=account), ()
 
-    answers: ClassVar[dict[type[Message], Callable[[MarketData, int, Any], Answer]]] = {
+    answers: ClassVar[dict[type[Message], Callable[[MarketRequests, int, Any], Answer]]] = {
         ProtoOAVersionReq: _version,
         ProtoOAAssetListReq: _assets,
         ProtoOAAssetClassListReq: _asset_classes,

@@ -18,7 +18,7 @@ from .prices import NO_QUOTE, PriceSource, Quote, Tick
 
 
 @dataclass(slots=True)
-class Patch:
+class PriceOverride:
     """Ticks that replace the source's in `[start, end)`, whole minutes in ms; `end` is None while
     it grows.
     """
@@ -29,19 +29,19 @@ class Patch:
     shift: int
 
 
-class Path:
+class OverriddenPrices:
     """Answers as a PriceSource does, for the time up to now."""
 
     def __init__(self, source: PriceSource) -> None:
         self._source = source
-        self._patches: dict[int, list[Patch]] = {}
+        self._patches: dict[int, list[PriceOverride]] = {}
 
     def shift(self, symbol_id: int) -> int:
         """What is added to the source's prices from now on."""
         patches = self._patches.get(symbol_id)
         return patches[-1].shift if patches else 0
 
-    def patch(self, symbol_id: int, now_ms: int) -> Patch:
+    def patch(self, symbol_id: int, now_ms: int) -> PriceOverride:
         """The patch that covers the current minute, to be appended to: the last one if it does,
         else a new one.
         """
@@ -50,7 +50,7 @@ class Path:
             return patches[-1]
         start = now_ms // MINUTE * MINUTE
         earlier = list(self.ticks(symbol_id, start, now_ms + 1))
-        patches.append(Patch(start, None, earlier, self.shift(symbol_id)))
+        patches.append(PriceOverride(start, None, earlier, self.shift(symbol_id)))
         return patches[-1]
 
     def ticks(self, symbol_id: int, start: int, end: int) -> Sequence[Tick]:
@@ -119,7 +119,7 @@ class Path:
 
     def _stretches(
         self, symbol_id: int, start: int, end: int
-    ) -> Iterator[tuple[int, int, int, Patch | None]]:
+    ) -> Iterator[tuple[int, int, int, PriceOverride | None]]:
         """`[start, end)` cut where patches begin and end, with the shift or the patch that is in
         force.
         """

@@ -11,9 +11,9 @@ import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from .instruments import Catalogue
+from .instruments import Instruments
 from .periods import MINUTE
-from .price_overrides import Patch, Path
+from .price_overrides import OverriddenPrices, PriceOverride
 from .prices import NO_QUOTE, PriceSource, Quote, Tick
 
 
@@ -26,7 +26,7 @@ class _Cursor:
     coming: Sequence[Tick] = ()
     at: int = 0
     next_at: int | None = None  # when the next tick comes; None if there is none any more
-    patch: Patch | None = None  # while the path is written down tick by tick
+    patch: PriceOverride | None = None  # while the path is written down tick by tick
 
 
 class Market:
@@ -40,13 +40,13 @@ class Market:
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        catalogue: Instruments,
         source: PriceSource,
         start_ms: int,
         followed: Collection[int] | None = None,
     ) -> None:
         self.catalogue = catalogue
-        self.path = Path(source)
+        self.path = OverriddenPrices(source)
         self.now_ms = start_ms
         self._source = source
         symbol_ids = sorted(s.symbol_id for s in catalogue.symbols)

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 from . import bar_to_ticks
 from .bar_to_ticks import Part
 from .bars import Bar
-from .instruments import Catalogue
+from .instruments import Instruments
 from .periods import DAY, HOUR, MINUTE
 from .prices import NO_QUOTE, UNIT, Quote, Tick
-from .random_walk import NATURES, UNKNOWN, Drift, Nature
-from .trading_hours import Schedule
+from .random_walk import UNKNOWN, WALK_PARAMETERS, RandomWalk, WalkParameters
+from .trading_hours import TradingSchedule
 
 SINCE = 1_420_070_400_000
 """Where history begins unless told otherwise: 2015-01-01."""
@@ -37,7 +37,7 @@ _DIVISORS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)
 _QUIET = 4  # ticks of the quietest minute: its open, high, low and close
 
 
-class SeededPrices:
+class RandomPrices:
     """A PriceSource: prices for every symbol of a catalogue, from `since_ms` on, while its hours
     are open.
 
@@ -53,16 +53,16 @@ class SeededPrices:
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        catalogue: Instruments,
         seed: int = 0,
         *,
-        natures: Mapping[str, Nature] = NATURES,
+        natures: Mapping[str, WalkParameters] = WALK_PARAMETERS,
         since_ms: int = SINCE,
         tick_seconds: float | None = None,
     ) -> None:
         pace = _Pace() if tick_seconds is None else _Pace.of(tick_seconds)
         drifts = {
-            asset.asset_id: Drift(f"{seed}/{asset.name}", natures.get(asset.name, UNKNOWN))
+            asset.asset_id: RandomWalk(f"{seed}/{asset.name}", natures.get(asset.name, UNKNOWN))
             for asset in catalogue.assets
         }
         self._processes = {
@@ -79,7 +79,7 @@ class SeededPrices:
             for light in catalogue.light_symbols
         }
 
-    def __deepcopy__(self, memo: Any) -> SeededPrices:
+    def __deepcopy__(self, memo: Any) -> RandomPrices:
         return self  # nothing in it changes but caches
 
     def ticks(self, symbol_id: int, start: int, end: int) -> Sequence[Tick]:
@@ -156,10 +156,10 @@ class _Process:
         self,
         key: str,
         symbol_id: int,
-        base: Drift,
-        quote: Drift,
+        base: RandomWalk,
+        quote: RandomWalk,
         step: int,
-        schedule: Schedule,
+        schedule: TradingSchedule,
         since: int,
         pace: _Pace,
     ) -> None:

@@ -17,7 +17,7 @@ _BYTES_MEAN, _BYTES_DEVIATION = 1020.0, 209.02  # of the sum of eight bytes
 _CACHED = 20_000
 
 
-class Nature(NamedTuple):
+class WalkParameters(NamedTuple):
     """How an asset behaves: what it is worth in US dollars, and two rates in millionths of that."""
 
     worth: float
@@ -27,33 +27,33 @@ class Nature(NamedTuple):
     """Its part of a typical spread."""
 
 
-NATURES = {
-    "USD": Nature(1.0, 0, 5),
-    "EUR": Nature(1.148, 600, 5),
-    "GBP": Nature(1.337, 700, 7),
-    "JPY": Nature(1 / 148.2, 800, 9),
-    "AUD": Nature(0.661, 900, 10),
-    "CHF": Nature(1.257, 600, 9),
-    "XAU": Nature(3_684.0, 1_500, 30),
-    "BTC": Nature(85_290.0, 4_000, 50),
-    "US100.cash": Nature(24_500.0, 2_000, 35),
-    "US500.cash": Nature(6_610.0, 1_600, 45),
-    "GER40.cash": Nature(29_027.0, 1_500, 40),
+WALK_PARAMETERS = {
+    "USD": WalkParameters(1.0, 0, 5),
+    "EUR": WalkParameters(1.148, 600, 5),
+    "GBP": WalkParameters(1.337, 700, 7),
+    "JPY": WalkParameters(1 / 148.2, 800, 9),
+    "AUD": WalkParameters(0.661, 900, 10),
+    "CHF": WalkParameters(1.257, 600, 9),
+    "XAU": WalkParameters(3_684.0, 1_500, 30),
+    "BTC": WalkParameters(85_290.0, 4_000, 50),
+    "US100.cash": WalkParameters(24_500.0, 2_000, 35),
+    "US500.cash": WalkParameters(6_610.0, 1_600, 45),
+    "GER40.cash": WalkParameters(29_027.0, 1_500, 40),
 }
 """Rounded from the recorded quotes where there are any."""
 
-UNKNOWN = Nature(1.0, 1_000, 20)
+UNKNOWN = WalkParameters(1.0, 1_000, 20)
 """An asset of which nothing is known is worth a dollar."""
 
 
-class Drift:
+class RandomWalk:
     """An asset's worth in US dollars at every full hour since the epoch.
 
     A sum of octaves of value noise: it wanders like a market, stays within some tens of per cent
     of its nature's worth for ever, and any hour can be computed without those before it.
     """
 
-    def __init__(self, key: str, nature: Nature) -> None:
+    def __init__(self, key: str, nature: WalkParameters) -> None:
         self.nature = nature
         self._key = key
         # Neighbouring hours then differ by the volatility, all octaves together.

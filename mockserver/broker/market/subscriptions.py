@@ -15,7 +15,7 @@ from ctrader_typed.proto import ProtoOASpotEvent, ProtoOATrendbar
 
 from ..interface import Outgoing
 from ..refusals import Refusal, unknown_symbol
-from ..rules import Quirks
+from ..rules import MarketRules
 from .bars import LiveBar
 from .history import History
 from .order_book import Book, book, difference
@@ -43,17 +43,17 @@ class _Subscription:
     book: Book | None = None  # None without a subscription to depth
 
 
-class Spots:
+class Subscriptions:
     """The subscription book. Requests raise Refusal and then change nothing, however many symbols
     they name.
 
     Every tick of the market must have come through `on_ticks` before the next request.
     """
 
-    def __init__(self, market: Market, history: History, quirks: Quirks) -> None:
+    def __init__(self, market: Market, history: History, market_rules: MarketRules) -> None:
         self._market = market
         self._history = history
-        self._quirks = quirks
+        self._market_rules = market_rules
         # By symbol, in the order of subscribing: the order of events depends on nothing else.
         self._subscriptions: dict[int, dict[Session, _Subscription]] = {}
         self._bars: dict[int, dict[Period, LiveBar]] = {}
@@ -273,7 +273,7 @@ class Spots:
 
     def _refusal(self, text: str, precise: str) -> Refusal:
         """Live servers say INVALID_REQUEST where the schema has a precise code."""
-        return Refusal(precise if self._quirks.precise_codes else "INVALID_REQUEST", text)
+        return Refusal(precise if self._market_rules.precise_codes else "INVALID_REQUEST", text)
 
 
 def _already(symbol_id: int) -> str:

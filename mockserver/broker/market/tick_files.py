@@ -20,7 +20,7 @@ from typing import Any
 from ctrader_typed.proto import ProtoOASpotEvent
 
 from ...recordings.session_file import Session
-from .instruments import Catalogue
+from .instruments import Instruments
 from .prices import Tick, TickList, to_price
 
 
@@ -28,7 +28,7 @@ class TickFileError(ValueError):
     """A file of ticks that cannot be read; the text names the file, the row and what is wrong."""
 
 
-def read_csv(path: str | Path, catalogue: Catalogue, symbol: str | int | None = None) -> TickList:
+def read_csv(path: str | Path, catalogue: Instruments, symbol: str | int | None = None) -> TickList:
     """The ticks of a CSV file with a line of column names; raises TickFileError."""
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
@@ -39,7 +39,7 @@ def read_csv(path: str | Path, catalogue: Catalogue, symbol: str | int | None = 
 
 
 def read_parquet(
-    path: str | Path, catalogue: Catalogue, symbol: str | int | None = None
+    path: str | Path, catalogue: Instruments, symbol: str | int | None = None
 ) -> TickList:
     """The ticks of a Parquet file, read with pyarrow or polars, whichever is installed.
 
@@ -75,7 +75,7 @@ def _tick_list(
     path: str | Path,
     columns: Iterable[str],
     rows: Iterable[tuple[int, Mapping[str, Any]]],
-    catalogue: Catalogue,
+    catalogue: Instruments,
     symbol: str | int | None,
 ) -> TickList:
     needed = {"time", "bid", "ask"} | ({"symbol"} if symbol is None else set[str]())
@@ -88,7 +88,7 @@ def _tick_list(
 def _ticks(
     path: str | Path,
     rows: Iterable[tuple[int, Mapping[str, Any]]],
-    catalogue: Catalogue,
+    catalogue: Instruments,
     symbol: str | int | None,
 ) -> Iterator[Tick]:
     for number, row in rows:
@@ -102,7 +102,7 @@ def _ticks(
             raise TickFileError(f"{path}, row {number}: {error}") from None
 
 
-def _symbol_id(symbol: Any, catalogue: Catalogue) -> int:
+def _symbol_id(symbol: Any, catalogue: Instruments) -> int:
     try:
         return catalogue.id_of(int(symbol) if str(symbol).isdecimal() else str(symbol))
     except KeyError:

@@ -24,7 +24,7 @@ _FIRST_SUNDAY = 3 * DAY
 _EPOCH = date(1970, 1, 1)
 
 
-class Schedule:
+class TradingSchedule:
     """The trading hours that a ProtoOASymbol states.
 
     `schedule` counts seconds of the wall clock from Sunday 00:00 in `scheduleTimeZone`, so

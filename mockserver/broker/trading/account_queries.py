@@ -46,7 +46,7 @@ from . import events, margin, order_validation
 from .account import Account
 from .deals import Deal
 from .orders import BUY, SELL, Order
-from .state import Desk
+from .state import TradingState
 
 T = TypeVar("T")
 
@@ -70,10 +70,12 @@ def reconcile(account: Account, request: ProtoOAReconcileReq) -> ProtoOAReconcil
     )
 
 
-def orders(desk: Desk, account: Account, request: ProtoOAOrderListReq) -> ProtoOAOrderListRes:
+def orders(
+    state: TradingState, account: Account, request: ProtoOAOrderListReq
+) -> ProtoOAOrderListRes:
     """The orders of a window, pending and ended."""
-    window = _window(desk, request.from_timestamp, request.to_timestamp)
-    rows, more = _page(desk, _orders_in(account.orders.values(), window))
+    window = _window(state, request.from_timestamp, request.to_timestamp)
+    rows, more = _page(state, _orders_in(account.orders.values(), window))
     return ProtoOAOrderListRes(
         ctid_trader_account_id=account.account_id,
         order=[order.message(listed=True) for order in rows],
@@ -82,12 +84,12 @@ def orders(desk: Desk, account: Account, request: ProtoOAOrderListReq) -> ProtoO
 
 
 def orders_of_position(
-    desk: Desk, account: Account, request: ProtoOAOrderListByPositionIdReq
+    state: TradingState, account: Account, request: ProtoOAOrderListByPositionIdReq
 ) -> ProtoOAOrderListByPositionIdRes:
     """The orders of a position, of all times unless a window is given."""
-    window = _window(desk, request.from_timestamp, request.to_timestamp, any_length=True)
+    window = _window(state, request.from_timestamp, request.to_timestamp, any_length=True)
     its_own = (o for o in account.orders.values() if o.position_id == request.position_id)
-    rows, more = _page(desk, _orders_in(its_own, window))
+    rows, more = _page(state, _orders_in(its_own, window))
     return ProtoOAOrderListByPositionIdRes(
         ctid_trader_account_id=account.account_id,
         order=[order.message(listed=True) for order in rows],
@@ -109,10 +111,10 @@ def order_details(account: Account, request: ProtoOAOrderDetailsReq) -> ProtoOAO
     )
 
 
-def deals(desk: Desk, account: Account, request: ProtoOADealListReq) -> ProtoOADealListRes:
+def deals(state: TradingState, account: Account, request: ProtoOADealListReq) -> ProtoOADealListRes:
     """The deals of a window."""
-    window = _window(desk, request.from_timestamp, request.to_timestamp)
-    rows, more = _page(desk, _deals_in(account.deals.values(), window), request.max_rows)
+    window = _window(state, request.from_timestamp, request.to_timestamp)
+    rows, more = _page(state, _deals_in(account.deals.values(), window), request.max_rows)
     return ProtoOADealListRes(
         ctid_trader_account_id=account.account_id,
         deal=[deal.message(listed=True) for deal in rows],
@@ -121,12 +123,12 @@ def deals(desk: Desk, account: Account, request: ProtoOADealListReq) -> ProtoOAD
 
 
 def deals_of_position(
-    desk: Desk, account: Account, request: ProtoOADealListByPositionIdReq
+    state: TradingState, account: Account, request: ProtoOADealListByPositionIdReq
 ) -> ProtoOADealListByPositionIdRes:
     """The deals of a position, of all times unless a window is given."""
-    window = _window(desk, request.from_timestamp, request.to_timestamp, any_length=True)
+    window = _window(state, request.from_timestamp, request.to_timestamp, any_length=True)
     its_own = (d for d in account.deals.values() if d.position_id == request.position_id)
-    rows, more = _page(desk, _deals_in(its_own, window))
+    rows, more = _page(state, _deals_in(its_own, window))
     return ProtoOADealListByPositionIdRes(
         ctid_trader_account_id=account.account_id,
         deal=[deal.message(listed=True) for deal in rows],
@@ -152,10 +154,10 @@ def deal_offsets(account: Account, request: ProtoOADealOffsetListReq) -> ProtoOA
 
 
 def cash_flow(
-    desk: Desk, account: Account, request: ProtoOACashFlowHistoryListReq
+    state: TradingState, account: Account, request: ProtoOACashFlowHistoryListReq
 ) -> ProtoOACashFlowHistoryListRes:
     """Deposits, withdrawals and fees of a window of at most a week, oldest first."""
-    start, end = _window(desk, request.from_timestamp, request.to_timestamp, weekly=True)
+    start, end = _window(state, request.from_timestamp, request.to_timestamp, weekly=True)
     rows = [f for f in account.cash_flow if start <= f.change_balance_timestamp <= end]
     return ProtoOACashFlowHistoryListRes(
         ctid_trader_account_id=account.account_id, deposit_withdraw=rows
@@ -163,15 +165,15 @@ def cash_flow(
 
 
 def expected_margin(
-    desk: Desk, account: Account, request: ProtoOAExpectedMarginReq
+    state: TradingState, account: Account, request: ProtoOAExpectedMarginReq
 ) -> ProtoOAExpectedMarginRes:
     """What volumes would bind on top of what is open, for either side."""
-    order_validation.symbol(desk, request.symbol_id)
+    order_validation.symbol(state, request.symbol_id)
     rows: list[ProtoOAExpectedMargin] = []
     for volume in request.volume:
         if volume <= 0:
             raise Refusal("INVALID_REQUEST", f"Volume {volume} is not positive")
-        buy, sell = (_margin(desk, account, request.symbol_id, s, volume) for s in (BUY, SELL))
+        buy, sell = (_margin(state, account, request.symbol_id, s, volume) for s in (BUY, SELL))
         rows.append(ProtoOAExpectedMargin(volume=volume, buy_margin=buy, sell_margin=sell))
     return ProtoOAExpectedMarginRes(
         ctid_trader_account_id=account.account_id,
@@ -181,10 +183,10 @@ def expected_margin(
 
 
 def _margin(
-    desk: Desk, account: Account, symbol_id: int, side: ProtoOATradeSide, volume: int
+    state: TradingState, account: Account, symbol_id: int, side: ProtoOATradeSide, volume: int
 ) -> int:
     try:
-        terms = margin.margin_terms(desk, account, symbol_id, side, volume)
+        terms = margin.margin_terms(state, account, symbol_id, side, volume)
     except NoConversion as error:
         raise Refusal("NO_QUOTES", str(error)) from None
     return amount(terms.margin(volume), account.terms.money_digits)
@@ -198,7 +200,7 @@ def margin_calls(account: Account) -> ProtoOAMarginCallListRes:
 
 
 def update_margin_call(
-    desk: Desk, account: Account, request: ProtoOAMarginCallUpdateReq
+    state: TradingState, account: Account, request: ProtoOAMarginCallUpdateReq
 ) -> ProtoOAMarginCallUpdateRes:
     """Change a threshold; the event that tells so follows the empty answer."""
     call = account.margin_calls.get(request.margin_call.margin_call_type)
@@ -206,21 +208,23 @@ def update_margin_call(
     if call is None or threshold <= 0:
         raise Refusal("INVALID_REQUEST", "marginCallType or marginLevelThreshold is invalid")
     call.threshold = threshold
-    call.updated_at = desk.now
+    call.updated_at = state.now
     return ProtoOAMarginCallUpdateRes()
 
 
-def margin_call_updated(desk: Desk, account: Account, request: ProtoOAMarginCallUpdateReq) -> None:
+def margin_call_updated(
+    state: TradingState, account: Account, request: ProtoOAMarginCallUpdateReq
+) -> None:
     """Queue the event that follows the answer, for every session of the account."""
     call = account.margin_calls[request.margin_call.margin_call_type]
     event = ProtoOAMarginCallUpdateEvent(
         ctid_trader_account_id=account.account_id, margin_call=call.message()
     )
-    events.send(desk, account, event)
+    events.send(state, account, event)
 
 
 def _window(
-    desk: Desk,
+    state: TradingState,
     start: int | None,
     end: int | None,
     *,
@@ -230,7 +234,7 @@ def _window(
     """A window of ms, both ends included: from the beginning and until the end where not given."""
     first = 0 if start is None else start
     last = LATEST if end is None else end
-    limited = weekly or (desk.rules.strict_windows and not any_length)
+    limited = weekly or (state.rules.strict_windows and not any_length)
     ordered = 0 <= first < last <= LATEST
     if not ordered or (limited and last - first > WEEK):
         allowed = "604800000 (7d)" if limited else f"{LATEST}"
@@ -251,9 +255,11 @@ def _deals_in(rows: Iterable[Deal], window: tuple[int, int]) -> list[Deal]:
     return sorted(inside, key=lambda d: (d.executed_at, d.deal_id), reverse=True)
 
 
-def _page(desk: Desk, rows: Sequence[T], wanted: int | None = None) -> tuple[Sequence[T], bool]:
+def _page(
+    state: TradingState, rows: Sequence[T], wanted: int | None = None
+) -> tuple[Sequence[T], bool]:
     """The newest rows that fit on a page, and whether there are more."""
     if wanted is not None and wanted <= 0:
         raise Refusal("INVALID_REQUEST", f"maxRows {wanted} is not positive")
-    size = min(desk.rules.page, wanted or desk.rules.page)
+    size = min(state.rules.page, wanted or state.rules.page)
     return rows[:size], len(rows) > size

@@ -18,7 +18,7 @@ from ctrader_typed.proto import (
 
 from . import events, margin
 from .account import Account
-from .state import Desk
+from .state import TradingState
 
 _TYPE = ProtoOAChangeBalanceType
 
@@ -33,7 +33,7 @@ def in_money(account: Account, value: Decimal | int | str) -> int:
 
 
 def change(
-    desk: Desk,
+    state: TradingState,
     account: Account,
     operation: ProtoOAChangeBalanceType,
     delta: int,
@@ -43,52 +43,52 @@ def change(
     account.book(delta)
     flow = ProtoOADepositWithdraw(
         operation_type=operation,
-        balance_history_id=desk.books.numbers.next_operation(),
+        balance_history_id=state.books.numbers.next_operation(),
         balance=account.balance,
         delta=delta,
-        change_balance_timestamp=desk.now,
+        change_balance_timestamp=state.now,
         external_note=note,
         balance_version=account.balance_version,
-        equity=margin.equity(desk, account),
+        equity=margin.equity(state, account),
         money_digits=account.terms.money_digits,
     )
     account.cash_flow.append(flow)
     kind = ProtoOAExecutionType.DEPOSIT_WITHDRAW
-    events.execution(desk, account, kind, deposit=flow, server=True)
-    events.trader_changed(desk, account)
+    events.execution(state, account, kind, deposit=flow, server=True)
+    events.trader_changed(state, account)
 
 
-def deposit(desk: Desk, account: Account, delta: int, note: str | None = None) -> None:
+def deposit(state: TradingState, account: Account, delta: int, note: str | None = None) -> None:
     """Pay money in."""
     if delta <= 0:
         raise ValueError(f"expected a deposit above zero, got {delta}")
-    change(desk, account, _TYPE.BALANCE_DEPOSIT, delta, note)
+    change(state, account, _TYPE.BALANCE_DEPOSIT, delta, note)
 
 
-def withdraw(desk: Desk, account: Account, delta: int, note: str | None = None) -> None:
+def withdraw(state: TradingState, account: Account, delta: int, note: str | None = None) -> None:
     """Pay money out, which the free margin must cover."""
-    if not 0 < delta <= min(account.balance, margin.free_margin(desk, account)):
+    if not 0 < delta <= min(account.balance, margin.free_margin(state, account)):
         raise ValueError(f"expected a withdrawal that is covered, got {delta}")
-    change(desk, account, _TYPE.BALANCE_WITHDRAW, -delta, note)
+    change(state, account, _TYPE.BALANCE_WITHDRAW, -delta, note)
 
 
-def rollover_commission(desk: Desk, account: Account, delta: int) -> None:
+def rollover_commission(state: TradingState, account: Account, delta: int) -> None:
     """What a swap-free account pays for holding a position."""
-    change(desk, account, _TYPE.BALANCE_WITHDRAW_ROLLOVER, delta)
+    change(state, account, _TYPE.BALANCE_WITHDRAW_ROLLOVER, delta)
 
 
-def guaranteed_stop_charge(desk: Desk, account: Account, delta: int) -> None:
+def guaranteed_stop_charge(state: TradingState, account: Account, delta: int) -> None:
     """The fee of a guaranteed stop."""
-    change(desk, account, _TYPE.BALANCE_WITHDRAW_GSL_CHARGE, delta)
+    change(state, account, _TYPE.BALANCE_WITHDRAW_GSL_CHARGE, delta)
 
 
-def lift_to_zero(desk: Desk, account: Account) -> None:
+def lift_to_zero(state: TradingState, account: Account) -> None:
     """The broker makes good a negative balance."""
     operation = _TYPE.BALANCE_DEPOSIT_NEGATIVE_BALANCE_PROTECTION
-    change(desk, account, operation, -account.balance)
+    change(state, account, operation, -account.balance)
 
 
-def bonus(desk: Desk, account: Account, delta: int, note: str | None = None) -> None:
+def bonus(state: TradingState, account: Account, delta: int, note: str | None = None) -> None:
     """Grant a bonus or, with a negative delta, take it back. It serves as margin only."""
     if delta == 0 or account.bonus + delta < 0:
         raise ValueError(f"expected a bonus that does not fall below zero, got {delta}")
@@ -96,14 +96,14 @@ def bonus(desk: Desk, account: Account, delta: int, note: str | None = None) -> 
     kinds = ProtoOAChangeBonusType
     operation = ProtoOABonusDepositWithdraw(
         operation_type=kinds.BONUS_DEPOSIT if delta > 0 else kinds.BONUS_WITHDRAW,
-        bonus_history_id=desk.books.numbers.next_operation(),
+        bonus_history_id=state.books.numbers.next_operation(),
         manager_bonus=account.bonus,
         manager_delta=delta,
         ib_bonus=0,
         ib_delta=0,
-        change_bonus_timestamp=desk.now,
+        change_bonus_timestamp=state.now,
         external_note=note,
         money_digits=account.terms.money_digits,
     )
     kind = ProtoOAExecutionType.BONUS_DEPOSIT_WITHDRAW
-    events.execution(desk, account, kind, bonus=operation, server=True)
+    events.execution(state, account, kind, bonus=operation, server=True)

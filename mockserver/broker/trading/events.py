@@ -21,7 +21,7 @@ from ctrader_typed.proto import (
 from ..interface import Outgoing
 from .account import Account
 from .orders import Order, Requester
-from .state import Desk
+from .state import TradingState
 
 
 class TradingRefusal(Exception):
@@ -56,9 +56,11 @@ class TradingRefusal(Exception):
         )
 
 
-def send(desk: Desk, account: Account, message: Message, to: Requester | None = None) -> None:
+def send(
+    state: TradingState, account: Account, message: Message, to: Requester | None = None
+) -> None:
     """Queue an event of an account."""
-    desk.out.append(
+    state.out.append(
         Outgoing(
             message,
             connection=None if to is None else to.connection,
@@ -69,7 +71,7 @@ def send(desk: Desk, account: Account, message: Message, to: Requester | None = 
 
 
 def execution(
-    desk: Desk,
+    state: TradingState,
     account: Account,
     kind: ProtoOAExecutionType,
     *,
@@ -94,13 +96,13 @@ def execution(
         error_code=error_code,
         is_server_event=server,
     )
-    send(desk, account, event, None if server else to)
+    send(state, account, event, None if server else to)
 
 
-def trader_changed(desk: Desk, account: Account) -> None:
+def trader_changed(state: TradingState, account: Account) -> None:
     """Queue a ProtoOATraderUpdatedEvent, if the broker sends them at all."""
-    if desk.rules.account_events:
+    if state.rules.account_events:
         event = ProtoOATraderUpdatedEvent(
             ctid_trader_account_id=account.account_id, trader=account.trader()
         )
-        send(desk, account, event)
+        send(state, account, event)

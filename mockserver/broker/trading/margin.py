@@ -23,7 +23,7 @@ from ..money import PRICE_SCALE, amount, profit, units, value_of
 from .account import Account
 from .orders import BUY, opposite, sign
 from .positions import Position
-from .state import Desk
+from .state import TradingState
 
 _TOTAL = ProtoOATotalMarginCalculationType
 _STRATEGY = ProtoOALimitedRiskMarginCalculationStrategy
@@ -50,47 +50,47 @@ class Added:
     margin: int
 
 
-def quote_to_deposit(desk: Desk, account: Account, symbol_id: int) -> Fraction:
+def quote_to_deposit(state: TradingState, account: Account, symbol_id: int) -> Fraction:
     """The rate from a symbol's quote currency. A spread bet's stake is in the deposit currency."""
     if account.spread_betting:
         return Fraction(1)
-    _, quote = desk.venue.assets(symbol_id)
-    return desk.venue.rate(quote, account.terms.deposit_asset_id)
+    _, quote = state.venue.assets(symbol_id)
+    return state.venue.rate(quote, account.terms.deposit_asset_id)
 
 
 def base_to_deposit(
-    desk: Desk, account: Account, symbol_id: int, side: ProtoOATradeSide
+    state: TradingState, account: Account, symbol_id: int, side: ProtoOATradeSide
 ) -> Fraction:
     """The marginRate of a deal on this side; for spread bets the price itself."""
     if account.spread_betting:
-        price = desk.venue.quote(symbol_id, side)
+        price = state.venue.quote(symbol_id, side)
         if price is None:
             raise NoConversion(f"symbol {symbol_id} has no price yet")
         return Fraction(price, PRICE_SCALE)
-    return desk.venue.base_rate(symbol_id, side, account.terms.deposit_asset_id)
+    return state.venue.base_rate(symbol_id, side, account.terms.deposit_asset_id)
 
 
-def base_to_usd(desk: Desk, symbol_id: int, side: ProtoOATradeSide) -> Fraction | None:
+def base_to_usd(state: TradingState, symbol_id: int, side: ProtoOATradeSide) -> Fraction | None:
     """The baseToUsdConversionRate of a deal; None where no way leads to US dollars."""
     try:
-        return desk.venue.base_rate(symbol_id, side, desk.venue.asset_named("USD"))
+        return state.venue.base_rate(symbol_id, side, state.venue.asset_named("USD"))
     except NoConversion:
         return None
 
 
 def margin_terms(
-    desk: Desk, account: Account, symbol_id: int, side: ProtoOATradeSide, volume: int
+    state: TradingState, account: Account, symbol_id: int, side: ProtoOATradeSide, volume: int
 ) -> MarginTerms:
     """What a volume would get if it were opened now. Raises NoConversion without prices."""
     cap = Fraction(account.terms.leverage_in_cents, 100)
-    leverage_id = desk.symbol(symbol_id).leverage_id
-    dollars = base_to_usd(desk, symbol_id, side)
+    leverage_id = state.symbol(symbol_id).leverage_id
+    dollars = base_to_usd(state, symbol_id, side)
     if leverage_id is not None and dollars is not None:
         same_side = (p for p in account.on_symbol(symbol_id) if p.side == side)
         before = units(sum(p.volume for p in same_side)) * dollars
-        tiers = desk.venue.catalogue.dynamic_leverage(leverage_id).tiers
+        tiers = state.venue.catalogue.dynamic_leverage(leverage_id).tiers
         cap = effective_leverage(tiers, cap, before, units(volume) * dollars)
-    return MarginTerms(base_to_deposit(desk, account, symbol_id, side), cap)
+    return MarginTerms(base_to_deposit(state, account, symbol_id, side), cap)
 
 
 def effective_leverage(
@@ -113,7 +113,7 @@ def effective_leverage(
     return cap
 
 
-def bind(desk: Desk, account: Account, position: Position) -> None:
+def bind(state: TradingState, account: Account, position: Position) -> None:
     """Reckon what a position binds, after its volume or its levels have changed.
 
     On a limited-risk account with ACCORDING_TO_GSL it is the loss at the guaranteed stop. How
@@ -124,7 +124,7 @@ def bind(desk: Desk, account: Account, position: Position) -> None:
     needed = position.leveraged_margin
     by_stop = strategy not in (None, _STRATEGY.ACCORDING_TO_LEVERAGE) and levels.guaranteed
     if account.terms.is_limited_risk and by_stop and levels.stop_loss is not None:
-        rate = quote_to_deposit(desk, account, position.symbol_id)
+        rate = quote_to_deposit(state, account, position.symbol_id)
         loss = value_of(position.volume, abs(position.price - levels.stop_loss)) * rate
         both = strategy == _STRATEGY.ACCORDING_TO_GSL_AND_LEVERAGE
         needed = max(loss, needed) if both else loss
@@ -155,15 +155,15 @@ def _combined(how: ProtoOATotalMarginCalculationType, long: int, short: int) -> 
     return long + short
 
 
-def unrealised(desk: Desk, account: Account, position: Position) -> tuple[int, int]:
+def unrealised(state: TradingState, account: Account, position: Position) -> tuple[int, int]:
     """Gross and net profit if the position were closed now, as amounts.
 
     Net has the swap and the commission so far, not that of the closing side. Without prices the
     gross profit is zero.
     """
-    price = desk.venue.quote(position.symbol_id, opposite(position.side))
+    price = state.venue.quote(position.symbol_id, opposite(position.side))
     try:
-        rate = quote_to_deposit(desk, account, position.symbol_id)
+        rate = quote_to_deposit(state, account, position.symbol_id)
     except NoConversion:
         rate = None
     if price is None or rate is None:
@@ -173,38 +173,38 @@ def unrealised(desk: Desk, account: Account, position: Position) -> tuple[int, i
     return gross, gross + position.swap + position.commission
 
 
-def total_unrealised(desk: Desk, account: Account) -> tuple[int, int]:
+def total_unrealised(state: TradingState, account: Account) -> tuple[int, int]:
     """Gross and net profit of all positions."""
     gross = net = 0
     for position in account.positions.values():
-        one = unrealised(desk, account, position)
+        one = unrealised(state, account, position)
         gross, net = gross + one[0], net + one[1]
     return gross, net
 
 
-def equity(desk: Desk, account: Account) -> int:
+def equity(state: TradingState, account: Account) -> int:
     """Balance and unrealised net profit."""
-    return account.balance + total_unrealised(desk, account)[1]
+    return account.balance + total_unrealised(state, account)[1]
 
 
-def free_margin(desk: Desk, account: Account, added: Iterable[Added] = ()) -> int:
+def free_margin(state: TradingState, account: Account, added: Iterable[Added] = ()) -> int:
     """What is left for more positions. A bonus serves as margin, though it is no equity."""
-    return equity(desk, account) + account.bonus - used_margin(account, added)
+    return equity(state, account) + account.bonus - used_margin(account, added)
 
 
-def margin_level(desk: Desk, account: Account) -> Fraction | None:
+def margin_level(state: TradingState, account: Account) -> Fraction | None:
     """Equity over used margin in percent; None while nothing is bound."""
     used = used_margin(account)
-    return Fraction(100 * (equity(desk, account) + account.bonus), used) if used else None
+    return Fraction(100 * (equity(state, account) + account.bonus), used) if used else None
 
 
 def affordable(
-    desk: Desk, account: Account, symbol_id: int, side: ProtoOATradeSide, volume: int
+    state: TradingState, account: Account, symbol_id: int, side: ProtoOATradeSide, volume: int
 ) -> bool:
     """Whether a volume may be opened: enough free margin, or no more margin than before."""
-    terms = margin_terms(desk, account, symbol_id, side, volume)
+    terms = margin_terms(state, account, symbol_id, side, volume)
     needed = amount(terms.margin(volume), account.terms.money_digits)
     added = (Added(symbol_id, side, needed),)
-    if free_margin(desk, account, added) >= 0:
+    if free_margin(state, account, added) >= 0:
         return True
     return used_margin(account, added) <= used_margin(account)

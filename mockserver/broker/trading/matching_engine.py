@@ -21,20 +21,20 @@ from .account import Account
 from .orders import Order, Requester, Touched, sign
 from .positions import placeholder
 from .scheduler import Execute, Expire
-from .state import Desk
+from .state import TradingState
 
 _KIND, _STATUS, _TIME = ProtoOAExecutionType, ProtoOAOrderStatus, ProtoOATimeInForce
 
 
-def accept(desk: Desk, account: Account, order: Order) -> None:
+def accept(state: TradingState, account: Account, order: Order) -> None:
     """Take an order into the books and say so; one that meets the market at once is on its way.
 
     A market order that waits for the opening, like a pending one, waits for a tick.
     """
-    order.sent_at = desk.now
+    order.sent_at = state.now
     account.orders[order.order_id] = account.working[order.order_id] = order
     events.execution(
-        desk,
+        state,
         account,
         _KIND.ORDER_ACCEPTED,
         order=order,
@@ -43,15 +43,15 @@ def accept(desk: Desk, account: Account, order: Order) -> None:
         server=order.is_stop_out,
     )
     if order.expires_at is not None:
-        desk.books.agenda.add(order.expires_at, Expire(account.account_id, order.order_id))
-    if order.at_once and not desk.venue.closed(order.symbol_id):
-        _again(desk, account, order, desk.rules.latency.fill)
+        state.books.scheduler.add(order.expires_at, Expire(account.account_id, order.order_id))
+    if order.at_once and not state.venue.closed(order.symbol_id):
+        _again(state, account, order, state.rules.latency.fill)
         return
     if order.pending:
-        triggers.meet(desk, account, order)
-    if order.pending and ioc(desk, order):
+        triggers.meet(state, account, order)
+    if order.pending and ioc(state, order):
         if not order.executing:
-            end(desk, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
+            end(state, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
     else:
         order.requester = None  # what happens later to a waiting order answers nobody
 
@@ -65,7 +65,7 @@ def shown_position(account: Account, order: Order) -> ProtoOAPosition:
     return placeholder(order, account.terms.money_digits, ended)
 
 
-def ioc(desk: Desk, order: Order) -> bool:
+def ioc(state: TradingState, order: Order) -> bool:
     """Whether what does not fill at once is cancelled: market orders, and IOC or FOK limits."""
     if order.at_once:
         return True
@@ -74,55 +74,55 @@ def ioc(desk: Desk, order: Order) -> bool:
     if order.time_in_force == _TIME.FILL_OR_KILL:
         return True
     immediate = order.time_in_force == _TIME.IMMEDIATE_OR_CANCEL
-    return immediate and not desk.rules.resting_ioc
+    return immediate and not state.rules.resting_ioc
 
 
-def execute(desk: Desk, account: Account, order: Order) -> None:
+def execute(state: TradingState, account: Account, order: Order) -> None:
     """An order that was sent arrives at the market."""
     if not (order.working and order.executing):
         return
     if order.doomed is not None:
-        reject(desk, account, order, order.doomed)
+        reject(state, account, order, order.doomed)
         return
     if order.closing and order.position_id not in account.positions:
-        _position_gone(desk, account, order)
+        _position_gone(state, account, order)
         return
-    if not order.closing and not settlement.find_position(desk, account, order):
-        reject(desk, account, order, "POSITION_NOT_FOUND")
+    if not order.closing and not settlement.find_position(state, account, order):
+        reject(state, account, order, "POSITION_NOT_FOUND")
         return
-    if desk.venue.closed(order.symbol_id):
-        _market_closed(desk, account, order)
+    if state.venue.closed(order.symbol_id):
+        _market_closed(state, account, order)
         return
     if order.protective:
         order.volume = order.executed_volume + account.positions[order.position_id].volume
     try:
-        _deal(desk, account, order)
+        _deal(state, account, order)
     except NoConversion:
-        reject(desk, account, order, "NO_QUOTES")
+        reject(state, account, order, "NO_QUOTES")
 
 
-def _deal(desk: Desk, account: Account, order: Order) -> None:
-    price = fill_price(desk, order)
+def _deal(state: TradingState, account: Account, order: Order) -> None:
+    price = fill_price(state, order)
     if price is None:
-        _out_of_range(desk, account, order)
+        _out_of_range(state, account, order)
         return
     wanted = _wanted(account, order)
-    depth = desk.liquidity(order.symbol_id)
+    depth = state.liquidity(order.symbol_id)
     if order.offered is None:
         order.offered = wanted if depth.available is None else depth.available
     if order.time_in_force == _TIME.FILL_OR_KILL and order.offered < wanted:
-        end(desk, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
+        end(state, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
         return
     volume = min(wanted, order.offered, depth.per_deal or wanted)
     if volume > 0:
         opened = settlement.opened_volume(account, order, volume)
-        if opened and not margin.affordable(desk, account, order.symbol_id, order.side, opened):
-            reject(desk, account, order, "NOT_ENOUGH_MONEY")
+        if opened and not margin.affordable(state, account, order.symbol_id, order.side, opened):
+            reject(state, account, order, "NOT_ENOUGH_MONEY")
             return
         order.offered -= volume
-        fill(desk, account, order, volume, price)
+        fill(state, account, order, volume, price)
     if order.working:
-        _go_on(desk, account, order)
+        _go_on(state, account, order)
 
 
 def _wanted(account: Account, order: Order) -> int:
@@ -132,37 +132,37 @@ def _wanted(account: Account, order: Order) -> int:
     return min(order.remaining, account.positions[order.position_id].volume)
 
 
-def _go_on(desk: Desk, account: Account, order: Order) -> None:
+def _go_on(state: TradingState, account: Account, order: Order) -> None:
     """After a partial fill: the next deal, the cancellation of the rest, or waiting for a tick."""
     gone = order.closing and order.position_id not in account.positions
     if order.offered and not gone:
-        _again(desk, account, order, desk.rules.latency.next_deal)
-    elif ioc(desk, order) or gone:
-        end(desk, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
+        _again(state, account, order, state.rules.latency.next_deal)
+    elif ioc(state, order) or gone:
+        end(state, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
     else:
-        _rest(desk, account, order)
+        _rest(state, account, order)
 
 
-def _again(desk: Desk, account: Account, order: Order, after: int) -> None:
+def _again(state: TradingState, account: Account, order: Order, after: int) -> None:
     order.executing = True
-    desk.books.agenda.add(desk.now + after, Execute(account.account_id, order.order_id))
+    state.books.scheduler.add(state.now + after, Execute(account.account_id, order.order_id))
 
 
-def _rest(desk: Desk, account: Account, order: Order) -> None:
+def _rest(state: TradingState, account: Account, order: Order) -> None:
     """Back to waiting for the next tick."""
     order.executing = False
     order.offered = None
-    expire(desk, account, order)
+    expire(state, account, order)
 
 
-def fill_price(desk: Desk, order: Order) -> int | None:
+def fill_price(state: TradingState, order: Order) -> int | None:
     """What an order fills at now; None if that is worse than it allows.
 
     At the market it is the quote with the symbol's slippage. An order whose limit was touched gets
     its limit or better, whatever the market did meanwhile; a guaranteed stop gets its very price.
     Raises NoConversion without a quote.
     """
-    price = desk.venue.quote(order.symbol_id, order.side)
+    price = state.venue.quote(order.symbol_id, order.side)
     if price is None:
         raise NoConversion(f"symbol {order.symbol_id} has no price yet")
     if order.touched is Touched.LIMIT and order.limit_price is not None:
@@ -171,29 +171,29 @@ def fill_price(desk: Desk, order: Order) -> int | None:
         )
     if order.touched is Touched.STOP and order.protective and order.guaranteed:
         return order.stop_price
-    slippage = desk.liquidity(order.symbol_id).slippage
-    point = desk.venue.catalogue.tick_size(order.symbol_id)
+    slippage = state.liquidity(order.symbol_id).slippage
+    point = state.venue.catalogue.tick_size(order.symbol_id)
     price += sign(order.side) * slippage * point
     if order.touched is Touched.STOP and not order.protective:
         order.stop_passed = True
-    limit = triggers.limit_of(desk, order)
+    limit = triggers.limit_of(state, order)
     ranged = order.order_type in (ProtoOAOrderType.MARKET_RANGE, ProtoOAOrderType.STOP_LIMIT)
     if ranged and limit is not None and not triggers.no_worse(order.side, price, limit):
         return None
     return price
 
 
-def fill(desk: Desk, account: Account, order: Order, volume: int, price: int) -> None:
+def fill(state: TradingState, account: Account, order: Order, volume: int, price: int) -> None:
     """Fill a part of an order or all of it: one deal, one event, and what follows from it."""
-    deal = settlement.book(desk, account, order, volume, price)
+    deal = settlement.book(state, account, order, volume, price)
     done = order.remaining == 0
     if done:
         order.status = _STATUS.ORDER_STATUS_FILLED
         order.executing = False
-        order.closed_at = desk.now
+        order.closed_at = state.now
         del account.working[order.order_id]
     events.execution(
-        desk,
+        state,
         account,
         _KIND.ORDER_FILLED if done else _KIND.ORDER_PARTIAL_FILL,
         order=order,
@@ -204,25 +204,27 @@ def fill(desk: Desk, account: Account, order: Order, volume: int, price: int) ->
     )
     position = account.position(order.position_id)
     if position is not None:
-        protective_orders.soon(desk, account, position)
-        if desk.rules.account_events:
-            _margin_changed(desk, account, position.position_id, position.used_margin)
-    settlement.settle(desk, account, order, deal)
-    events.trader_changed(desk, account)
+        protective_orders.soon(state, account, position)
+        if state.rules.account_events:
+            _margin_changed(state, account, position.position_id, position.used_margin)
+    settlement.settle(state, account, order, deal)
+    events.trader_changed(state, account)
 
 
-def _margin_changed(desk: Desk, account: Account, position_id: int, used_margin: int) -> None:
+def _margin_changed(
+    state: TradingState, account: Account, position_id: int, used_margin: int
+) -> None:
     event = ProtoOAMarginChangedEvent(
         ctid_trader_account_id=account.account_id,
         position_id=position_id,
         used_margin=used_margin,
         money_digits=account.terms.money_digits,
     )
-    events.send(desk, account, event)
+    events.send(state, account, event)
 
 
 def end(
-    desk: Desk,
+    state: TradingState,
     account: Account,
     order: Order,
     status: ProtoOAOrderStatus,
@@ -237,10 +239,10 @@ def end(
     """
     order.status = status
     order.executing = False
-    order.updated_at = desk.now
+    order.updated_at = state.now
     del account.working[order.order_id]
     events.execution(
-        desk,
+        state,
         account,
         kind,
         order=order,
@@ -251,41 +253,41 @@ def end(
     )
 
 
-def reject(desk: Desk, account: Account, order: Order, error_code: str) -> None:
+def reject(state: TradingState, account: Account, order: Order, error_code: str) -> None:
     """Refuse an order that had been accepted. The shape is not recorded: no deal, an errorCode."""
     if order.protective:
-        _rest(desk, account, order)
+        _rest(state, account, order)
         return
     status, kind = _STATUS.ORDER_STATUS_REJECTED, _KIND.ORDER_REJECTED
-    end(desk, account, order, status, kind, error_code=error_code)
+    end(state, account, order, status, kind, error_code=error_code)
 
 
-def expire(desk: Desk, account: Account, order: Order) -> None:
+def expire(state: TradingState, account: Account, order: Order) -> None:
     """End an order whose time has run out. One that is in execution is left alone."""
-    overdue = order.expires_at is not None and order.expires_at <= desk.now
+    overdue = order.expires_at is not None and order.expires_at <= state.now
     if overdue and order.working and not order.executing:
-        end(desk, account, order, _STATUS.ORDER_STATUS_EXPIRED, _KIND.ORDER_EXPIRED)
+        end(state, account, order, _STATUS.ORDER_STATUS_EXPIRED, _KIND.ORDER_EXPIRED)
 
 
-def _position_gone(desk: Desk, account: Account, order: Order) -> None:
+def _position_gone(state: TradingState, account: Account, order: Order) -> None:
     """The position was closed while the order that should close it was on its way."""
     position = account.closed_positions.get(order.position_id)
     if order.protective and position is not None:
-        protective_orders.cancel(desk, account, position, order)
+        protective_orders.cancel(state, account, position, order)
     else:
-        reject(desk, account, order, "POSITION_NOT_OPEN")
+        reject(state, account, order, "POSITION_NOT_OPEN")
 
 
-def _market_closed(desk: Desk, account: Account, order: Order) -> None:
-    if ioc(desk, order) and order.time_in_force != _TIME.MARKET_ON_OPEN:
-        reject(desk, account, order, "MARKET_CLOSED")
+def _market_closed(state: TradingState, account: Account, order: Order) -> None:
+    if ioc(state, order) and order.time_in_force != _TIME.MARKET_ON_OPEN:
+        reject(state, account, order, "MARKET_CLOSED")
     else:
-        _rest(desk, account, order)
+        _rest(state, account, order)
 
 
-def _out_of_range(desk: Desk, account: Account, order: Order) -> None:
+def _out_of_range(state: TradingState, account: Account, order: Order) -> None:
     """A market range order is cancelled as an IOC one is; a stop limit order waits at its limit."""
-    if ioc(desk, order):
-        end(desk, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
+    if ioc(state, order):
+        end(state, account, order, _STATUS.ORDER_STATUS_CANCELLED, _KIND.ORDER_CANCELLED)
     else:
-        _rest(desk, account, order)
+        _rest(state, account, order)

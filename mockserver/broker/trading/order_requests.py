@@ -35,7 +35,7 @@ from .events import TradingRefusal
 from .orders import Levels, Order, Requester
 from .positions import Position
 from .scheduler import Expire
-from .state import Desk
+from .state import TradingState
 
 _TYPE, _TIME, _KIND = ProtoOAOrderType, ProtoOATimeInForce, ProtoOAExecutionType
 _AT_ONCE = (_TYPE.MARKET, _TYPE.MARKET_RANGE)
@@ -44,39 +44,41 @@ _WITH_STOP = (_TYPE.STOP, _TYPE.STOP_LIMIT)
 _WITH_SLIPPAGE = (_TYPE.MARKET_RANGE, _TYPE.STOP_LIMIT)
 
 
-def new_order(desk: Desk, account: Account, request: ProtoOANewOrderReq, to: Requester) -> None:
+def new_order(
+    state: TradingState, account: Account, request: ProtoOANewOrderReq, to: Requester
+) -> None:
     """Place an order.
 
     What a type has no use for, such as a market order's limitPrice, is ignored.
     """
-    spec = order_validation.symbol(desk, request.symbol_id)
+    spec = order_validation.symbol(state, request.symbol_id)
     _check_shape(request)
-    position = _named_position(desk, account, request)
-    order = _read_order(desk, account, spec, request, position)
+    position = _named_position(state, account, request)
+    order = _read_order(state, account, spec, request, position)
     opened = settlement.opened_volume(account, order, order.volume) if not order.closing else 0
     order_validation.rights(account, opens=opened > 0)
     order_validation.trading_mode(spec, opens=opened > 0)
     if order.at_once and order.time_in_force != _TIME.MARKET_ON_OPEN:
-        order_validation.market_open(desk, spec.symbol_id)
+        order_validation.market_open(state, spec.symbol_id)
     if order.closing and position is not None:
         order_validation.closing_volume(account, spec, position, order.volume)
     else:
         order_validation.volume(account, spec, order.volume)
     if order.expires_at is not None:
-        order_validation.expiration(desk, order.expires_at)
-    order_validation.stop_price(desk, order)
-    stop_levels.check_order(desk, spec, order)
+        order_validation.expiration(state, order.expires_at)
+    order_validation.stop_price(state, order)
+    stop_levels.check_order(state, spec, order)
     order_validation.exposure(account, spec, order.side, opened)
     if position is None:
-        order_validation.room(desk, account)
+        order_validation.room(state, account)
     if order.at_once:
-        order_validation.money(desk, account, spec.symbol_id, order.side, opened)
-    order.order_id = desk.books.numbers.next_order()
+        order_validation.money(state, account, spec.symbol_id, order.side, opened)
+    order.order_id = state.books.numbers.next_order()
     order.client_order_id = request.client_order_id or f"server-{order.order_id}"
     if position is None:
-        order.position_id = desk.books.numbers.next_position()
+        order.position_id = state.books.numbers.next_position()
     order.requester = to
-    matching_engine.accept(desk, account, order)
+    matching_engine.accept(state, account, order)
 
 
 def _check_shape(request: ProtoOANewOrderReq) -> None:
@@ -102,7 +104,9 @@ def _check_shape(request: ProtoOANewOrderReq) -> None:
     )
 
 
-def _named_position(desk: Desk, account: Account, request: ProtoOANewOrderReq) -> Position | None:
+def _named_position(
+    state: TradingState, account: Account, request: ProtoOANewOrderReq
+) -> Position | None:
     """The position that an order is to change: the one it names, or a netted symbol's only one."""
     if request.position_id is not None:
         position = order_validation.position(account, request.position_id)
@@ -115,7 +119,7 @@ def _named_position(desk: Desk, account: Account, request: ProtoOANewOrderReq) -
 
 
 def _read_order(
-    desk: Desk,
+    state: TradingState,
     account: Account,
     spec: ProtoOASymbol,
     request: ProtoOANewOrderReq,
@@ -130,7 +134,7 @@ def _read_order(
     brought = Levels()
     if not closing:
         brought = stop_levels.of_order(account, spec, request, at_once=at_once)
-    if desk.rules.unique_client_order_ids and request.client_order_id is not None:
+    if state.rules.unique_client_order_ids and request.client_order_id is not None:
         _check_unique(account, request.client_order_id)
     return Order(
         order_id=0,
@@ -140,8 +144,8 @@ def _read_order(
         volume=request.volume,
         order_type=kind,
         time_in_force=_shown_time_in_force(kind, request.time_in_force_or_default),
-        opened_at=desk.now,
-        updated_at=desk.now,
+        opened_at=state.now,
+        updated_at=state.now,
         client_order_id="",
         closing=closing,
         levels=brought,
@@ -176,7 +180,7 @@ def _check_unique(account: Account, client_order_id: str) -> None:
 
 
 def cancel_order(
-    desk: Desk, account: Account, request: ProtoOACancelOrderReq, to: Requester
+    state: TradingState, account: Account, request: ProtoOACancelOrderReq, to: Requester
 ) -> None:
     """Cancel a pending order. One in execution refuses with an ordinary execution event."""
     order = order_validation.working_order(account, request.order_id)
@@ -186,7 +190,7 @@ def cancel_order(
         raise TradingRefusal("UNABLE_TO_CANCEL_ORDER", reason, order_id=order.order_id)
     if order.executing:
         events.execution(
-            desk,
+            state,
             account,
             _KIND.ORDER_CANCEL_REJECTED,
             order=order,
@@ -196,17 +200,19 @@ def cancel_order(
         )
         return
     status = ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
-    matching_engine.end(desk, account, order, status, _KIND.ORDER_CANCELLED, to=to)
+    matching_engine.end(state, account, order, status, _KIND.ORDER_CANCELLED, to=to)
 
 
-def amend_order(desk: Desk, account: Account, request: ProtoOAAmendOrderReq, to: Requester) -> None:
+def amend_order(
+    state: TradingState, account: Account, request: ProtoOAAmendOrderReq, to: Requester
+) -> None:
     """Change a pending order. Levels are overwritten; anything else that is left out stays."""
     order = order_validation.working_order(account, request.order_id)
     order_validation.rights(account, opens=False)
     if order.executing or not order.pending:
         reason = "The order cannot be changed"
         raise TradingRefusal("UNABLE_TO_AMEND_ORDER", reason, order_id=order.order_id)
-    spec = desk.symbol(order.symbol_id)
+    spec = state.symbol(order.symbol_id)
     wanted = _amended(account, spec, order, request)
     if wanted == order:
         raise Refusal("INVALID_REQUEST", "Nothing to amend.")
@@ -215,24 +221,24 @@ def amend_order(desk: Desk, account: Account, request: ProtoOAAmendOrderReq, to:
         if wanted.volume <= order.executed_volume:
             raise TradingRefusal("TRADING_BAD_VOLUME", "More than this volume is filled already")
     if wanted.expires_at is not None and wanted.expires_at != order.expires_at:
-        order_validation.expiration(desk, wanted.expires_at)
-        desk.books.agenda.add(wanted.expires_at, Expire(account.account_id, order.order_id))
+        order_validation.expiration(state, wanted.expires_at)
+        state.books.scheduler.add(wanted.expires_at, Expire(account.account_id, order.order_id))
     if wanted.stop_price != order.stop_price:
-        order_validation.stop_price(desk, wanted)
+        order_validation.stop_price(state, wanted)
         wanted.stop_passed = False
-    stop_levels.check_order(desk, spec, wanted)
-    wanted.updated_at = desk.now
+    stop_levels.check_order(state, spec, wanted)
+    wanted.updated_at = state.now
     wanted.hits = 0
     account.orders[order.order_id] = account.working[order.order_id] = wanted
     events.execution(
-        desk,
+        state,
         account,
         _KIND.ORDER_REPLACED,
         order=wanted,
         position=matching_engine.shown_position(account, wanted),
         to=to,
     )
-    triggers.meet(desk, account, wanted)
+    triggers.meet(state, account, wanted)
 
 
 def _amended(
@@ -260,11 +266,11 @@ def _amended(
 
 
 def amend_position(
-    desk: Desk, account: Account, request: ProtoOAAmendPositionSLTPReq, to: Requester
+    state: TradingState, account: Account, request: ProtoOAAmendPositionSLTPReq, to: Requester
 ) -> None:
     """Set a position's levels: one ORDER_REPLACED of its protective order."""
     position = order_validation.position(account, request.position_id)
-    if desk.now < position.filled_at + desk.rules.amend_blackout:
+    if state.now < position.filled_at + state.rules.amend_blackout:
         raise order_validation.position_not_found(request.position_id)
     order_validation.rights(account, opens=False)
     order = account.working.get(position.protective_order or 0)
@@ -272,24 +278,24 @@ def amend_position(
     if busy or account.closing_in_flight(position.position_id):
         reason = "Position has an order in execution"
         raise TradingRefusal("PENDING_EXECUTION", reason, position_id=position.position_id)
-    spec = desk.symbol(position.symbol_id)
+    spec = state.symbol(position.symbol_id)
     wanted = stop_levels.of_position(account, spec, position, request)
     if not wanted.empty:
-        stop_levels.check_position(desk, spec, position, wanted)
-    protective_orders.protect(desk, account, position, wanted, to=to)
+        stop_levels.check_position(state, spec, position, wanted)
+    protective_orders.protect(state, account, position, wanted, to=to)
 
 
 def close_position(
-    desk: Desk, account: Account, request: ProtoOAClosePositionReq, to: Requester
+    state: TradingState, account: Account, request: ProtoOAClosePositionReq, to: Requester
 ) -> None:
     """Close a position, or a part of it, with a market order of the other side."""
     position = order_validation.position(account, request.position_id)
-    spec = desk.symbol(position.symbol_id)
+    spec = state.symbol(position.symbol_id)
     order_validation.rights(account, opens=False)
     order_validation.trading_mode(spec, opens=False)
-    order_validation.market_open(desk, position.symbol_id)
+    order_validation.market_open(state, position.symbol_id)
     order_validation.closing_volume(account, spec, position, request.volume)
-    number = desk.books.numbers.next_order()
-    order = position.order_to_close(number, request.volume, desk.now)
+    number = state.books.numbers.next_order()
+    order = position.order_to_close(number, request.volume, state.now)
     order.requester = to
-    matching_engine.accept(desk, account, order)
+    matching_engine.accept(state, account, order)

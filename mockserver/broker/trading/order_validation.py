@@ -25,18 +25,18 @@ from .account import Account
 from .events import TradingRefusal
 from .orders import BUY, SELL, Order
 from .positions import Position
-from .state import Desk
+from .state import TradingState
 
 _MODE, _RIGHTS = ProtoOATradingMode, ProtoOAAccessRights
 
 _LONGEST = {"clientOrderId": 50, "label": 100, "comment": 512}
 
 
-def symbol(desk: Desk, symbol_id: int) -> ProtoOASymbol:
+def symbol(state: TradingState, symbol_id: int) -> ProtoOASymbol:
     """The symbol that a request names."""
-    if not desk.venue.catalogue.has(symbol_id):
+    if not state.venue.catalogue.has(symbol_id):
         raise unknown_symbol(symbol_id)
-    return desk.symbol(symbol_id)
+    return state.symbol(symbol_id)
 
 
 def texts(**given: str | None) -> None:
@@ -64,19 +64,19 @@ def trading_mode(spec: ProtoOASymbol, *, opens: bool) -> None:
     raise TradingRefusal("TRADING_DISABLED", f"Trading is disabled for symbol {spec.symbol_id}")
 
 
-def market_open(desk: Desk, symbol_id: int) -> None:
+def market_open(state: TradingState, symbol_id: int) -> None:
     """Whether a symbol trades at this hour and has a price."""
-    if desk.venue.on_holiday(symbol_id):
+    if state.venue.on_holiday(symbol_id):
         raise TradingRefusal("SYMBOL_HAS_HOLIDAY", "The symbol has a holiday")
-    if desk.venue.closed(symbol_id):
+    if state.venue.closed(symbol_id):
         raise TradingRefusal("MARKET_CLOSED", "Market is closed")
-    quote(desk, symbol_id, BUY)
-    quote(desk, symbol_id, SELL)
+    quote(state, symbol_id, BUY)
+    quote(state, symbol_id, SELL)
 
 
-def quote(desk: Desk, symbol_id: int, side: ProtoOATradeSide) -> int:
+def quote(state: TradingState, symbol_id: int, side: ProtoOATradeSide) -> int:
     """The price that a side trades at."""
-    now = desk.venue.quote(symbol_id, side)
+    now = state.venue.quote(symbol_id, side)
     if now is None:
         raise TradingRefusal("NO_QUOTES", "There are no quotes for the symbol")
     return now
@@ -122,18 +122,18 @@ def price(spec: ProtoOASymbol, given: float, what: str = "price") -> int:
     return int(scaled)
 
 
-def expiration(desk: Desk, given: int) -> None:
+def expiration(state: TradingState, given: int) -> None:
     """An expiry that lies ahead."""
-    if given <= desk.now:
+    if given <= state.now:
         reason = f"Expiration timestamp {given} is not in the future"
         raise TradingRefusal("TRADING_BAD_EXPIRATION_DATE", reason)
 
 
-def room(desk: Desk, account: Account) -> None:
+def room(state: TradingState, account: Account) -> None:
     """The number of positions and pending orders."""
     pending = sum(order.pending for order in account.working.values())
-    if len(account.positions) + pending >= desk.rules.max_positions:
-        reason = f"The account has {desk.rules.max_positions} positions and orders already"
+    if len(account.positions) + pending >= state.rules.max_positions:
+        reason = f"The account has {state.rules.max_positions} positions and orders already"
         raise TradingRefusal("TOO_MANY_POSITIONS", reason)
 
 
@@ -147,23 +147,23 @@ def exposure(account: Account, spec: ProtoOASymbol, side: ProtoOATradeSide, open
 
 
 def money(
-    desk: Desk, account: Account, symbol_id: int, side: ProtoOATradeSide, opened: int
+    state: TradingState, account: Account, symbol_id: int, side: ProtoOATradeSide, opened: int
 ) -> None:
     """Enough free margin for a volume that would be opened at once."""
     try:
-        enough = not opened or margin.affordable(desk, account, symbol_id, side, opened)
+        enough = not opened or margin.affordable(state, account, symbol_id, side, opened)
     except NoConversion as error:
         raise TradingRefusal("NO_QUOTES", str(error)) from None
     if not enough:
         raise TradingRefusal("NOT_ENOUGH_MONEY", "Not enough free margin")
 
 
-def stop_price(desk: Desk, order: Order) -> None:
+def stop_price(state: TradingState, order: Order) -> None:
     """A stop order's price on the far side of the quote that sets it off."""
     if order.stop_price is None:
         return
     watched = "ASK" if order.side == BUY else "BID"
-    now = quote(desk, order.symbol_id, order.side)
+    now = quote(state, order.symbol_id, order.side)
     if (order.stop_price - now) * (1 if order.side == BUY else -1) < 0:
         how = ">=" if order.side == BUY else "<="
         reason = (

@@ -18,14 +18,14 @@ from ..interface import Outgoing
 from ..refusals import Refusal
 from .account import Account
 from .margin import total_unrealised, unrealised
-from .state import Desk
+from .state import TradingState
 
 
-def positions(desk: Desk, account: Account) -> ProtoOAGetPositionUnrealizedPnLRes:
+def positions(state: TradingState, account: Account) -> ProtoOAGetPositionUnrealizedPnLRes:
     """The profit of every open position."""
     rows: list[ProtoOAPositionUnrealizedPnL] = []
     for position in account.positions.values():
-        gross, net = unrealised(desk, account, position)
+        gross, net = unrealised(state, account, position)
         rows.append(
             ProtoOAPositionUnrealizedPnL(
                 position_id=position.position_id,
@@ -40,30 +40,34 @@ def positions(desk: Desk, account: Account) -> ProtoOAGetPositionUnrealizedPnLRe
     )
 
 
-def subscribe(desk: Desk, account: Account, connection: int) -> ProtoOAv1PnLChangeSubscribeRes:
+def subscribe(
+    state: TradingState, account: Account, connection: int
+) -> ProtoOAv1PnLChangeSubscribeRes:
     """Start a stream. Raises Refusal for a second one."""
     key = connection, account.account_id
-    if key in desk.books.pnl_streams:
+    if key in state.books.pnl_streams:
         raise Refusal("ALREADY_SUBSCRIBED", "Already subscribed to the PnL of the account")
-    desk.books.pnl_streams[key] = None
+    state.books.pnl_streams[key] = None
     return ProtoOAv1PnLChangeSubscribeRes(ctid_trader_account_id=account.account_id)
 
 
-def unsubscribe(desk: Desk, account: Account, connection: int) -> ProtoOAv1PnLChangeUnSubscribeRes:
+def unsubscribe(
+    state: TradingState, account: Account, connection: int
+) -> ProtoOAv1PnLChangeUnSubscribeRes:
     """End a stream. Raises Refusal if there is none."""
     key = connection, account.account_id
-    if key not in desk.books.pnl_streams:
+    if key not in state.books.pnl_streams:
         raise Refusal("NOT_SUBSCRIBED_TO_PNL", "No subscription to the PnL of the account")
-    del desk.books.pnl_streams[key]
+    del state.books.pnl_streams[key]
     return ProtoOAv1PnLChangeUnSubscribeRes(ctid_trader_account_id=account.account_id)
 
 
-def stream(desk: Desk) -> None:
+def stream(state: TradingState) -> None:
     """Tell every stream whose account's profit is not what it heard last."""
-    streams = desk.books.pnl_streams
+    streams = state.books.pnl_streams
     for (connection, account_id), heard in streams.items():
-        account = desk.accounts[account_id]
-        profit = total_unrealised(desk, account)
+        account = state.accounts[account_id]
+        profit = total_unrealised(state, account)
         if profit != heard:
             streams[connection, account_id] = profit
             event = ProtoOAv1PnLChangeEvent(
@@ -72,11 +76,11 @@ def stream(desk: Desk) -> None:
                 net_unrealized_pnl=profit[1],
                 money_digits=account.terms.money_digits,
             )
-            desk.out.append(Outgoing(event, connection=connection))
+            state.out.append(Outgoing(event, connection=connection))
 
 
-def forget(desk: Desk, connection: int, account_id: int | None = None) -> None:
+def forget(state: TradingState, connection: int, account_id: int | None = None) -> None:
     """A connection has gone, or has logged out of an account."""
-    for key in list(desk.books.pnl_streams):
+    for key in list(state.books.pnl_streams):
         if key[0] == connection and account_id in (None, key[1]):
-            del desk.books.pnl_streams[key]
+            del state.books.pnl_streams[key]

@@ -18,17 +18,17 @@ from .account import Account
 from .orders import NO_PROTECTION, Levels, Order, Protection, Requester, opposite
 from .positions import Position
 from .scheduler import Protect
-from .state import Desk
+from .state import TradingState
 
 
-def soon(desk: Desk, account: Account, position: Position) -> None:
+def soon(state: TradingState, account: Account, position: Position) -> None:
     """Let the protective order follow what has just happened to its position."""
     if position.awaited is not None or position.protective_order is not None:
         step = Protect(account.account_id, position.position_id)
-        desk.books.agenda.add(desk.now + desk.rules.latency.protect, step)
+        state.books.scheduler.add(state.now + state.rules.latency.protect, step)
 
 
-def follow(desk: Desk, account: Account, position_id: int) -> None:
+def follow(state: TradingState, account: Account, position_id: int) -> None:
     """Bring the protective order in line with its position, as a server event.
 
     Nothing happens while it is in execution: what comes of that settles the matter.
@@ -38,18 +38,18 @@ def follow(desk: Desk, account: Account, position_id: int) -> None:
     if order is not None and order.executing:
         return
     if order is not None and (not position.openings or order.side == position.side):
-        cancel(desk, account, position, order)
+        cancel(state, account, position, order)
         order = None
     if not position.openings:
         return
     if position.awaited is not None:
-        protect(desk, account, position, position.awaited, server=True)
+        protect(state, account, position, position.awaited, server=True)
     elif order is not None and order.remaining != position.volume:
-        _shown(desk, account, position, order, ProtoOAExecutionType.ORDER_REPLACED, None, True)
+        _shown(state, account, position, order, ProtoOAExecutionType.ORDER_REPLACED, None, True)
 
 
 def protect(
-    desk: Desk,
+    state: TradingState,
     account: Account,
     position: Position,
     levels: Protection,
@@ -67,21 +67,21 @@ def protect(
     order = account.working.get(position.protective_order or 0)
     if levels.empty:
         if order is not None:
-            cancel(desk, account, position, order, to=to, server=server)
+            cancel(state, account, position, order, to=to, server=server)
         return
     position.protection = levels
-    position.trail = _distance(desk, position) if levels.trailing else None
-    margin.bind(desk, account, position)
+    position.trail = _distance(state, position) if levels.trailing else None
+    margin.bind(state, account, position)
     kind = ProtoOAExecutionType.ORDER_REPLACED
     if order is None:
         kind = ProtoOAExecutionType.ORDER_ACCEPTED
-        order = _new(desk, account, position)
-    _shown(desk, account, position, order, kind, to, server)
-    triggers.meet(desk, account, order)
+        order = _new(state, account, position)
+    _shown(state, account, position, order, kind, to, server)
+    triggers.meet(state, account, order)
 
 
 def cancel(
-    desk: Desk,
+    state: TradingState,
     account: Account,
     position: Position,
     order: Order,
@@ -95,17 +95,17 @@ def cancel(
     does not (both recorded).
     """
     order.status = ProtoOAOrderStatus.ORDER_STATUS_CANCELLED
-    order.closed_at = desk.now if server else None
-    order.updated_at = position.updated_at = desk.now
+    order.closed_at = state.now if server else None
+    order.updated_at = position.updated_at = state.now
     order.executing = False
     del account.working[order.order_id]
     position.protective_order = None
     position.closing_seen = True
     position.protection = NO_PROTECTION
     position.trail = None
-    margin.bind(desk, account, position)
+    margin.bind(state, account, position)
     events.execution(
-        desk,
+        state,
         account,
         ProtoOAExecutionType.ORDER_CANCELLED,
         order=order,
@@ -115,9 +115,9 @@ def cancel(
     )
 
 
-def _new(desk: Desk, account: Account, position: Position) -> Order:
-    number = desk.books.numbers.next_order()
-    order = position.order_to_close(number, position.volume, desk.now)
+def _new(state: TradingState, account: Account, position: Position) -> Order:
+    number = state.books.numbers.next_order()
+    order = position.order_to_close(number, position.volume, state.now)
     order.order_type = ProtoOAOrderType.STOP_LOSS_TAKE_PROFIT
     order.time_in_force = ProtoOATimeInForce.GOOD_TILL_CANCEL
     account.orders[number] = account.working[number] = order
@@ -126,7 +126,7 @@ def _new(desk: Desk, account: Account, position: Position) -> Order:
 
 
 def _shown(
-    desk: Desk,
+    state: TradingState,
     account: Account,
     position: Position,
     order: Order,
@@ -142,14 +142,14 @@ def _shown(
     order.levels = Levels(guaranteed=levels.guaranteed)
     order.volume = order.executed_volume + position.volume
     order.hits = 0
-    order.updated_at = position.updated_at = desk.now
+    order.updated_at = position.updated_at = state.now
     events.execution(
-        desk, account, kind, order=order, position=position.message(), to=to, server=server
+        state, account, kind, order=order, position=position.message(), to=to, server=server
     )
 
 
-def _distance(desk: Desk, position: Position) -> int | None:
+def _distance(state: TradingState, position: Position) -> int | None:
     """How far a trailing stop stays behind the market."""
-    price = desk.venue.quote(position.symbol_id, opposite(position.side))
+    price = state.venue.quote(position.symbol_id, opposite(position.side))
     stop = position.protection.stop_loss
     return None if price is None or stop is None else abs(price - stop)

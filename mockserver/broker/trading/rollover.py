@@ -14,7 +14,7 @@ from . import cash_flow, events, fees
 from .account import Account
 from .positions import Position
 from .scheduler import Rollover
-from .state import Desk
+from .state import TradingState
 
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 _EPOCH_WEEKDAY = ProtoOADayOfWeek.THURSDAY
@@ -37,31 +37,31 @@ def weekday(when: int) -> int:
     return (when // _DAY + _EPOCH_WEEKDAY - 1) % 7 + 1
 
 
-def schedule(desk: Desk, account: Account, position: Position) -> None:
+def schedule(state: TradingState, account: Account, position: Position) -> None:
     """Write down a position's next rollover."""
-    position.rolls_at = next_rollover(desk.symbol(position.symbol_id), desk.now)
+    position.rolls_at = next_rollover(state.symbol(position.symbol_id), state.now)
     step = Rollover(account.account_id, position.position_id)
-    desk.books.agenda.add(position.rolls_at, step)
+    state.books.scheduler.add(position.rolls_at, step)
 
 
-def roll(desk: Desk, account: Account, position_id: int) -> None:
+def roll(state: TradingState, account: Account, position_id: int) -> None:
     """Charge a position that is still open when its hour comes."""
     position = account.positions.get(position_id)
-    if position is None or position.rolls_at != desk.now:
+    if position is None or position.rolls_at != state.now:
         return
-    schedule(desk, account, position)
+    schedule(state, account, position)
     try:
         if account.terms.swap_free:
-            _charge_commission(desk, account, position)
+            _charge_commission(state, account, position)
         else:
-            _charge_swap(desk, account, position)
+            _charge_swap(state, account, position)
     except NoConversion:
         return  # without a price there is nothing to reckon with
 
 
-def _charge_swap(desk: Desk, account: Account, position: Position) -> None:
-    symbol = desk.symbol(position.symbol_id)
-    today = weekday(desk.now)
+def _charge_swap(state: TradingState, account: Account, position: Position) -> None:
+    symbol = state.symbol(position.symbol_id)
+    today = weekday(state.now)
     weekend = today in (ProtoOADayOfWeek.SATURDAY, ProtoOADayOfWeek.SUNDAY)
     if weekend and not symbol.charge_swap_at_weekends:
         return
@@ -69,21 +69,21 @@ def _charge_swap(desk: Desk, account: Account, position: Position) -> None:
     if position.rolled <= (symbol.skip_swap_periods or 0):
         return
     times = 3 if today == symbol.swap_rollover3_days_or_default else 1
-    swap = fees.swap(desk, account, position, times)
+    swap = fees.swap(state, account, position, times)
     if swap == 0:
         return
     position.swap += swap
-    position.updated_at = desk.now
+    position.updated_at = state.now
     kind = ProtoOAExecutionType.SWAP
-    events.execution(desk, account, kind, position=position.message(), server=True)
+    events.execution(state, account, kind, position=position.message(), server=True)
 
 
-def _charge_commission(desk: Desk, account: Account, position: Position) -> None:
-    symbol = desk.symbol(position.symbol_id)
+def _charge_commission(state: TradingState, account: Account, position: Position) -> None:
+    symbol = state.symbol(position.symbol_id)
     position.rolled += 1
     if position.rolled <= (symbol.skip_rollover_days or 0):
         return
-    times = 3 if weekday(desk.now) == symbol.rollover_commission3_days_or_default else 1
-    charge = fees.rollover_commission(desk, account, position, times)
+    times = 3 if weekday(state.now) == symbol.rollover_commission3_days_or_default else 1
+    charge = fees.rollover_commission(state, account, position, times)
     if charge:
-        cash_flow.rollover_commission(desk, account, charge)
+        cash_flow.rollover_commission(state, account, charge)

@@ -13,7 +13,7 @@ from ctrader_typed.message import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Handle:
+class HandleRequest:
     """A request that the broker takes up only now."""
 
     connection: int
@@ -53,17 +53,19 @@ class Rollover:
     position_id: int
 
 
-Step = Handle | Execute | Protect | Expire | Rollover
+ScheduledStep = HandleRequest | Execute | Protect | Expire | Rollover
 
 
 @dataclass(slots=True)
-class Agenda:
+class Scheduler:
     """Steps by time; those of the same ms in the order in which they were written down."""
 
-    _heap: list[tuple[int, int, Step]] = field(default_factory=list[tuple[int, int, Step]])
+    _heap: list[tuple[int, int, ScheduledStep]] = field(
+        default_factory=list[tuple[int, int, ScheduledStep]]
+    )
     _count: int = 0
 
-    def add(self, due: int, step: Step) -> None:
+    def add(self, due: int, step: ScheduledStep) -> None:
         """Let a step happen at this ms."""
         self._count += 1
         heapq.heappush(self._heap, (due, self._count, step))
@@ -72,6 +74,6 @@ class Agenda:
         """When the next step happens, in ms; None for never."""
         return self._heap[0][0] if self._heap else None
 
-    def take(self) -> Step:
+    def take(self) -> ScheduledStep:
         """The next step, which leaves the agenda; IndexError if it is empty."""
         return heapq.heappop(self._heap)[2]

@@ -15,10 +15,10 @@ from .account import Account
 from .deals import Closing, Deal
 from .orders import Order, Touched, sign
 from .positions import Opening, Position
-from .state import Desk
+from .state import TradingState
 
 
-def find_position(desk: Desk, account: Account, order: Order) -> bool:
+def find_position(state: TradingState, account: Account, order: Order) -> bool:
     """Make sure that an opening order names the position that its fill will go to.
 
     On a netted account that is the symbol's position, whichever order opened it, or a new one. An
@@ -29,7 +29,7 @@ def find_position(desk: Desk, account: Account, order: Order) -> bool:
             order.position_id = position.position_id
             return True
         if order.position_id in account.closed_positions:
-            order.position_id = desk.books.numbers.next_position()
+            order.position_id = state.books.numbers.next_position()
         return True
     return order.position_id not in account.closed_positions
 
@@ -47,25 +47,25 @@ def opened_volume(account: Account, order: Order, volume: int) -> int:
     return volume - closed_volume(account, order, volume)
 
 
-def book(desk: Desk, account: Account, order: Order, volume: int, price: int) -> Deal:
+def book(state: TradingState, account: Account, order: Order, volume: int, price: int) -> Deal:
     """Write a fill into the books and return its deal."""
     side, symbol_id = order.side, order.symbol_id
     closed = closed_volume(account, order, volume)
-    fee = fees.commission(desk, account, symbol_id, side, volume, price)
+    fee = fees.commission(state, account, symbol_id, side, volume, price)
     closing_fee = share(fee, closed, volume)
-    margin_rate = margin.base_to_deposit(desk, account, symbol_id, side)
-    number = desk.books.numbers.next_deal()
+    margin_rate = margin.base_to_deposit(state, account, symbol_id, side)
+    number = state.books.numbers.next_deal()
     closing: Closing | None = None
     offsets: tuple[tuple[int, int], ...] = ()
     if closed:
-        closing, offsets = _close(desk, account, order, closed, price, closing_fee)
+        closing, offsets = _close(state, account, order, closed, price, closing_fee)
     if volume > closed:
-        terms = margin.margin_terms(desk, account, symbol_id, side, volume - closed)
+        terms = margin.margin_terms(state, account, symbol_id, side, volume - closed)
         opening = Opening(
             number, volume - closed, price, margin_rate, terms.leverage, fee - closing_fee
         )
-        _open(desk, account, order, opening)
-    _update(desk, account, order)
+        _open(state, account, order, opening)
+    _update(state, account, order)
     deal = Deal(
         deal_id=number,
         order_id=order.order_id,
@@ -76,9 +76,9 @@ def book(desk: Desk, account: Account, order: Order, volume: int, price: int) ->
         filled=volume,
         price=price,
         created_at=order.sent_at,
-        executed_at=desk.now,
+        executed_at=state.now,
         margin_rate=margin_rate,
-        base_to_usd=margin.base_to_usd(desk, symbol_id, side),
+        base_to_usd=margin.base_to_usd(state, symbol_id, side),
         commission=fee,
         money_digits=account.terms.money_digits,
         closing=closing,
@@ -87,11 +87,11 @@ def book(desk: Desk, account: Account, order: Order, volume: int, price: int) ->
     account.deals[number] = deal
     order.executed_volume += volume
     order.executed_value += volume * price
-    order.updated_at = desk.now
+    order.updated_at = state.now
     return deal
 
 
-def _open(desk: Desk, account: Account, order: Order, opening: Opening) -> None:
+def _open(state: TradingState, account: Account, order: Order, opening: Opening) -> None:
     """Open a position, raise it, or, all of it being closed, turn it to the other side."""
     position = account.positions.get(order.position_id)
     if position is None:
@@ -100,31 +100,31 @@ def _open(desk: Desk, account: Account, order: Order, opening: Opening) -> None:
             symbol_id=order.symbol_id,
             side=order.side,
             money_digits=account.terms.money_digits,
-            opened_at=desk.now,
-            updated_at=desk.now,
+            opened_at=state.now,
+            updated_at=state.now,
             comment=order.comment,
             label=order.label,
             measurement_units=order.measurement_units,
         )
-        rollover.schedule(desk, account, position)
+        rollover.schedule(state, account, position)
     elif position.side != order.side:
         position.side = order.side
-        position.opened_at = desk.now
+        position.opened_at = state.now
         position.awaited = None
     if not order.levels.empty and order.executed_volume == 0:
         position.awaited = order.levels.protection(order.side, opening.price)
     if order.trailing is not None:
         position.trailing_shown = True
     position.openings.append(opening)
-    position.filled_at = desk.now
+    position.filled_at = state.now
 
 
 def _close(
-    desk: Desk, account: Account, order: Order, volume: int, price: int, fee: int
+    state: TradingState, account: Account, order: Order, volume: int, price: int, fee: int
 ) -> tuple[Closing, tuple[tuple[int, int], ...]]:
     """Close volume of a position, the oldest openings first, and book what that realises."""
     position = account.positions[order.position_id]
-    rate = margin.quote_to_deposit(desk, account, order.symbol_id)
+    rate = margin.quote_to_deposit(state, account, order.symbol_id)
     swap = share(position.swap, volume, position.volume)
     order.closed_levels = position.protection
     taken = position.take(volume)
@@ -133,7 +133,7 @@ def _close(
     way = sign(position.side) * (price - entry)
     gross = amount(value_of(volume, way) * rate, account.terms.money_digits)
     commission = fee + sum(o.commission for o in taken)
-    conversion = fees.conversion_fee(desk, account, order.symbol_id, gross)
+    conversion = fees.conversion_fee(state, account, order.symbol_id, gross)
     account.book(gross + swap + commission + conversion)
     closing = Closing(
         entry_price=entry,
@@ -149,18 +149,18 @@ def _close(
     return closing, tuple((o.deal_id, o.volume) for o in taken)
 
 
-def _update(desk: Desk, account: Account, order: Order) -> None:
+def _update(state: TradingState, account: Account, order: Order) -> None:
     """Bring a position up to date with its openings; without any it is closed.
 
     If its protective order is another one than this, it is seen as closed only when that one has
     been cancelled.
     """
     position = account.positions[order.position_id]
-    position.updated_at = desk.now
-    margin.bind(desk, account, position)
+    position.updated_at = state.now
+    margin.bind(state, account, position)
     if position.openings:
         return
-    position.closed_at = desk.now
+    position.closed_at = state.now
     position.awaited = None
     kept = position.protective_order
     position.closing_seen = kept is None or kept == order.order_id
@@ -171,15 +171,15 @@ def _update(desk: Desk, account: Account, order: Order) -> None:
     account.closed_positions[position.position_id] = position
 
 
-def settle(desk: Desk, account: Account, order: Order, deal: Deal) -> None:
+def settle(state: TradingState, account: Account, order: Order, deal: Deal) -> None:
     """What a fill costs beyond its deal: a guaranteed stop's charge; a negative balance is lifted.
 
     When the charge is taken is not published; here it is when the stop was executed.
     """
     if order.protective and order.touched is Touched.STOP and order.guaranteed:
-        charge = fees.guaranteed_stop_charge(desk, account, order.symbol_id, deal.filled)
+        charge = fees.guaranteed_stop_charge(state, account, order.symbol_id, deal.filled)
         if charge:
-            cash_flow.guaranteed_stop_charge(desk, account, charge)
+            cash_flow.guaranteed_stop_charge(state, account, charge)
     negative = account.balance < 0 and not account.positions
     if negative and account.terms.negative_balance_protection:
-        cash_flow.lift_to_zero(desk, account)
+        cash_flow.lift_to_zero(state, account)

@@ -1,6 +1,6 @@
 """What all trading works on: the accounts, the agenda, the time, and what is to be sent.
 
-`Books` is the whole state of the trading side, plain data from top to bottom, so a snapshot is a
+`LedgerState` is the whole state of the trading side, plain data from top to bottom, so a snapshot is a
 copy of it. Knows nothing of how orders are executed.
 """
 
@@ -15,15 +15,15 @@ from ctrader_typed.message import Message
 from ctrader_typed.proto import ProtoOASymbol
 
 from ..interface import Outgoing
-from ..market.market_requests import MarketData
-from ..rules import Liquidity, Rules
+from ..market.market_requests import MarketRequests
+from ..rules import Liquidity, TradingRules
 from .account import Account
-from .scheduler import Agenda
+from .scheduler import Scheduler
 from .venue import Venue
 
 
 @dataclass(slots=True)
-class Numbers:
+class IdCounters:
     """The next ids. Each kind counts for the whole server, as ids are unique at a broker."""
 
     position: int = 5_000_001
@@ -52,7 +52,7 @@ class Numbers:
         return self.operation - 1
 
 
-class Manner(Enum):
+class RefusalCarrier(Enum):
     """How a request is refused."""
 
     ORDER_ERROR = "ProtoOAOrderErrorEvent"
@@ -61,17 +61,17 @@ class Manner(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
+class PlannedRefusal:
     """A request that a test wants refused: the next one of this class, in this manner."""
 
     request: type[Message]
     error_code: str
     description: str | None
-    manner: Manner
+    manner: RefusalCarrier
 
 
 @dataclass(slots=True)
-class Books:
+class LedgerState:
     """Everything that trading has changed so far. `now` is in ms since the Unix epoch.
 
     `pnl_streams` are the connections that listen to an account's profit, with what each heard last.
@@ -79,22 +79,22 @@ class Books:
 
     now: int
     accounts: dict[int, Account] = field(default_factory=dict[int, Account])
-    numbers: Numbers = field(default_factory=Numbers)
-    agenda: Agenda = field(default_factory=Agenda)
+    numbers: IdCounters = field(default_factory=IdCounters)
+    scheduler: Scheduler = field(default_factory=Scheduler)
     liquidity: dict[int, Liquidity] = field(default_factory=dict[int, Liquidity])
-    rejections: list[Rejection] = field(default_factory=list[Rejection])
+    rejections: list[PlannedRefusal] = field(default_factory=list[PlannedRefusal])
     pnl_streams: dict[tuple[int, int], tuple[int, int] | None] = field(
         default_factory=dict[tuple[int, int], tuple[int, int] | None]
     )
 
 
 @dataclass(slots=True)
-class Desk:
+class TradingState:
     """The books with the world around them. `out` collects what has to be sent, in order."""
 
     venue: Venue
-    rules: Rules
-    books: Books
+    rules: TradingRules
+    books: LedgerState
     out: list[Outgoing] = field(default_factory=list[Outgoing])
 
     @property
@@ -120,17 +120,19 @@ class Desk:
 class Snapshot:
     """What `Broker.snapshot` returned. It can be restored any number of times."""
 
-    books: Books
-    market_data: MarketData
+    books: LedgerState
+    market_data: MarketRequests
     out: tuple[Outgoing, ...]
 
     @classmethod
-    def of(cls, books: Books, market_data: MarketData, out: Sequence[Outgoing]) -> Snapshot:
+    def of(
+        cls, books: LedgerState, market_data: MarketRequests, out: Sequence[Outgoing]
+    ) -> Snapshot:
         """A copy of this state, in which what was one object is still one."""
         books, market_data = copy.deepcopy((books, market_data))
         return cls(books, market_data, tuple(out))
 
-    def copied(self) -> tuple[Books, MarketData, list[Outgoing]]:
+    def copied(self) -> tuple[LedgerState, MarketRequests, list[Outgoing]]:
         """The state, for a broker to go on with."""
         books, market_data = copy.deepcopy((self.books, self.market_data))
         return books, market_data, list(self.out)

@@ -23,14 +23,14 @@ from .events import TradingRefusal
 from .order_validation import bad_stops
 from .orders import BUY, Levels, Order, Protection, opposite, sign
 from .positions import Position
-from .state import Desk
+from .state import TradingState
 
 ABSOLUTE_AT_MARKET = (
     "SL/TP in absolute values are allowed only for order types: [LIMIT, STOP, STOP_LIMIT]"
 )
 
 
-class Asked(Protocol):
+class RequestedLevels(Protocol):
     """What ProtoOANewOrderReq and ProtoOAAmendOrderReq have in common."""
 
     stop_loss: float | None
@@ -41,7 +41,9 @@ class Asked(Protocol):
     trailing_stop_loss: bool | None
 
 
-def of_order(account: Account, spec: ProtoOASymbol, request: Asked, *, at_once: bool) -> Levels:
+def of_order(
+    account: Account, spec: ProtoOASymbol, request: RequestedLevels, *, at_once: bool
+) -> Levels:
     """The levels that an opening order brings along."""
     absolute = request.stop_loss is not None or request.take_profit is not None
     if at_once and absolute:
@@ -98,15 +100,17 @@ def _below(one: int | None, other: int | None) -> bool:
     return one is not None and other is not None and one < other
 
 
-def check_position(desk: Desk, spec: ProtoOASymbol, position: Position, wanted: Protection) -> None:
+def check_position(
+    state: TradingState, spec: ProtoOASymbol, position: Position, wanted: Protection
+) -> None:
     """Whether a position's new levels lie on the right sides of the market, far enough away."""
-    now = order_validation.quote(desk, position.symbol_id, opposite(position.side))
+    now = order_validation.quote(state, position.symbol_id, opposite(position.side))
     way = sign(position.side)
     stop, limit = wanted.stop_loss, wanted.take_profit
     if stop is not None and (stop - now) * way > 0:
         raise bad_stops(_wrong_side("SL", position.side, now, stop, "<=" if way > 0 else ">="))
     crossed = limit is not None and (limit - now) * way < 0
-    if limit is not None and crossed and desk.rules.refuse_crossed_take_profit:
+    if limit is not None and crossed and state.rules.refuse_crossed_take_profit:
         raise bad_stops(_wrong_side("TP", position.side, now, limit, ">=" if way > 0 else "<="))
     least_stop = _least(spec, spec.gsl_distance if wanted.guaranteed else spec.sl_distance, now)
     _far_enough(stop, now, least_stop)
@@ -114,14 +118,14 @@ def check_position(desk: Desk, spec: ProtoOASymbol, position: Position, wanted: 
         _far_enough(limit, now, _least(spec, spec.tp_distance, now))
 
 
-def check_order(desk: Desk, spec: ProtoOASymbol, order: Order) -> None:
+def check_order(state: TradingState, spec: ProtoOASymbol, order: Order) -> None:
     """Whether an order's levels lie on the right sides of its own price, far enough away."""
     levels = order.levels
     if levels.empty:
         return
     base = order.limit_price if order.limit_price is not None else order.stop_price
     if base is None:
-        base = order_validation.quote(desk, order.symbol_id, order.side)
+        base = order_validation.quote(state, order.symbol_id, order.side)
     wanted = levels.protection(order.side, base)
     way = sign(order.side)
     if wanted.stop_loss is not None and (wanted.stop_loss - base) * way >= 0:

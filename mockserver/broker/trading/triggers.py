@@ -20,68 +20,68 @@ from .account import Account
 from .orders import BUY, Order, Touched, opposite, sign
 from .positions import Position
 from .scheduler import Execute
-from .state import Desk
+from .state import TradingState
 
 _METHOD = ProtoOAOrderTriggerMethod
 _TWICE = (_METHOD.DOUBLE_TRADE, _METHOD.DOUBLE_OPPOSITE)
 _OTHER_SIDE = (_METHOD.OPPOSITE, _METHOD.DOUBLE_OPPOSITE)
 
 
-def on_tick(desk: Desk, symbol_id: int) -> None:
+def on_tick(state: TradingState, symbol_id: int) -> None:
     """A symbol's quote has changed: set off what it touches, then let stops trail."""
-    for account in desk.accounts.values():
+    for account in state.accounts.values():
         for order in list(account.working.values()):
             if order.symbol_id == symbol_id:
-                meet(desk, account, order, ticked=True)
+                meet(state, account, order, ticked=True)
         for position in account.on_symbol(symbol_id):
-            trail(desk, account, position)
+            trail(state, account, position)
 
 
-def meet(desk: Desk, account: Account, order: Order, *, ticked: bool = False) -> None:
+def meet(state: TradingState, account: Account, order: Order, *, ticked: bool = False) -> None:
     """Send an order to the market if the market has reached it.
 
     `ticked` is whether a tick brought it here: only those count for methods that want two.
     """
-    if order.executing or not order.working or desk.venue.closed(order.symbol_id):
+    if order.executing or not order.working or state.venue.closed(order.symbol_id):
         return
     if order.at_once:  # it waited for the opening
-        _send(desk, account, order, desk.rules.latency.fill)
+        _send(state, account, order, state.rules.latency.fill)
         return
-    mode = desk.symbol(order.symbol_id).trading_mode_or_default
+    mode = state.symbol(order.symbol_id).trading_mode_or_default
     if mode == ProtoOATradingMode.DISABLED_WITHOUT_PENDINGS_EXECUTION:
         return
-    touched = _touched(desk, order, ticked)
+    touched = _touched(state, order, ticked)
     if touched is not None:
         order.touched = touched
-        order.sent_at = desk.now
-        _send(desk, account, order, desk.rules.latency.trigger)
+        order.sent_at = state.now
+        _send(state, account, order, state.rules.latency.trigger)
 
 
-def _send(desk: Desk, account: Account, order: Order, after: int) -> None:
+def _send(state: TradingState, account: Account, order: Order, after: int) -> None:
     order.executing = True
     order.offered = None
-    desk.books.agenda.add(desk.now + after, Execute(account.account_id, order.order_id))
+    state.books.scheduler.add(state.now + after, Execute(account.account_id, order.order_id))
 
 
-def _touched(desk: Desk, order: Order, ticked: bool) -> Touched | None:
-    if _limit_reached(desk, order):
+def _touched(state: TradingState, order: Order, ticked: bool) -> Touched | None:
+    if _limit_reached(state, order):
         return Touched.LIMIT
-    return Touched.STOP if _stop_reached(desk, order, ticked) else None
+    return Touched.STOP if _stop_reached(state, order, ticked) else None
 
 
-def _limit_reached(desk: Desk, order: Order) -> bool:
-    limit = limit_of(desk, order)
-    price = desk.venue.quote(order.symbol_id, order.side)
+def _limit_reached(state: TradingState, order: Order) -> bool:
+    limit = limit_of(state, order)
+    price = state.venue.quote(order.symbol_id, order.side)
     return limit is not None and price is not None and no_worse(order.side, price, limit)
 
 
-def _stop_reached(desk: Desk, order: Order, ticked: bool) -> bool:
+def _stop_reached(state: TradingState, order: Order, ticked: bool) -> bool:
     if order.stop_passed:
         return order.order_type != ProtoOAOrderType.STOP_LIMIT
     if order.stop_price is None:
         return False
     side = opposite(order.side) if order.trigger_method in _OTHER_SIDE else order.side
-    price = desk.venue.quote(order.symbol_id, side)
+    price = state.venue.quote(order.symbol_id, side)
     reached = price is not None and (price - order.stop_price) * sign(order.side) >= 0
     if order.trigger_method not in _TWICE:
         return reached
@@ -90,22 +90,22 @@ def _stop_reached(desk: Desk, order: Order, ticked: bool) -> bool:
     return order.hits >= 2
 
 
-def limit_of(desk: Desk, order: Order) -> int | None:
+def limit_of(state: TradingState, order: Order) -> int | None:
     """The worst price that an order takes now; None if it has none.
 
     A STOP_LIMIT order has one once its stop was passed, and a MARKET_RANGE order always.
     """
     if order.order_type == ProtoOAOrderType.MARKET_RANGE:
-        return _range(desk, order, order.base_slippage_price)
+        return _range(state, order, order.base_slippage_price)
     if order.order_type == ProtoOAOrderType.STOP_LIMIT:
-        return _range(desk, order, order.stop_price) if order.stop_passed else None
+        return _range(state, order, order.stop_price) if order.stop_passed else None
     return order.limit_price
 
 
-def _range(desk: Desk, order: Order, base: int | None) -> int | None:
+def _range(state: TradingState, order: Order, base: int | None) -> int | None:
     if base is None or order.slippage_in_points is None:
         return None
-    point = desk.venue.catalogue.tick_size(order.symbol_id)
+    point = state.venue.catalogue.tick_size(order.symbol_id)
     return base + sign(order.side) * order.slippage_in_points * point
 
 
@@ -114,7 +114,7 @@ def no_worse(side: ProtoOATradeSide, price: int, limit: int) -> bool:
     return price <= limit if side == BUY else price >= limit
 
 
-def trail(desk: Desk, account: Account, position: Position) -> None:
+def trail(state: TradingState, account: Account, position: Position) -> None:
     """Let a trailing stop follow the market.
 
     Nothing but its own event tells: the timestamps of order and position stay (recorded).
@@ -123,7 +123,7 @@ def trail(desk: Desk, account: Account, position: Position) -> None:
     order = account.working.get(position.protective_order or 0)
     if stop is None or position.trail is None or order is None or order.executing:
         return
-    price = desk.venue.quote(position.symbol_id, opposite(position.side))
+    price = state.venue.quote(position.symbol_id, opposite(position.side))
     if price is None:
         return
     way = sign(position.side)
@@ -137,6 +137,6 @@ def trail(desk: Desk, account: Account, position: Position) -> None:
         position_id=position.position_id,
         order_id=order.order_id,
         stop_price=double(moved),
-        utc_last_update_timestamp=desk.now,
+        utc_last_update_timestamp=state.now,
     )
-    events.send(desk, account, event)
+    events.send(state, account, event)

@@ -11,9 +11,9 @@ from fractions import Fraction
 from ctrader_typed.proto import ProtoOASymbol, ProtoOATradeSide
 
 from ..market.conversion import Conversion, NoConversion
-from ..market.instruments import Catalogue
+from ..market.instruments import Instruments
 from ..market.quotes import Market
-from ..market.trading_hours import Schedule
+from ..market.trading_hours import TradingSchedule
 from ..money import PRICE_SCALE
 from .orders import BUY
 
@@ -26,7 +26,7 @@ class Venue:
     conversion: Conversion
 
     @property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> Instruments:
         """What can be traded."""
         return self.market.catalogue
 
@@ -60,7 +60,7 @@ class Venue:
         """Whether a holiday, and nothing else, forbids trading now."""
         if not self.closed(symbol_id):
             return False
-        ordinary = Schedule(self.symbol(symbol_id).__replace__(holiday=[]))
+        ordinary = TradingSchedule(self.symbol(symbol_id).__replace__(holiday=[]))
         return ordinary.is_open(self.market.now_ms)
 
     def rate(self, first: int, last: int) -> Fraction:

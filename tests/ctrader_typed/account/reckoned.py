@@ -15,7 +15,7 @@ from ctrader_typed import (
     ProtoOATraderReq,
     ProtoOATraderRes,
 )
-from ctrader_typed.account.positions_book import EVENTS, Book
+from ctrader_typed.account.positions_book import EVENTS, PositionsBook
 from ctrader_typed.account.valuation import Valuation
 from ctrader_typed.market import Quote
 from ctrader_typed.market.quote import merge
@@ -43,7 +43,7 @@ class Reckoned:
 
     def __init__(self, terms: Terms | None = None, **broker: Any) -> None:
         self.session = Session(terms, **broker)
-        self.book, self.quotes = Book(), dict[int, Quote]()
+        self.book, self.quotes = PositionsBook(), dict[int, Quote]()
         self.book.ask()
         self.book.reconcile(self._trader(), self._standing())
         for symbol_id, (bid, ask) in QUOTES.items():
@@ -104,7 +104,7 @@ class Reckoned:
 
     def same_books(self) -> None:
         """The book is that of a fresh question."""
-        fresh = Book()
+        fresh = PositionsBook()
         fresh.ask()
         fresh.reconcile(self._trader(), self._standing())
         assert self.book.positions == fresh.positions

@@ -20,7 +20,7 @@ from ctrader_typed import (
     Reconnect,
 )
 from mockserver.box import NETTED
-from mockserver.broker.rules import Latency, Rules
+from mockserver.broker.rules import Latency, TradingRules
 from tests.support.accounts import BUY, SELL, at_work, cut, same_as_server, still_box
 
 OPPOSITE = ProtoOAOrderTriggerMethod.OPPOSITE
@@ -61,7 +61,7 @@ async def test_nor_are_those_of_an_order_that_waited(autojump_clock) -> None:
 
 
 async def test_levels_that_never_follow_are_not_waited_for_without_end(autojump_clock) -> None:
-    rules = Rules(latency=Latency(protect=3_600_000))
+    rules = TradingRules(latency=Latency(protect=3_600_000))
     async with at_work(box=still_box(rules=rules)) as (_, account, _server):
         number = await bought(account, stop_loss_pips=20)
         start = trio.current_time()

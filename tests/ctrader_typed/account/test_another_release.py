@@ -32,7 +32,7 @@ async def test_what_an_account_gives_is_of_the_package(autojump_clock) -> None:
         deals = await account.deals("2026-01-01")
         given = [
             event,
-            opening.fate.request,
+            opening.tracked.request,
             account.trader,
             position.message,
             pending,

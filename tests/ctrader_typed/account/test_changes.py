@@ -67,7 +67,7 @@ async def test_a_listener_that_closes_its_end_harms_nobody(autojump_clock) -> No
 async def test_a_slow_listener_misses_nothing_and_is_complained_of(
     autojump_clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(listeners, "CROWD", 20)
+    monkeypatch.setattr(listeners, "CROWDED", 20)
     async with at_work(box=still_box()) as (_, account, server), account.changes() as changes:
         with caplog.at_level(logging.WARNING):
             for _ in range(50):

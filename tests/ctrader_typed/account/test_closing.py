@@ -24,7 +24,7 @@ from ctrader_typed import (
 )
 from mockserver.box import HEDGED, NETTED
 from mockserver.broker.rules import Liquidity
-from mockserver.broker.trading.state import Manner
+from mockserver.broker.trading.state import RefusalCarrier
 from tests.support.accounts import BUY, SELL, agrees, at_work, cut, same_as_server, still_box
 
 NAMES = ("EURUSD", "GBPUSD", "USDJPY")
@@ -36,10 +36,10 @@ async def three(account: Account) -> None:
     await account.settled()
 
 
-@pytest.mark.parametrize("manner", list(Manner))
+@pytest.mark.parametrize("manner", list(RefusalCarrier))
 @pytest.mark.parametrize("which", range(3))
 async def test_one_is_refused_and_the_others_are_closed(
-    which: int, manner: Manner, autojump_clock
+    which: int, manner: RefusalCarrier, autojump_clock
 ) -> None:
     async with at_work(box=still_box()) as (api, account, server):
         await three(account)

@@ -281,7 +281,7 @@ async def asked(
     await trio.sleep(1)
     link.armed = None
     await meanwhile(stage)
-    over = handle is not None and handle.fate.settled
+    over = handle is not None and handle.tracked.settled
     stage.away.set()
     return handle, over, link.snapped
 
@@ -304,8 +304,8 @@ def agrees(stage: Stage, handle: Order, *, over: bool) -> None:
 
     One that was `over` shows its position as it was then.
     """
-    fate, books = handle.fate, stage.books
-    if fate.follows_order:
+    tracked, books = handle.tracked, stage.books
+    if tracked.follows_order:
         made = None if handle.order_id is None else books.orders[handle.order_id]
         if made is None:
             assert handle.status is OrderStatus.UNKNOWN

@@ -72,6 +72,6 @@ async def test_what_is_over_leaves_nothing_in_memory(autojump_clock) -> None:
                 changes.receive_nowait()
         book = account._book
         assert (book.positions, book.orders, book._since) == ({}, {}, None)
-        assert len(account._upkeep._held) == 1
+        assert len(account._synchroniser._held) == 1
         statistics = account.client.statistics()
         assert all(stream.waiting == 0 for stream in statistics.streams)

@@ -87,7 +87,7 @@ def deal_of(messages: list[Any]) -> ProtoOADeal | None:
 def agrees(account: Reckoned) -> None:
     """Profit of each position, margin, equity and what is left of it."""
     broker, valuation = account.session.broker, account.valuation
-    desk, theirs = broker._desk, account.session.account  # the ledger itself
+    desk, theirs = broker._state, account.session.account  # the ledger itself
     number = account.session.account_id
     answer: Any = account.session.ask(
         ProtoOAGetPositionUnrealizedPnLReq(ctid_trader_account_id=number)
@@ -226,8 +226,8 @@ def close_and_compare(
 
 def test_recorded_balances() -> None:
     """100889 - 347 - 900 = 99642; 5122399685 - 8081 - 5485 = 5122386119."""
-    assert 100_889 + costs.Booked(-347, 0, -900, 0).total == 99_642
-    assert 5_122_399_685 + costs.Booked(-8_081, 0, -5_485, 0).total == 5_122_386_119
+    assert 100_889 + costs.ClosingResult(-347, 0, -900, 0).total == 99_642
+    assert 5_122_399_685 + costs.ClosingResult(-8_081, 0, -5_485, 0).total == 5_122_386_119
 
 
 def test_the_recorded_partial_close_takes_the_oldest_deal() -> None:

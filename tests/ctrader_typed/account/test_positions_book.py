@@ -30,7 +30,7 @@ from ctrader_typed import (
     ProtoOATraderUpdatedEvent,
     ProtoOATrailingSLChangedEvent,
 )
-from ctrader_typed.account.positions_book import EVENTS, Book
+from ctrader_typed.account.positions_book import EVENTS, PositionsBook
 from tests.support.trading import ACCEPTED, ACCOUNT, CLOSED, CREATED, FILLED, OPEN, deal, position
 
 
@@ -46,14 +46,14 @@ def trader(balance: int = 1000, version: int = 5) -> ProtoOATraderRes:
     )
 
 
-def standing(*positions: Any) -> ProtoOAReconcileRes:
+def state(*positions: Any) -> ProtoOAReconcileRes:
     return ProtoOAReconcileRes(ctid_trader_account_id=ACCOUNT, position=list(positions))
 
 
-def in_step(*positions: Any) -> Book:
-    book = Book()
+def in_step(*positions: Any) -> PositionsBook:
+    book = PositionsBook()
     book.ask()
-    assert book.reconcile(trader(), standing(*positions))[-1] == InStep()
+    assert book.reconcile(trader(), state(*positions))[-1] == InStep()
     return book
 
 
@@ -68,7 +68,7 @@ def recorded(recordings: Path) -> list[Message]:
 
 def test_the_recorded_session_leads_where_its_snapshots_are(recordings: Path) -> None:
     """A, E, G, I, B and C of the recorded sequences; each snapshot on the way agrees."""
-    book, told, compared = Book(), [], 0
+    book, told, compared = PositionsBook(), [], 0
     book.ask()
     first, empty, *rest = recorded(recordings)
     assert isinstance(first, ProtoOATraderRes)
@@ -183,11 +183,11 @@ def test_events_that_race_with_a_reconciliation(steps: list[tuple[int, int]], cu
             truth.pop(shown.position_id, None)
     if cut >= len(events):
         snapshot = list(truth.values())
-    book = Book()
+    book = PositionsBook()
     book.ask()
     for event in events:
         book.apply(event)
-    book.reconcile(trader(), standing(*snapshot))
+    book.reconcile(trader(), state(*snapshot))
     assert {number: p.message for number, p in book.positions.items()} == truth
 
 
@@ -196,7 +196,7 @@ def test_a_gap_during_the_question_leaves_it_out_of_step() -> None:
     book.ask()
     assert book.lose("cut") == (OutOfStep("cut"),)
     assert book.lose("again") == ()
-    book.reconcile(trader(), standing())
+    book.reconcile(trader(), state())
     assert not book.in_step
 
 
@@ -231,7 +231,7 @@ def test_what_events_have_told_a_reconciliation_does_not_tell_again() -> None:
         told += book.apply(closed(9, 4))
         kinds = [type(change) for change in told]
         assert kinds == [PositionChanged, BalanceChanged, PositionOpened, PositionClosed]
-        again = list(book.reconcile(trader(*money), standing(*shown)))
+        again = list(book.reconcile(trader(*money), state(*shown)))
         if money[1] == 7:  # there was one more, which nobody has heard of
             assert again.pop(0) == BalanceChanged(Decimal("9.90"), Decimal("9.95"))
         assert again == [InStep()]
@@ -249,7 +249,7 @@ def test_a_balance_without_a_version_is_that_of_now() -> None:
 
 def test_an_older_balance_changes_nothing() -> None:
     book = in_step()
-    assert book.reconcile(trader(900, 4), standing()) == ()
+    assert book.reconcile(trader(900, 4), state()) == ()
     assert book.balance == 1000
-    (change,) = book.reconcile(trader(1100, 6), standing())
+    (change,) = book.reconcile(trader(1100, 6), state())
     assert change == BalanceChanged(Decimal(10), Decimal(11))

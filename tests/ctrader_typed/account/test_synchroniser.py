@@ -26,7 +26,7 @@ from ctrader_typed import (
 )
 from mockserver.box import HEDGED, NETTED, Box
 from mockserver.broker.broker import START
-from mockserver.broker.rules import Rules
+from mockserver.broker.rules import TradingRules
 from tests.support.accounts import (
     BUY,
     KEYS,
@@ -208,10 +208,10 @@ TROUBLES = [nothing, cut_now, session_ends]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-@pytest.mark.parametrize("happening", HAPPENINGS)
+@pytest.mark.parametrize("transition", HAPPENINGS)
 @pytest.mark.parametrize("account_id", [HEDGED, NETTED])
 async def test_its_book_is_the_servers(
-    account_id: int, happening: Happening, trouble: Any, autojump_clock
+    account_id: int, transition: Happening, trouble: Any, autojump_clock
 ) -> None:
     """While it is well, while nobody listens, and with the trouble in the middle of it."""
     box = still_box(start_ms=EVENING)
@@ -222,7 +222,7 @@ async def test_its_book_is_the_servers(
             await prepared(api, account)
             await same_as_server(api, account)
             await trouble(server, box, account)
-            await happening(api, account, server)
+            await transition(api, account, server)
             await trouble(server, box, account)
             await account.settled()
             await same_as_server(api, account)
@@ -240,7 +240,7 @@ async def test_its_book_is_the_servers(
 async def test_anything_in_any_order(account_id: int, seed: int, autojump_clock) -> None:
     """With the rarer events too: margin and trader changes that recorded servers never sent."""
     chance = random.Random(seed)
-    box = still_box(start_ms=EVENING, rules=Rules(account_events=seed % 2 == 1))
+    box = still_box(start_ms=EVENING, rules=TradingRules(account_events=seed % 2 == 1))
     async with at_work(account_id, box=box, reconnect=FAST) as (api, account, server):
         async with trio.open_nursery() as nursery:
             watch, before = Watch(account), account.balance

@@ -141,7 +141,7 @@ class Walk:
         price: int,
         fee: int,
         swap: tuple[int, int],
-    ) -> tuple[costs.Booked, list[Opening]]:
+    ) -> tuple[costs.ClosingResult, list[Opening]]:
         valuation, symbol = self.account.valuation, self.account.symbol(deal.symbol_id)
         detail, ways = deal.close_position_detail, valuation.conversion(symbol.id)
         assert detail is not None

@@ -15,9 +15,9 @@ from ctrader_typed import Api, connect_over
 from ctrader_typed.market import Bars, Page, Period, QuoteTicks, Ticks
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, standard_credentials
 from mockserver.broker.broker import Broker
-from mockserver.broker.market.instruments import Catalogue
-from mockserver.broker.market.random_prices import SINCE, SeededPrices
-from mockserver.broker.rules import Quirks
+from mockserver.broker.market.instruments import Instruments
+from mockserver.broker.market.random_prices import SINCE, RandomPrices
+from mockserver.broker.rules import MarketRules
 from mockserver.server.server import mock_server
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
@@ -27,7 +27,7 @@ NOW = 1_772_442_000_000  # 2026-03-02 09:00, a Monday
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WEEK = 7 * DAY
 MIDNIGHT = NOW - 9 * HOUR
-QUIRKS = Quirks(bars_page=700, ticks_page=400, short_pages=True, split_milliseconds=True)
+QUIRKS = MarketRules(bars_page=700, ticks_page=400, short_pages=True, split_milliseconds=True)
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -60,11 +60,11 @@ def rows_of(table: Bars | Ticks | QuoteTicks) -> Iterable[tuple[int, ...]]:
 
 @asynccontextmanager
 async def at(
-    quirks: Quirks = QUIRKS, now: int = NOW, since: int = SINCE
+    market_rules: MarketRules = QUIRKS, now: int = NOW, since: int = SINCE
 ) -> AsyncGenerator[tuple[Api, Broker], None]:
     """A client of a broker, in memory, whose history begins some time."""
-    prices = SeededPrices(Catalogue.standard(), 7, since_ms=since)
-    broker = Broker(quirks=quirks, start_ms=now, prices=prices)
+    prices = RandomPrices(Instruments.standard(), 7, since_ms=since)
+    broker = Broker(market_rules=market_rules, start_ms=now, prices=prices)
     broker.open_account(HEDGED, deposit=10_000)
     async with (
         mock_server(Box(broker, standard_credentials(broker)), port=None) as server,

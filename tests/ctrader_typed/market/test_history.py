@@ -54,13 +54,13 @@ from mockserver.broker.broker import Broker
 from mockserver.broker.market import bars as broker_bars
 from mockserver.broker.market.periods import is_short
 from mockserver.broker.market.prices import Tick, TickList
-from mockserver.broker.rules import Quirks, Rules
+from mockserver.broker.rules import MarketRules, TradingRules
 from mockserver.broker.trading.deals import Deal
 from mockserver.broker.trading.orders import BUY, Order
-from mockserver.proxy.proxy import Etiquette
-from mockserver.rate_limit import Rates
+from mockserver.proxy.proxy import ProxyRules
+from mockserver.rate_limit import RateRules
 from mockserver.recordings.session_file import load_session
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 from mockserver.server.server import mock_server
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
@@ -69,30 +69,32 @@ NOW = 1_772_442_000_000  # 2026-03-02 09:00, a Monday
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WEEK = 7 * DAY
 
-LENIENT = Quirks(bars_page=700, ticks_page=60)
-SHORT = Quirks(bars_page=700, ticks_page=60, short_pages=True, split_milliseconds=True)
-STRICT = Quirks(bars_page=700, ticks_page=60, strict_windows=True)
+LENIENT = MarketRules(bars_page=700, ticks_page=60)
+SHORT = MarketRules(bars_page=700, ticks_page=60, short_pages=True, split_milliseconds=True)
+STRICT = MarketRules(bars_page=700, ticks_page=60, strict_windows=True)
 STRICT_AND_SHORT = replace(SHORT, strict_windows=True)
 SERVERS = pytest.mark.parametrize(
-    "quirks", [LENIENT, SHORT, STRICT, STRICT_AND_SHORT], ids=["lenient", "short", "strict", "both"]
+    "market_rules",
+    [LENIENT, SHORT, STRICT, STRICT_AND_SHORT],
+    ids=["lenient", "short", "strict", "both"],
 )
 
 
 @asynccontextmanager
 async def at(
-    quirks: Quirks = LENIENT,
+    market_rules: MarketRules = LENIENT,
     *,
-    rules: Rules | None = None,
+    rules: TradingRules | None = None,
     prices: Any = None,
-    etiquette: Etiquette | None = None,
+    proxy_rules: ProxyRules | None = None,
     redial: bool = True,
     door: str = "tcp",
     **settings: Any,
 ) -> AsyncGenerator[tuple[Api, Any], None]:
     """A client of a broker, in memory. `server.links` are the connections, to be cut."""
-    broker = Broker(quirks=quirks, rules=rules, prices=prices, start_ms=NOW)
+    broker = Broker(market_rules=market_rules, rules=rules, prices=prices, start_ms=NOW)
     broker.open_account(HEDGED, deposit=10_000)
-    box = Box(broker, standard_credentials(broker), etiquette=etiquette)
+    box = Box(broker, standard_credentials(broker), proxy_rules=proxy_rules)
     async with mock_server(box, port=None) as started:
         server: Any = started
         server.links = []
@@ -102,7 +104,7 @@ async def at(
             return server.links[-1]
 
         way: Any = dial if redial else await dial()
-        async with connect_over(way, wire=DOORS[door].wire, **settings) as api:
+        async with connect_over(way, wire=ENDPOINTS[door].wire, **settings) as api:
             await api.auth(**KEYS, account_id=HEDGED)
             yield api, server
 
@@ -129,8 +131,8 @@ def rows(table: Bars | Ticks) -> list[tuple[int, ...]]:
 
 
 @SERVERS
-async def test_a_fortnight_of_minutes(quirks: Quirks, autojump_clock) -> None:
-    async with at(quirks) as (api, server):
+async def test_a_fortnight_of_minutes(market_rules: MarketRules, autojump_clock) -> None:
+    async with at(market_rules) as (api, server):
         start, end = NOW - 14 * DAY + 1_234, NOW - 77_777
         found = await history.bars(api, HEDGED, SYMBOL, "M1", start, end)
         assert (found.symbol_id, found.period, found.digits) == (SYMBOL, Period.M1, 5)
@@ -140,8 +142,10 @@ async def test_a_fortnight_of_minutes(quirks: Quirks, autojump_clock) -> None:
 
 @SERVERS
 @pytest.mark.parametrize("period", [p for p in Period if p.native is not None])
-async def test_bars_of_every_period(period: Period, quirks: Quirks, autojump_clock) -> None:
-    pages = replace(quirks, bars_page=9)
+async def test_bars_of_every_period(
+    period: Period, market_rules: MarketRules, autojump_clock
+) -> None:
+    pages = replace(market_rules, bars_page=9)
     async with at(pages) as (api, server):
         start = NOW - 40 * period.nominal
         found = await history.bars(api, HEDGED, SYMBOL, period, start, NOW)
@@ -280,8 +284,8 @@ def path_of(server: Any, side: str, start: int, end: int) -> list[tuple[int, int
 
 @SERVERS
 @pytest.mark.parametrize("side", ["bid", "ask"])
-async def test_ticks_of_an_hour(side: Any, quirks: Quirks, autojump_clock) -> None:
-    async with at(quirks) as (api, server):
+async def test_ticks_of_an_hour(side: Any, market_rules: MarketRules, autojump_clock) -> None:
+    async with at(market_rules) as (api, server):
         start, end = NOW - HOUR, NOW - 100
         found = await history.ticks(api, HEDGED, SYMBOL, start, end, side=side)
         assert isinstance(found, Ticks)
@@ -294,16 +298,16 @@ async def test_ticks_of_an_hour(side: Any, quirks: Quirks, autojump_clock) -> No
 async def test_ticks_that_share_a_ms(split: bool, autojump_clock) -> None:
     times = [NOW - 9_000 + 10 * (at // 3) for at in range(120)]
     ticks = [Tick(SYMBOL, time, 114_000 + at, 114_010 + at) for at, time in enumerate(times)]
-    quirks = Quirks(ticks_page=7, split_milliseconds=split)
-    async with at(quirks, prices=TickList(ticks)) as (api, _):
+    market_rules = MarketRules(ticks_page=7, split_milliseconds=split)
+    async with at(market_rules, prices=TickList(ticks)) as (api, _):
         found = await history.ticks(api, HEDGED, SYMBOL, NOW - HOUR, NOW, side="bid")
         assert rows(found) == [(tick.time_ms, tick.bid) for tick in ticks]
 
 
 async def test_more_ticks_of_a_ms_than_a_page_holds_are_an_error(autojump_clock) -> None:
     ticks = [Tick(SYMBOL, NOW - 9_000, 114_000 + at, 114_010 + at) for at in range(8)]
-    quirks = Quirks(ticks_page=7, split_milliseconds=True)
-    async with at(quirks, prices=TickList(ticks)) as (api, _):
+    market_rules = MarketRules(ticks_page=7, split_milliseconds=True)
+    async with at(market_rules, prices=TickList(ticks)) as (api, _):
         with pytest.raises(PagingError, match=f"the rows of {NOW - 9_000} fill a page"):
             await history.ticks(api, HEDGED, SYMBOL, NOW - HOUR, NOW)
 
@@ -385,7 +389,7 @@ TIMES = [NOW - 5 * WEEK + at // 3 * 4 * HOUR for at in range(300)]
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("page", [4, 1_000])
 async def test_lists_of_weeks(page: int, strict: bool, autojump_clock) -> None:
-    async with at(rules=Rules(page=page, strict_windows=strict)) as (api, server):
+    async with at(rules=TradingRules(page=page, strict_windows=strict)) as (api, server):
         account = server.broker.account(HEDGED)
         account.cash_flow.clear()
         for number, time in enumerate(TIMES):
@@ -410,7 +414,7 @@ async def test_lists_of_weeks(page: int, strict: bool, autojump_clock) -> None:
 
 async def test_lists_of_spans_that_touch_are_the_list_of_the_whole(autojump_clock) -> None:
     """So that who keeps each can go on after a crash."""
-    async with at(rules=Rules(page=4)) as (api, server):
+    async with at(rules=TradingRules(page=4)) as (api, server):
         account = server.broker.account(HEDGED)
         account.cash_flow.clear()
         for number, time in enumerate(TIMES):
@@ -446,11 +450,14 @@ async def test_the_first_deposit_of_all(autojump_clock) -> None:
 
 
 @SERVERS
-async def test_links_that_break(quirks: Quirks, autojump_clock) -> None:
+async def test_links_that_break(market_rules: MarketRules, autojump_clock) -> None:
     start = NOW - 6 * DAY
     settings: Any = {"reconnect": Reconnect(first=0.3, ceiling=1.0)}
     async with (
-        at(replace(quirks, bars_page=120), rules=Rules(page=4), **settings) as (api, server),
+        at(replace(market_rules, bars_page=120), rules=TradingRules(page=4), **settings) as (
+            api,
+            server,
+        ),
         trio.open_nursery() as nursery,
     ):
         account = server.broker.account(HEDGED)
@@ -482,8 +489,8 @@ async def test_a_link_that_nobody_dials_again_is_an_error(autojump_clock) -> Non
 
 @pytest.mark.parametrize("older", [False, True])
 async def test_a_server_that_allows_less_only_takes_longer(older: bool, autojump_clock) -> None:
-    slow = Etiquette(rates=Rates(historical=1, retry_after=3, older=older))
-    async with at(etiquette=slow) as (api, server):
+    slow = ProxyRules(rates=RateRules(historical=1, retry_after=3, older=older))
+    async with at(proxy_rules=slow) as (api, server):
         found = await history.bars(api, HEDGED, SYMBOL, "M1", NOW - 4 * DAY, NOW)
         assert rows(found) == theirs(server, Period.M1, NOW - 4 * DAY, NOW)
         assert api.statistics().refused > 0

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ctrader_typed import Gap, ProtoOATrendbarPeriod, Reconnect
 from ctrader_typed.market import Bar, BarClosed, BarUpdated, Period, live_bars
-from ctrader_typed.market.live_bars import BarsInTheMaking
+from ctrader_typed.market.live_bars import LiveBars
 from ctrader_typed.proto import SCHEMA, ProtoOASpotEvent, ProtoOATrendbar
 from mockserver.box import HEDGED
 from mockserver.broker.market import bars as theirs
@@ -54,7 +54,7 @@ def bar(minute: int, low: int, opened: int, high: int, volume: int, **f: Any) ->
 
 
 def test_the_close_is_the_events_bid() -> None:
-    (told,) = BarsInTheMaking(1).apply(spot(7, 9, 0, [bar(2, 5, 6, 8, 4)]))
+    (told,) = LiveBars(1).apply(spot(7, 9, 0, [bar(2, 5, 6, 8, 4)]))
     assert told == BarUpdated(1, Period.M1, Bar(2 * MINUTE, 6, 8, 5, 7, 4))
     assert (told.symbol_id, told.period, told.time) == (1, Period.M1, 120_000)
     shown = told.bar
@@ -66,7 +66,7 @@ def test_the_close_is_the_events_bid() -> None:
 
 
 def test_a_later_bar_closes_it() -> None:
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     growing.apply(spot(7, 9, 120_001, [bar(2, 5, 6, 8, 4)]))
     growing.apply(spot(None, 10, 120_002))
     closed, updated = growing.apply(spot(6, 9, 300_000, [bar(5, 6, 6, 6, 2)]))
@@ -79,7 +79,7 @@ def test_a_later_bar_closes_it() -> None:
 
 
 def test_an_ask_counts_in_the_bar_that_it_belongs_to() -> None:
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     assert growing.apply(spot(None, 9, 120_000)) == []
     growing.apply(spot(7, 9, 120_001, [bar(2, 7, 7, 7, 3)]))
     assert growing.apply(spot(None, 10, None)) == [], "nobody knows when it was"
@@ -92,7 +92,7 @@ def test_an_ask_counts_in_the_bar_that_it_belongs_to() -> None:
 
 
 def test_over_a_gap_a_bar_that_has_ended_is_incomplete() -> None:
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     growing.apply(spot(7, 9, 120_001, [bar(2, 7, 7, 7, 3), bar(2, 7, 7, 7, 3, period=M2)]))
     growing.gap()
     assert growing.apply(spot(None, 10, 120_002)) == [], "the next bid's bar has it counted"
@@ -108,7 +108,7 @@ def test_over_a_gap_a_bar_that_has_ended_is_incomplete() -> None:
 
 
 def test_what_is_no_bar_is_passed_over() -> None:
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     unknown = ProtoOATrendbar.from_dict({"volume": 1, "low": 5, "utcTimestampInMinutes": 1})
     unknown.period = ProtoOATrendbarPeriod(99)
     nameless = [ProtoOATrendbar(volume=1, low=5), ProtoOATrendbar(volume=1), unknown]
@@ -119,7 +119,7 @@ def test_what_is_no_bar_is_passed_over() -> None:
 
 
 def test_recorded_bars(recordings: Path) -> None:
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     told = []
     for record in load_session(recordings / "market_data.jsonl", SCHEMA).records:
         if record.cls is ProtoOASpotEvent and record.wire is not None:
@@ -156,7 +156,7 @@ def test_closed_bars_are_those_that_the_ticks_make(
         if bid is not None or ask is not None:
             ticks.append((1, at, bid, ask))
     live = [theirs.LiveBar(period, [], []) for period in SERVERS]
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     told = []
     for tick in ticks:
         for each in live:
@@ -205,7 +205,7 @@ def test_long_bars_are_those_of_the_ticks_when_clocks_change(
 ) -> None:
     ticks = list(weeks(start, random.Random(7)))
     live = [theirs.LiveBar(period, [], []) for period in LONG]
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     closed: dict[Period, list[BarClosed]] = {Period.of(period): [] for period in LONG}
     for tick in ticks:
         for each in live:

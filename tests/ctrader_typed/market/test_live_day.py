@@ -10,9 +10,9 @@ from ctrader_typed.market import BarClosed, MarketStream, Period, history, live_
 from ctrader_typed.market.live_bars import BarEvent
 from mockserver.box import HEDGED
 from mockserver.broker.broker import Broker
-from mockserver.broker.market.instruments import Catalogue
-from mockserver.broker.market.random_prices import SeededPrices
-from mockserver.broker.rules import Quirks
+from mockserver.broker.market.instruments import Instruments
+from mockserver.broker.market.random_prices import RandomPrices
+from mockserver.broker.rules import MarketRules
 from tests.support.feeds import EURUSD, USDJPY, fed
 
 SYMBOLS = (EURUSD, USDJPY)
@@ -27,10 +27,12 @@ def millis(at: datetime) -> int:
 
 
 def quiet_broker() -> Broker:
-    catalogue = Catalogue.standard()
-    prices = SeededPrices(catalogue, tick_seconds=40)
-    quirks = Quirks(bars_page=100)  # who asks for few makes few
-    return Broker(catalogue=catalogue, prices=prices, start_ms=millis(THURSDAY), quirks=quirks)
+    catalogue = Instruments.standard()
+    prices = RandomPrices(catalogue, tick_seconds=40)
+    market_rules = MarketRules(bars_page=100)  # who asks for few makes few
+    return Broker(
+        catalogue=catalogue, prices=prices, start_ms=millis(THURSDAY), market_rules=market_rules
+    )
 
 
 async def test_every_bar_that_closed_is_that_of_the_history(autojump_clock) -> None:

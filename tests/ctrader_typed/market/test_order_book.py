@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed import Gap
-from ctrader_typed.market import Book, Fault, Level, Offer, SpotFeed, books
+from ctrader_typed.market import BookFault, Level, Offer, OrderBook, SpotFeed, books
 from ctrader_typed.market.order_book import apply
 from ctrader_typed.proto import ProtoOADepthEvent, ProtoOADepthQuote
 from mockserver.faults.effects import Drop
@@ -34,15 +34,15 @@ def event(*new: ProtoOADepthQuote, gone: list[int] | None = None) -> ProtoOADept
     )
 
 
-def kept(*events: ProtoOADepthEvent) -> Book:
-    book = Book(1)
+def kept(*events: ProtoOADepthEvent) -> OrderBook:
+    book = OrderBook(1)
     for each in events:
         book = apply(book, each)
     return book
 
 
 def test_the_first_event_makes_it_whole() -> None:
-    empty = Book(1)
+    empty = OrderBook(1)
     assert not empty.whole
     assert (empty.bids, empty.asks, empty.best_bid, empty.best_ask) == ((), (), None, None)
     assert empty.spread is None
@@ -73,12 +73,12 @@ def test_an_id_more_than_once_in_an_event() -> None:
     assert book.offers == {1: Offer(9, 5, is_bid=True), 2: Offer(12, 100, is_bid=False)}
     assert book.faults == frozenset()
     assert apply(book, event(gone=[1, 1])).offers == {2: Offer(12, 100, is_bid=False)}
-    assert apply(book, event(gone=[1, 1])).faults == {Fault.UNKNOWN_ID}
+    assert apply(book, event(gone=[1, 1])).faults == {BookFault.UNKNOWN_ID}
 
 
 def test_ten_thousand_changes_leave_what_was_not_taken_back() -> None:
     chance = random.Random(5)
-    book, there = Book(1), dict[int, Offer]()
+    book, there = OrderBook(1), dict[int, Offer]()
     for number in range(10_000):
         gone = chance.sample(sorted(there), max(0, len(there) - 30))
         is_bid, price = chance.random() < 0.5, chance.randint(1, 50)
@@ -107,7 +107,7 @@ def test_levels_are_best_first_with_what_there_is_up_to_them() -> None:
 
 
 def test_shown_in_a_line() -> None:
-    assert repr(Book(1)) == "<Book of symbol 1: not known>"
+    assert repr(OrderBook(1)) == "<Book of symbol 1: not known>"
     book = kept(event(bid(1, 110_000), ask(2, 110_000), gone=[3]))
     assert repr(book) == "<Book of symbol 1: 1.10000 / 1.10000, 2 offers, CROSSED, UNKNOWN_ID>"
     assert repr(kept(event())) == "<Book of symbol 1: none / none, 0 offers>"
@@ -116,12 +116,12 @@ def test_shown_in_a_line() -> None:
 def test_what_is_wrong_is_told_and_left_out() -> None:
     whole = kept(event(bid(1, 10), ask(2, 12)))
     assert whole.faults == frozenset()
-    assert apply(whole, event(gone=[7])).faults == {Fault.UNKNOWN_ID}
+    assert apply(whole, event(gone=[7])).faults == {BookFault.UNKNOWN_ID}
     assert apply(whole, event(gone=[7])).offers == whole.offers
     for nothing, fault in (
-        (bid(1, 10, 0), Fault.NO_SIZE),
-        (ProtoOADepthQuote(id=1, size=5), Fault.NO_SIDE),
-        (ProtoOADepthQuote(id=1, size=5, bid=3, ask=4), Fault.NO_SIDE),
+        (bid(1, 10, 0), BookFault.NO_SIZE),
+        (ProtoOADepthQuote(id=1, size=5), BookFault.NO_SIDE),
+        (ProtoOADepthQuote(id=1, size=5, bid=3, ask=4), BookFault.NO_SIDE),
     ):
         book = apply(whole, event(nothing))
         assert book.faults == {fault}
@@ -132,8 +132,8 @@ def test_what_is_wrong_is_told_and_left_out() -> None:
 @pytest.mark.parametrize("best_ask", [10, 9])
 def test_a_crossed_book_says_so_until_it_is_not(best_ask: int) -> None:
     book = kept(event(bid(1, 10), ask(2, 12)), event(ask(3, best_ask)))
-    assert book.faults == {Fault.CROSSED}
-    assert apply(book, event()).faults == {Fault.CROSSED}
+    assert book.faults == {BookFault.CROSSED}
+    assert apply(book, event()).faults == {BookFault.CROSSED}
     assert apply(book, event(gone=[3])).faults == frozenset()
 
 
@@ -157,7 +157,7 @@ EVENTS = st.lists(
 @given(EVENTS)
 def test_it_is_what_a_naive_book_is(events: list[ProtoOADepthEvent]) -> None:
     naive: list[tuple[int, int, int, bool]] = []
-    book = Book(1)
+    book = OrderBook(1)
     for each in events:
         naive = [row for row in naive if row[0] not in each.deleted_quotes]
         for quote in each.new_quotes:
@@ -181,7 +181,7 @@ def test_it_is_what_a_naive_book_is(events: list[ProtoOADepthEvent]) -> None:
             assert level.cumulative == sum(row[2] for row in better)
             assert book.volume(is_bid=is_bid, limit=level.price) == level.cumulative
     crossed = bool(bids) and bool(asks) and bids[0][1] >= asks[0][1]
-    assert (Fault.CROSSED in book.faults) is crossed
+    assert (BookFault.CROSSED in book.faults) is crossed
 
 
 # --- beside the broker ---
@@ -237,7 +237,7 @@ async def test_a_gap_empties_it_until_it_comes_whole(autojump_clock) -> None:
             first = feed.book(EURUSD)
             assert first is not None
             if not first.whole:
-                assert first == Book(EURUSD)
+                assert first == OrderBook(EURUSD)
                 first = await anext(stream)
             assert len(server.links) == link
             assert first.whole
@@ -254,7 +254,7 @@ async def test_without_its_first_event_it_is_not_whole(autojump_clock) -> None:
         await anext(stream)
         await server.cut()
         await trio.sleep(5)
-        assert feed.book(EURUSD) == Book(EURUSD)
+        assert feed.book(EURUSD) == OrderBook(EURUSD)
 
 
 async def test_what_came_before_a_subscription_is_not_of_its_book(autojump_clock) -> None:
@@ -268,6 +268,6 @@ async def test_what_came_before_a_subscription_is_not_of_its_book(autojump_clock
     assert feed.book(1) is None
     client.home.publish([event(bid(4, 11))])
     await feed.acquire(1, depth=True)
-    assert feed.book(1) == Book(1)
+    assert feed.book(1) == OrderBook(1)
     client.home.publish([event(bid(5, 9), ask(6, 13))])
     assert feed.book(1) == kept(event(bid(5, 9), ask(6, 13)))

@@ -1,4 +1,4 @@
-"""The pagers against servers that have all the quirks of PROTOCOL.md 6: no gap, no duplicate."""
+"""The pagers against servers that have all the market_rules of PROTOCOL.md 6: no gap, no duplicate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctrader_typed.market.paging import (
     LATEST,
     WEEK,
     BarPager,
-    Cut,
+    PageCut,
     RowPager,
     Window,
     longest_window,
@@ -85,7 +85,7 @@ class RowServer:
 
 def all_bars(server: BarServer, pager: BarPager, count: int = 1_000) -> list[int]:
     """The bars that a pager gets, oldest first; its stretches are seen to touch."""
-    cuts, found = list[Cut](), list[int]()
+    cuts, found = list[PageCut](), list[int]()
     for _ in range(ROUNDS):
         window = pager.window
         if window is None:
@@ -101,20 +101,20 @@ def all_bars(server: BarServer, pager: BarPager, count: int = 1_000) -> list[int
     return found
 
 
-def whole(times: list[int], rows: list[int], cut: Cut) -> list[int]:
+def whole(times: list[int], rows: list[int], cut: PageCut) -> list[int]:
     assert all(cut.start <= time < cut.end for time in rows)
     assert all(time in rows for time in times if cut.start <= time < cut.end)
     return rows
 
 
-def touch(cuts: list[Cut]) -> None:
+def touch(cuts: list[PageCut]) -> None:
     assert all(cut.start <= cut.end for cut in cuts)
     assert [cut.end for cut in cuts[1:]] == [cut.start for cut in cuts[:-1]]
 
 
 def all_rows(server: RowServer, pager: RowPager) -> list[int]:
     """The places of the rows that a pager gets, oldest first."""
-    cuts, found = list[Cut](), list[int]()
+    cuts, found = list[PageCut](), list[int]()
     for _ in range(ROUNDS):
         window = pager.window
         if window is None:
@@ -167,7 +167,9 @@ def test_a_wide_window_is_asked_for_first_and_a_refused_one_narrowed() -> None:
 
 def test_a_server_of_today_is_not_asked_again_where_its_history_begins() -> None:
     pager = BarPager(0, 100_000_000, 1_000_000)
-    assert pager.take([60_000_000, 60_060_000], has_more=False) == Cut(slice(0, 2), 0, 100_000_000)
+    assert pager.take([60_000_000, 60_060_000], has_more=False) == PageCut(
+        slice(0, 2), 0, 100_000_000
+    )
     assert pager.window is None
 
 
@@ -220,9 +222,9 @@ def test_a_page_of_one_ms_is_told_from_one_that_has_more() -> None:
 def test_ticks_that_share_a_ms_at_the_edge_come_whole_with_the_next_page() -> None:
     pager = RowPager(0, 1_000)
     assert pager.window == Window(0, 999)
-    assert pager.take([500, 600, 700], has_more=True) == Cut(slice(1, 3), 501, 1_000)
+    assert pager.take([500, 600, 700], has_more=True) == PageCut(slice(1, 3), 501, 1_000)
     assert pager.window == Window(0, 500)
-    assert pager.take([400, 500, 500], has_more=False) == Cut(slice(0, 3), 0, 501)
+    assert pager.take([400, 500, 500], has_more=False) == PageCut(slice(0, 3), 0, 501)
     assert pager.window is None
 
 
@@ -231,7 +233,7 @@ def test_weeks_follow_each_other() -> None:
     for week in range(3):
         window = pager.window
         assert window == Window(end - (week + 1) * WEEK, end - week * WEEK - 1)
-        assert pager.take([], has_more=False) == Cut(slice(0, 0), window.start, window.end + 1)
+        assert pager.take([], has_more=False) == PageCut(slice(0, 0), window.start, window.end + 1)
     assert pager.window is None
 
 
@@ -255,7 +257,7 @@ def test_windows_that_servers_take(pager: RowPager | BarPager, window: Window) -
 
 def test_a_row_beside_the_one_ms_that_was_wanted_is_left_out() -> None:
     pager = RowPager(7, 8)
-    assert pager.take([6, 7, 7], has_more=True) == Cut(slice(1, 3), 7, 8)
+    assert pager.take([6, 7, 7], has_more=True) == PageCut(slice(1, 3), 7, 8)
     assert pager.window is None
 
 

@@ -32,7 +32,7 @@ async def test_refused_at_first_it_costs_only_itself(make: Any, autojump_clock: 
         await trio.sleep(1)
         assert server.subscribed == {}
         assert feed.hub.statistics() == ()
-        assert feed._holdings._holdings == {}
+        assert feed._subscriptions._subscriptions == {}
 
 
 async def test_refused_bars_of_one_symbol_give_back_its_spots(autojump_clock: Any) -> None:
@@ -46,7 +46,7 @@ async def test_refused_bars_of_one_symbol_give_back_its_spots(autojump_clock: An
             assert list(stream.refused) == [USDJPY]
             assert set(server.subscribed) == {EURUSD}
         await trio.sleep(1)
-        assert feed._holdings._holdings == {}
+        assert feed._subscriptions._subscriptions == {}
 
 
 async def test_refused_after_a_reconnect_it_costs_only_itself(autojump_clock: Any) -> None:

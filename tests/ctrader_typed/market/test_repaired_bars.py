@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ctrader_typed.market import Bar, Bars, Page, Period
-from ctrader_typed.market.live_bars import BarsInTheMaking
+from ctrader_typed.market.live_bars import LiveBars
 from ctrader_typed.market.resample import resample
 from ctrader_typed.market.store.store import Store
 from ctrader_typed.message import codec
@@ -143,7 +143,7 @@ def test_it_says_so_where_it_is_shown() -> None:
 
 
 def test_a_live_bar_has_a_high_of_at_least_its_open_and_its_bid() -> None:
-    growing = BarsInTheMaking(1)
+    growing = LiveBars(1)
     told = [
         event.bar
         for bid in (135_395, 135_500, 135_390)

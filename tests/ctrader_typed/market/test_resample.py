@@ -18,17 +18,17 @@ from ctrader_typed.market.periods import Period
 from ctrader_typed.market.resample import resample
 from ctrader_typed.proto import ProtoOAGetTrendbarsReq, ProtoOATrendbar
 from mockserver.broker.market.history import History
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.quotes import Market
-from mockserver.broker.market.random_prices import SeededPrices
-from mockserver.broker.rules import Quirks
+from mockserver.broker.market.random_prices import RandomPrices
+from mockserver.broker.rules import MarketRules
 
 HOUR, DAY = 3_600_000, 86_400_000
 SUMMER = 1_772_928_000_000  # 2026-03-08: New York puts its clocks forward
 WINTER = 1_793_491_200_000  # 2026-11-01: and back
-CATALOGUE = Catalogue.standard()
-MARKET = Market(CATALOGUE, SeededPrices(CATALOGUE, 7), WINTER + 40 * DAY)
-SERVER = History(MARKET, Quirks(bars_page=1_000_000))
+CATALOGUE = Instruments.standard()
+MARKET = Market(CATALOGUE, RandomPrices(CATALOGUE, 7), WINTER + 40 * DAY)
+SERVER = History(MARKET, MarketRules(bars_page=1_000_000))
 EURUSD, BITCOIN = 1, 324
 NATIVE = [period for period in Period if period.native is not None]
 

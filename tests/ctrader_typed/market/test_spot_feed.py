@@ -22,7 +22,7 @@ from ctrader_typed import (
     ServerError,
 )
 from mockserver.box import HEDGED
-from mockserver.broker.rules import Quirks
+from mockserver.broker.rules import MarketRules
 from mockserver.faults.effects import Delay, Drop, HangUp, Refuse
 from mockserver.faults.plan import Fault, Plan
 from mockserver.recordings.session_file import Direction
@@ -210,7 +210,7 @@ async def test_who_waits_for_a_good_symbol_is_not_told_of_the_bad_one(autojump_c
 async def test_what_somebody_else_subscribed_to_is_shared_and_left_to_them(
     precise: bool, autojump_clock
 ) -> None:
-    async with fed(Quirks(precise_codes=precise)) as (api, feed, server):
+    async with fed(MarketRules(precise_codes=precise)) as (api, feed, server):
         await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
         async with feed.spots([EURUSD, USDJPY]):
             await trio.sleep(10)
@@ -224,7 +224,7 @@ async def test_what_somebody_else_subscribed_to_is_shared_and_left_to_them(
 async def test_a_book_that_somebody_else_follows_is_asked_for_as_a_whole(
     precise: bool, autojump_clock
 ) -> None:
-    async with fed(Quirks(precise_codes=precise)) as (api, feed, server):
+    async with fed(MarketRules(precise_codes=precise)) as (api, feed, server):
         await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
         await api.subscribe_depth_quotes(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
         await trio.sleep(3)

@@ -77,7 +77,7 @@ async def cancelled_at(step: int | None) -> int:
         await trio.sleep(3)
         assert server.subscribed == {}
         assert feed.hub.statistics() == ()
-        assert not feed._holdings._holdings  # the counts themselves
+        assert not feed._subscriptions._subscriptions  # the counts themselves
         await trade(feed)
         await trio.sleep(3)
         assert server.subscribed == {}
@@ -143,7 +143,7 @@ async def test_any_comings_and_goings_leave_nothing(seed: int, autojump_clock) -
         await api.connected()
         await trio.sleep(12)
         assert server.subscribed == {}
-        assert not feed._holdings._holdings
+        assert not feed._subscriptions._subscriptions
         try:
             await feed.acquire(SYMBOLS, bars=["M1"], depth=True)
         except ServerError as error:

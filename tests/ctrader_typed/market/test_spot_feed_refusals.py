@@ -13,7 +13,7 @@ from ctrader_typed import (
 )
 from ctrader_typed.market import SpotFeed, quotes
 from mockserver.box import HEDGED
-from mockserver.broker.rules import Quirks
+from mockserver.broker.rules import MarketRules
 from mockserver.faults.effects import Drop, Refuse
 from mockserver.faults.plan import Fault, Plan
 from mockserver.recordings.session_file import Direction
@@ -78,7 +78,7 @@ async def test_what_nobody_heard_the_end_of_is_not_taken_for_somebody_elses(
 async def test_a_book_that_somebody_else_follows_is_left_to_them(
     precise: bool, autojump_clock
 ) -> None:
-    async with fed(Quirks(precise_codes=precise)) as (api, feed, server):
+    async with fed(MarketRules(precise_codes=precise)) as (api, feed, server):
         await api.subscribe_spots(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
         await api.subscribe_depth_quotes(ctid_trader_account_id=HEDGED, symbol_id=[EURUSD])
         async with feed.spots([EURUSD, USDJPY], depth=True):

@@ -112,7 +112,7 @@ async def test_the_late_answer_to_a_cancelled_request_is_swallowed(play, autojum
 async def test_the_fate_of_a_cancelled_order_still_comes_as_events(play, autojump_clock) -> None:
     async with (
         play() as (api, peer),
-        api.events(ProtoOAExecutionEvent, ProtoOAOrderErrorEvent) as fates,
+        api.events(ProtoOAExecutionEvent, ProtoOAOrderErrorEvent) as tracked_orders,
     ):
         for _ in range(2):
             with trio.move_on_after(1):
@@ -122,7 +122,7 @@ async def test_the_fate_of_a_cancelled_order_still_comes_as_events(play, autojum
         refused = ProtoOAOrderErrorEvent(ctid_trader_account_id=1, error_code="X")
         await peer.send(ACCEPTED, FILLED, to=first)
         await peer.send(refused, to=second)
-        assert [await anext(fates) for _ in range(3)] == [ACCEPTED, FILLED, refused]
+        assert [await anext(tracked_orders) for _ in range(3)] == [ACCEPTED, FILLED, refused]
 
 
 async def test_an_order_is_answered_by_the_first_event_and_the_rest_are_events(
@@ -131,7 +131,7 @@ async def test_an_order_is_answered_by_the_first_event_and_the_rest_are_events(
     async with (
         play() as (api, peer),
         trio.open_nursery() as nursery,
-        api.events(ProtoOAExecutionEvent) as fates,
+        api.events(ProtoOAExecutionEvent) as tracked_orders,
     ):
 
         async def serve() -> None:
@@ -142,7 +142,7 @@ async def test_an_order_is_answered_by_the_first_event_and_the_rest_are_events(
 
         nursery.start_soon(serve)
         assert await cancel_order(api) == ACCEPTED
-        assert [await anext(fates), await anext(fates)] == [ACCEPTED, FILLED]
+        assert [await anext(tracked_orders), await anext(tracked_orders)] == [ACCEPTED, FILLED]
 
 
 async def test_a_rejected_order_is_raised_and_is_an_event(play, autojump_clock) -> None:
@@ -150,13 +150,13 @@ async def test_a_rejected_order_is_raised_and_is_an_event(play, autojump_clock) 
     async with (
         play() as (api, peer),
         trio.open_nursery() as nursery,
-        api.events(ProtoOAOrderErrorEvent) as fates,
+        api.events(ProtoOAOrderErrorEvent) as tracked_orders,
     ):
         nursery.start_soon(peer.answer, ProtoOACancelOrderReq, refused)
         with pytest.raises(OrderError) as caught:
             await cancel_order(api)
         assert (caught.value.code, caught.value.order_id) == ("ORDER_NOT_FOUND", 7)
-        assert await anext(fates) == refused
+        assert await anext(tracked_orders) == refused
 
 
 async def test_waiting_for_an_event_can_be_cancelled_and_loses_none(play, autojump_clock) -> None:

@@ -24,7 +24,7 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 from mockserver.server.server import mock_server
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
@@ -46,7 +46,7 @@ ANSWER = ProtoOAGetTickDataRes(
 async def test_bars_of_the_mock_in_columns(door: str, autojump_clock) -> None:
     async with (
         mock_server(Box(), port=None) as server,
-        connect_over(server.memory_client(door), wire=DOORS[door].wire) as api,
+        connect_over(server.memory_client(door), wire=ENDPOINTS[door].wire) as api,
     ):
         await api.auth(**KEYS, account_id=HEDGED)
         asked = ProtoOAGetTrendbarsReq(

@@ -14,7 +14,7 @@ from ctrader_typed import (
     ProtoOASpotEvent,
     SlowSubscriber,
 )
-from ctrader_typed.net.event_streams import EventStream, Subscriptions
+from ctrader_typed.net.event_streams import EventHub, EventStream
 
 
 def spot(number: int) -> ProtoOASpotEvent:
@@ -203,7 +203,7 @@ def test_every_event_is_given_once_or_counted_as_dropped(room: int, pieces: list
 
     async def main() -> None:
         nonlocal dropped
-        sent, home = 0, Subscriptions()
+        sent, home = 0, EventHub()
         async with EventStream(home, (int,), room) as stream:
             for piece in pieces:
                 home.publish(range(sent, sent + piece))

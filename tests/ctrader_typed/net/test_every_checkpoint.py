@@ -25,7 +25,7 @@ from ctrader_typed import (
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.faults.scenarios import SCENARIOS
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 from mockserver.server.server import MockServer, mock_server
 
 PARTS = 8
@@ -66,7 +66,7 @@ async def live(server: MockServer, door: str) -> None:
         return server.memory_client(door)
 
     async with (
-        connect_over(dial, wire=DOORS[door].wire, reconnect=Reconnect()) as api,
+        connect_over(dial, wire=ENDPOINTS[door].wire, reconnect=Reconnect()) as api,
         api.events(ProtoOASpotEvent) as spots,
     ):
         await api.auth(**KEYS, account_id=HEDGED)

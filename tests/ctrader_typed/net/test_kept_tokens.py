@@ -38,7 +38,7 @@ from mockserver.box import (
     Box,
 )
 from mockserver.faults.scenarios import SCENARIOS
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 from mockserver.server.server import MockServer, mock_server
 
 DAY = 86_400.0
@@ -69,7 +69,7 @@ class Place:
 
     def client(self, reconnect: Reconnect | None = None) -> Any:
         reconnect = Reconnect() if reconnect is None else reconnect
-        return connect_over(self.dial, wire=DOORS[self.door].wire, reconnect=reconnect)
+        return connect_over(self.dial, wire=ENDPOINTS[self.door].wire, reconnect=reconnect)
 
     def keeper(self, api: Any, **options: Any) -> TokenKeeper:
         return TokenKeeper(self.store, api, now=trio.current_time, **options)

@@ -113,7 +113,7 @@ async def test_the_gap_of_a_slow_reader_is_where_the_events_are_missing(
 async def test_a_crowd_that_may_not_be_dropped_is_complained_of(
     play, autojump_clock, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr(event_streams, "CROWD", 10)
+    monkeypatch.setattr(event_streams, "CROWDED", 10)
     async with play() as (api, peer), api.events(ProtoOAExecutionEvent) as stream:
         await peer.send(*map(fill, range(45)))
         await trio.sleep(1)

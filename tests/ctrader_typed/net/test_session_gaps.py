@@ -7,7 +7,7 @@ from typing import Any
 import trio
 
 from ctrader_typed import Gap, ProtoOAExecutionEvent, ProtoOASpotEvent
-from ctrader_typed.net.event_streams import EventStream, Subscriptions
+from ctrader_typed.net.event_streams import EventHub, EventStream
 from ctrader_typed.protocol.event_filters import filtering
 
 
@@ -15,7 +15,7 @@ def spot(account: int, bid: int = 1) -> ProtoOASpotEvent:
     return ProtoOASpotEvent(ctid_trader_account_id=account, symbol_id=1, bid=bid)
 
 
-def stream(home: Subscriptions, account: int | None = None) -> EventStream[Any]:
+def stream(home: EventHub, account: int | None = None) -> EventStream[Any]:
     passes = None if account is None else filtering(account, None)
     return EventStream(home, (ProtoOASpotEvent, ProtoOAExecutionEvent), 100, passes=passes)
 
@@ -30,7 +30,7 @@ async def taken(events: EventStream[Any]) -> list[Any]:
 
 
 async def test_the_gap_comes_before_the_first_fresh_event(autojump_clock) -> None:
-    home = Subscriptions()
+    home = EventHub()
     async with stream(home) as events:
         home.session_lost(1, "taken away")
         await trio.sleep(5)
@@ -47,7 +47,7 @@ async def test_the_gap_comes_before_the_first_fresh_event(autojump_clock) -> Non
 
 
 async def test_without_a_fresh_event_it_comes_when_all_is_restored(autojump_clock) -> None:
-    home = Subscriptions()
+    home = EventHub()
     async with stream(home) as events:
         home.session_lost(1, "taken away")
         home.sessions_restored()
@@ -59,7 +59,7 @@ async def test_without_a_fresh_event_it_comes_when_all_is_restored(autojump_cloc
 
 
 async def test_streams_of_other_accounts_are_not_told(autojump_clock) -> None:
-    home = Subscriptions()
+    home = EventHub()
     async with stream(home, 1) as mine, stream(home, 2) as another:
         home.session_lost(1, "taken away")
         home.session_regained(1)
@@ -70,7 +70,7 @@ async def test_streams_of_other_accounts_are_not_told(autojump_clock) -> None:
 
 
 async def test_two_accounts_that_come_back_one_after_the_other(autojump_clock) -> None:
-    home = Subscriptions()
+    home = EventHub()
     async with stream(home) as events:
         home.session_lost(1, "taken away")
         home.session_lost(2, "taken away")
@@ -84,7 +84,7 @@ async def test_two_accounts_that_come_back_one_after_the_other(autojump_clock) -
 
 
 async def test_a_connection_that_is_lost_meanwhile_is_one_gap_for_both(autojump_clock) -> None:
-    home = Subscriptions()
+    home = EventHub()
     async with stream(home) as events:
         home.session_lost(1, "taken away")
         await trio.sleep(3)
@@ -101,7 +101,7 @@ async def test_a_connection_that_is_lost_meanwhile_is_one_gap_for_both(autojump_
 
 
 async def test_a_session_that_is_lost_again_is_another_gap(autojump_clock) -> None:
-    home = Subscriptions()
+    home = EventHub()
     async with stream(home) as events:
         for _ in range(2):
             home.session_lost(1, "taken away")

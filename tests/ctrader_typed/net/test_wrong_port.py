@@ -25,7 +25,7 @@ from ctrader_typed.net.endpoints import route
 from ctrader_typed.wire.connection import WIRES_BY_NAME, wire_of
 from ctrader_typed.wire.framing import Deframer
 from mockserver.box import Box
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 from mockserver.server.server import mock_server
 
 # --- wires by name ---
@@ -33,18 +33,18 @@ from mockserver.server.server import mock_server
 
 @pytest.mark.parametrize("door", ["tls", "wss", "json-wss"])
 async def test_a_wire_by_its_name_works_as_its_constant(door: str) -> None:
-    (name,) = (n for n, wire in WIRES_BY_NAME.items() if wire is DOORS[door].wire)
+    (name,) = (n for n, wire in WIRES_BY_NAME.items() if wire is ENDPOINTS[door].wire)
     async with mock_server(Box(), host="127.0.0.1", wires=[door]) as server:
         host, port = server.addresses[door]
         context = server.client_ssl_context()
-        for wire in (name, DOORS[door].wire):
+        for wire in (name, ENDPOINTS[door].wire):
             async with connect(f"{host}:{port}", wire=wire, ssl_context=context) as api:  # type: ignore[arg-type]  # one of the names
                 assert (await api.version()).version == "91"
 
 
 @pytest.mark.parametrize("door", ["tcp", "ws", "json-ws"])
 async def test_a_stream_takes_the_names_too(door: str) -> None:
-    (name,) = (n for n, wire in WIRES_BY_NAME.items() if wire is DOORS[door].wire)
+    (name,) = (n for n, wire in WIRES_BY_NAME.items() if wire is ENDPOINTS[door].wire)
     async with (
         mock_server(Box()) as server,
         connect_over(server.memory_client(door), wire=name) as api,  # type: ignore[arg-type]  # as above
@@ -126,16 +126,16 @@ def test_what_is_no_port_is_refused_at_once(wrong: Any) -> None:
 
 PAIRS = [
     (door, name, tls)
-    for door in DOORS
+    for door in ENDPOINTS
     for name in WIRES_BY_NAME
     for tls in (True, False)
-    if (WIRES_BY_NAME[name], tls) != (DOORS[door].wire, DOORS[door].tls)
+    if (WIRES_BY_NAME[name], tls) != (ENDPOINTS[door].wire, ENDPOINTS[door].tls)
 ]
 
 
 @pytest.mark.parametrize(("door", "name", "tls"), PAIRS)
 async def test_on_the_wrong_port_it_is_said_what_is_meant(door: str, name: Any, tls: bool) -> None:
-    async with mock_server(Box(), host="127.0.0.1", wires=list(DOORS)) as server:
+    async with mock_server(Box(), host="127.0.0.1", wires=list(ENDPOINTS)) as server:
         context = server.client_ssl_context()
         options: dict[str, Any] = {"ssl_context": context} if tls else {"tls": False}
         with trio.fail_after(10), pytest.raises(CTraderError) as caught:
@@ -144,10 +144,10 @@ async def test_on_the_wrong_port_it_is_said_what_is_meant(door: str, name: Any, 
             ) as api:
                 await api.version()
     said = str(caught.value)
-    if tls and not DOORS[door].tls:
+    if tls and not ENDPOINTS[door].tls:
         assert "TLS" in said
         assert "tls=False" in said
-    elif not tls and DOORS[door].tls:
+    elif not tls and ENDPOINTS[door].tls:
         assert "TLS" in said or "`tls`" in said
     elif name == "protobuf":
         assert (

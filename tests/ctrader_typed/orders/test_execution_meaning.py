@@ -16,7 +16,7 @@ from ctrader_typed import (
     Request,
 )
 from ctrader_typed.orders.order_states import OrderStatus
-from ctrader_typed.orders.tracked_order import CHECKS, Fate
+from ctrader_typed.orders.tracked_order import CHECKS, TrackedOrder
 from tests.ctrader_typed.orders.test_recovery import DONE, LIVING, Server, order
 from tests.support.trading import (
     ACCEPTED,
@@ -42,10 +42,10 @@ PROTECT = ProtoOAAmendPositionSLTPReq(ctid_trader_account_id=ACCOUNT, position_i
 CANCEL = ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=7)
 
 
-def placed(desk: Desk) -> Fate:
-    fate = desk.send(new_order(order_type=LIMIT))
+def placed(desk: Desk) -> TrackedOrder:
+    tracked = desk.send(new_order(order_type=LIMIT))
     desk.reply(execution(ACCEPTED, order_type=LIMIT))
-    return fate
+    return tracked
 
 
 @pytest.mark.parametrize("kind", [ACCEPTED, FILLED, PARTLY, REPLACED, CANCELLED, EXPIRED])
@@ -57,28 +57,32 @@ def test_an_answer_with_an_error_that_shows_nothing_done_is_a_rejection(
         ctid_trader_account_id=ACCOUNT, execution_type=kind, error_code=CODE
     )
     desk = Desk()
-    fate = desk.send(request_)
+    tracked = desk.send(request_)
     desk.reply(event)
-    assert (fate.status, fate.settled) == (OrderStatus.REJECTED, True)
-    assert isinstance(fate.error, OrderError)
-    assert (fate.error.code, fate.error.reply) == (CODE, event)
+    assert (tracked.status, tracked.settled) == (OrderStatus.REJECTED, True)
+    assert isinstance(tracked.error, OrderError)
+    assert (tracked.error.code, tracked.error.reply) == (CODE, event)
 
 
 def test_an_acceptance_with_an_error_is_a_rejection() -> None:
     desk = Desk()
-    fate = desk.send(new_order())
+    tracked = desk.send(new_order())
     desk.reply(execution(ACCEPTED, error_code=CODE, at=position(OPEN, 0)))
-    assert (fate.status, fate.error.code, fate.error.order_id) == (OrderStatus.REJECTED, CODE, 7)
+    assert (tracked.status, tracked.error.code, tracked.error.order_id) == (
+        OrderStatus.REJECTED,
+        CODE,
+        7,
+    )
 
 
 def test_a_fill_with_an_error_after_the_acceptance_is_a_rejection() -> None:
     desk = Desk()
-    fate = desk.send(new_order())
+    tracked = desk.send(new_order())
     desk.reply(execution(ACCEPTED))
     event = execution(FILLED, error_code=CODE)
     event.order = None
     desk.reply(event)
-    assert (fate.status, fate.error.code) == (OrderStatus.REJECTED, CODE)
+    assert (tracked.status, tracked.error.code) == (OrderStatus.REJECTED, CODE)
 
 
 DOINGS = {
@@ -96,23 +100,23 @@ def test_an_answer_with_an_error_that_shows_it_done_is_neither_success_nor_rejec
     request_: Request[Any], event: ProtoOAExecutionEvent
 ) -> None:
     desk = Desk()
-    fate = desk.send(request_)
+    tracked = desk.send(request_)
     desk.reply(event)
-    assert (fate.status, fate.in_doubt) == (OrderStatus.UNKNOWN, True)
-    assert isinstance(fate.error, OrderError)
-    assert f"{event.execution_type.name} shows that it was done and carries an" in fate.reason
+    assert (tracked.status, tracked.in_doubt) == (OrderStatus.UNKNOWN, True)
+    assert isinstance(tracked.error, OrderError)
+    assert f"{event.execution_type.name} shows that it was done and carries an" in tracked.reason
 
 
 def test_a_fill_with_an_error_is_asked_about_and_found_filled() -> None:
     desk, server = Desk(), Server()
-    fate = desk.send(new_order(client_order_id="mine"))
+    tracked = desk.send(new_order(client_order_id="mine"))
     desk.reply(execution(FILLED, error_code=CODE, executed_volume=100, of=deal(1), at=position()))
     server.positions = [position()]
     server.orders = [order(DONE, executed_volume=100, client_order_id="mine")]
     server.deals = [deal(1)]
     server.check(desk)
-    assert (fate.status, fate.fill.volume, fate.error) == (OrderStatus.FILLED, 100, None)
-    assert fate.settled
+    assert (tracked.status, tracked.fill.volume, tracked.error) == (OrderStatus.FILLED, 100, None)
+    assert tracked.settled
 
 
 @pytest.mark.parametrize("kind", [FILLED, CANCELLED, EXPIRED, REPLACED])
@@ -120,12 +124,12 @@ def test_an_event_with_an_error_that_answers_nobody_is_asked_about(
     kind: ProtoOAExecutionType,
 ) -> None:
     desk, server = Desk(), Server()
-    fate = placed(desk)
+    tracked = placed(desk)
     desk.push(execution(kind, order_type=LIMIT, error_code=CODE))
-    assert (fate.status, fate.in_doubt) == (OrderStatus.ACCEPTED, True)
+    assert (tracked.status, tracked.in_doubt) == (OrderStatus.ACCEPTED, True)
     server.pending = [order(LIVING, order_type=LIMIT)]
     server.check(desk)
-    assert (fate.status, fate.in_doubt) == (OrderStatus.ACCEPTED, False)
+    assert (tracked.status, tracked.in_doubt) == (OrderStatus.ACCEPTED, False)
 
 
 # --- fills that do not say how much, or at what price ---
@@ -133,9 +137,9 @@ def test_an_event_with_an_error_that_answers_nobody_is_asked_about(
 
 def test_a_fill_without_a_deal_is_what_the_order_states() -> None:
     desk = Desk()
-    fate = desk.send(new_order())
+    tracked = desk.send(new_order())
     desk.reply(execution(FILLED, execution_price=1.25))  # the executed volume is an explicit 0
-    assert (fate.status, fate.fill.volume, fate.fill.average_price) == (
+    assert (tracked.status, tracked.fill.volume, tracked.fill.average_price) == (
         OrderStatus.FILLED,
         100,
         1.25,
@@ -163,11 +167,11 @@ def test_a_fill_without_volume_or_price_is_asked_about(
     event: ProtoOAExecutionEvent, accepted: bool
 ) -> None:
     desk, server = Desk(), Server()
-    fate = desk.send(new_order(client_order_id="mine"))
+    tracked = desk.send(new_order(client_order_id="mine"))
     if accepted:
         desk.reply(execution(ACCEPTED))
     desk.reply(event)
-    assert (fate.status, fate.reason) == (
+    assert (tracked.status, tracked.reason) == (
         OrderStatus.UNKNOWN,
         "ORDER_FILLED names no volume or no price",
     )
@@ -176,7 +180,7 @@ def test_a_fill_without_volume_or_price_is_asked_about(
     if event.deal is not None:  # the list tells no more of it than the event did
         server.orders[0].execution_price = 1.25
     server.check(desk)
-    assert (fate.status, fate.fill.volume, fate.fill.average_price) == (
+    assert (tracked.status, tracked.fill.volume, tracked.fill.average_price) == (
         OrderStatus.FILLED,
         100,
         1.25,
@@ -185,9 +189,13 @@ def test_a_fill_without_volume_or_price_is_asked_about(
 
 def test_a_fill_whose_price_nobody_ever_names_stays_unknown() -> None:
     desk, server = Desk(), Server()
-    fate = desk.send(new_order(client_order_id="mine"))
+    tracked = desk.send(new_order(client_order_id="mine"))
     desk.reply(execution(FILLED, executed_volume=100))
     server.orders = [order(DONE, executed_volume=100, client_order_id="mine")]
     for _ in range(CHECKS):
         server.check(desk)
-    assert (fate.status, fate.in_doubt, fate.filled_volume) == (OrderStatus.UNKNOWN, False, 100)
+    assert (tracked.status, tracked.in_doubt, tracked.filled_volume) == (
+        OrderStatus.UNKNOWN,
+        False,
+        100,
+    )

@@ -37,7 +37,7 @@ from ctrader_typed.orders.order import Order
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, Box, standard_credentials
 from mockserver.broker.broker import Broker
 from mockserver.broker.market.prices import TickList
-from mockserver.proxy.proxy import Etiquette
+from mockserver.proxy.proxy import ProxyRules
 from mockserver.server.client_rules import Rule
 from mockserver.server.server import MockServer, mock_server
 
@@ -315,7 +315,7 @@ async def test_none_is_doubled_lost_or_misreported(
     for start in numbers[::EACH]:
         broker = Broker(prices=TickList.still([(EURUSD, 108_450, 108_460)]))
         broker.open_account(ACCOUNT, deposit=10_000_000)
-        box = Box(broker, standard_credentials(broker), etiquette=Etiquette(rates=None))
+        box = Box(broker, standard_credentials(broker), proxy_rules=ProxyRules(rates=None))
         async with mock_server(box, port=None) as server:
             trader = Trader(server, broker, tmp_path / f"journal-{start}")
             some = iter(range(start, min(start + EACH, numbers.stop)))

@@ -4,14 +4,14 @@ from itertools import product
 
 import pytest
 
-from ctrader_typed.orders.order_ids import Kind
+from ctrader_typed.orders.order_ids import TradingKind
 from ctrader_typed.orders.order_states import (
-    ENDED,
+    END_STATES,
     EXECUTIONS,
-    LIVES,
+    ORDER_TRANSITIONS,
     SNAPSHOTS,
-    Happening,
     OrderStatus,
+    OrderTransition,
 )
 
 # Written out a second time, by hand: who changes the tables has to mean it.
@@ -70,45 +70,47 @@ CANCELLATION = {
     "UNKNOWN REJECT": "REJECTED",
 }
 EXPECTED = {
-    Kind.OPEN: ORDER,
-    Kind.CLOSE: ORDER,
-    Kind.AMEND: AMENDMENT,
-    Kind.PROTECT: AMENDMENT,
-    Kind.CANCEL: CANCELLATION,
+    TradingKind.OPEN: ORDER,
+    TradingKind.CLOSE: ORDER,
+    TradingKind.AMEND: AMENDMENT,
+    TradingKind.PROTECT: AMENDMENT,
+    TradingKind.CANCEL: CANCELLATION,
 }
 
 
-@pytest.mark.parametrize(("status", "happening"), list(product(OrderStatus, Happening)))
-@pytest.mark.parametrize("kind", Kind)
-def test_every_step(kind: Kind, status: OrderStatus, happening: Happening) -> None:
-    after = LIVES[kind].get(status, {}).get(happening)
-    expected = EXPECTED[kind].get(f"{status.name} {happening.name}")
+@pytest.mark.parametrize(("status", "transition"), list(product(OrderStatus, OrderTransition)))
+@pytest.mark.parametrize("kind", TradingKind)
+def test_every_step(kind: TradingKind, status: OrderStatus, transition: OrderTransition) -> None:
+    after = ORDER_TRANSITIONS[kind].get(status, {}).get(transition)
+    expected = EXPECTED[kind].get(f"{status.name} {transition.name}")
     assert (None if after is None else after.name) == expected
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_no_way_leads_out_of_an_end_and_every_other_status_can_reach_one(kind: Kind) -> None:
-    life = LIVES[kind]
+@pytest.mark.parametrize("kind", TradingKind)
+def test_no_way_leads_out_of_an_end_and_every_other_status_can_reach_one(kind: TradingKind) -> None:
+    life = ORDER_TRANSITIONS[kind]
     reachable = {OrderStatus.WRITING} | {after for row in life.values() for after in row.values()}
-    assert not ENDED & life.keys()
-    for status in reachable - ENDED:
-        assert ENDED & set(life[status].values())
+    assert not END_STATES & life.keys()
+    for status in reachable - END_STATES:
+        assert END_STATES & set(life[status].values())
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_doubt_is_never_a_rejection_and_nothing_is_unsent_once_it_may_have_left(kind: Kind) -> None:
-    for status, row in LIVES[kind].items():
-        assert row.get(Happening.DOUBT, OrderStatus.UNKNOWN) is OrderStatus.UNKNOWN
+@pytest.mark.parametrize("kind", TradingKind)
+def test_doubt_is_never_a_rejection_and_nothing_is_unsent_once_it_may_have_left(
+    kind: TradingKind,
+) -> None:
+    for status, row in ORDER_TRANSITIONS[kind].items():
+        assert row.get(OrderTransition.DOUBT, OrderStatus.UNKNOWN) is OrderStatus.UNKNOWN
         unsent = {what for what, after in row.items() if after is OrderStatus.NOT_SENT}
         if status is OrderStatus.WRITING:
-            assert unsent == {Happening.DISCARD}
+            assert unsent == {OrderTransition.DISCARD}
         else:  # only where the server was asked, and never got it
-            assert unsent <= {Happening.MISS}
+            assert unsent <= {OrderTransition.MISS}
             assert not unsent or status is OrderStatus.UNKNOWN
 
 
 def test_what_messages_mean() -> None:
-    assert {number: happening.name for number, happening in EXECUTIONS.items()} == {
+    assert {number: transition.name for number, transition in EXECUTIONS.items()} == {
         2: "ACCEPT",
         3: "FILL",
         4: "REPLACE",
@@ -117,7 +119,7 @@ def test_what_messages_mean() -> None:
         7: "REJECT",
         11: "FILL_PART",
     }
-    assert {number: happening.name for number, happening in SNAPSHOTS.items()} == {
+    assert {number: transition.name for number, transition in SNAPSHOTS.items()} == {
         1: "ACCEPT",
         2: "FILL",
         3: "REJECT",

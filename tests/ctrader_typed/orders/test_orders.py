@@ -43,12 +43,12 @@ from ctrader_typed import (
 from ctrader_typed.orders import order_tracker as book_module
 from ctrader_typed.orders.journal import Journal, OpenOrder
 from ctrader_typed.orders.order import Order
-from ctrader_typed.orders.order_manager import PAUSES, REMEMBERED, Orders
+from ctrader_typed.orders.order_manager import PAUSES, REMEMBERED, OrderManager
 from ctrader_typed.orders.order_states import OrderStatus
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.protocol import request_tracker as exchange_module
 from ctrader_typed.protocol.reply_outcome import judge
-from ctrader_typed.protocol.request_tracker import Exchange, Ticket
+from ctrader_typed.protocol.request_tracker import RequestTracker, Ticket
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 from tests.support.trading import (
@@ -82,8 +82,8 @@ class Line:
 
     def __init__(self, journal: Journal | None = None) -> None:
         self.count = 0
-        self.exchange: Exchange | None = None
-        self.orders = Orders(SCHEMA, journal)
+        self.tracker: RequestTracker | None = None
+        self.orders = OrderManager(SCHEMA, journal)
         self.up()
         self.tickets: list[Ticket] = []
         self.written: list[bytes] = []
@@ -92,21 +92,21 @@ class Line:
 
     def up(self) -> None:
         self.count += 1
-        self.exchange = Exchange(SCHEMA, Connection(SCHEMA).send, f"l{self.count}.")
+        self.tracker = RequestTracker(SCHEMA, Connection(SCHEMA).send, f"l{self.count}.")
         self.orders.connected(self.submit, self.withdraw)
 
     def submit(self, request: Request[Any]) -> Ticket:
-        assert self.exchange is not None
-        self.tickets.append(self.exchange.submit(request, trio.current_time()))
+        assert self.tracker is not None
+        self.tickets.append(self.tracker.submit(request, trio.current_time()))
         return self.tickets[-1]
 
     def withdraw(self, ticket: Ticket) -> None:
-        assert self.exchange is not None
-        self.exchange.cancel(ticket)
+        assert self.tracker is not None
+        self.tracker.cancel(ticket)
 
     def write(self) -> None:
-        assert self.exchange is not None
-        while (frame := self.exchange.pop(trio.current_time())) is not None:
+        assert self.tracker is not None
+        while (frame := self.tracker.pop(trio.current_time())) is not None:
             self.written.append(frame)
 
     def reply(self, *messages: Message, to: Ticket | None = None) -> None:
@@ -114,20 +114,20 @@ class Line:
         self.receive(*messages, client_msg_id=ticket.client_msg_id)
 
     def receive(self, *messages: Message, client_msg_id: str | None = None) -> None:
-        assert self.exchange is not None
+        assert self.tracker is not None
         received = [Envelope(message, client_msg_id) for message in messages]
-        batch = self.exchange.receive(received, trio.current_time())
+        batch = self.tracker.receive(received, trio.current_time())
         self.orders.receive(received, batch.answered)
 
     def lose(self, reason: str = "the connection broke") -> None:
-        assert self.exchange is not None
-        self.exchange.lose(reason)
-        self.exchange = None
+        assert self.tracker is not None
+        self.tracker.lose(reason)
+        self.tracker = None
         self.orders.link_lost(reason)
 
     async def ask(self, question: Request[Any]) -> Message:
         await trio.lowlevel.checkpoint()
-        if self.exchange is None:
+        if self.tracker is None:
             raise ConnectionLost("the connection is down")
         self.asked.append((trio.current_time(), question))
         answer = self.answers(question)
@@ -629,7 +629,7 @@ async def test_a_link_lost_before_an_answer(line, nursery, autojump_clock) -> No
     line.answers = gone
     with trio.fail_after(1):
         await line.reconnect()  # ends by itself
-    assert (order.status, order.fate.checks) == (OrderStatus.UNKNOWN, 0)
+    assert (order.status, order.tracked.checks) == (OrderStatus.UNKNOWN, 0)
 
 
 async def test_an_order_that_settles_while_its_position_is_asked_about(line, nursery) -> None:
@@ -646,7 +646,7 @@ async def test_an_order_that_settles_while_its_position_is_asked_about(line, nur
     line.answers = overtaken
     nursery.start_soon(line.reconnect)
     await wait_all_tasks_blocked()
-    assert (order.fate.settled, order.protection.order_id) == (True, 8)
+    assert (order.tracked.settled, order.protection.order_id) == (True, 8)
     assert list(line.orders) == []
     assert not line.orders._book._by_order
     nursery.cancel_scope.cancel()
@@ -657,7 +657,7 @@ async def test_after_a_reconnect_what_follows_a_fill_is_asked_once(line, nursery
     order = await line.place(
         nursery, new_order(relative_stop_loss=100_000), execution(ACCEPTED), FILL
     )
-    assert (order.status, order.fate.settled) == (OrderStatus.FILLED, False)
+    assert (order.status, order.tracked.settled) == (OrderStatus.FILLED, False)
     line.lose()
     line.answers = lambda _: ProtoOAReconcileRes(
         ctid_trader_account_id=ACCOUNT,
@@ -739,7 +739,7 @@ async def test_settled_orders_are_forgotten_in_the_end(line: Line, nursery: trio
     gc.collect()
     assert memory() is None
     book = line.orders._book
-    assert not book._fates
+    assert not book._tracked_orders
     assert not book._by_order
     assert not book._by_client_order
     assert not book._by_position
@@ -773,7 +773,7 @@ async def test_an_order_that_stays_unknown_can_be_forgotten(tmp_path, nursery) -
         line.receive(late)
         assert order.status is OrderStatus.UNKNOWN
         again = line.orders._book.open(new_order(client_order_id="mine"), 0)
-        assert again is not order.fate
+        assert again is not order.tracked
 
 
 async def test_one_that_lives_can_be_forgotten_too(line: Line, nursery: trio.Nursery) -> None:
@@ -879,7 +879,7 @@ async def test_two_orders_of_one_id_in_a_journal_cannot_be_told_apart(tmp_path, 
     with Journal(tmp_path / "orders") as journal:
         for key in ("k1", "k2"):
             journal.opened(OpenOrder(key, new_order(client_order_id="same"), 0, None))
-        orders = Orders(SCHEMA, journal)
+        orders = OrderManager(SCHEMA, journal)
         assert [order.key for order in orders] == ["k1"]
         assert "the journal's k2 is left alone" in caplog.text
         assert [order.key for order in journal.open_orders()] == ["k1", "k2"]
@@ -888,7 +888,7 @@ async def test_two_orders_of_one_id_in_a_journal_cannot_be_told_apart(tmp_path, 
 async def test_nothing_can_be_withdrawn_from_no_connection(line: Line) -> None:
     ticket = line.submit(new_order())
     with pytest.raises(LocalProtocolError, match="queued on no connection"):
-        Orders(SCHEMA)._withdraw(ticket)
+        OrderManager(SCHEMA)._withdraw(ticket)
 
 
 async def test_what_an_earlier_process_left_is_resolved(tmp_path, nursery, autojump_clock) -> None:

@@ -26,7 +26,7 @@ from ctrader_typed import (
 )
 from ctrader_typed.orders.order_states import OrderStatus
 from ctrader_typed.orders.recovery import ALL_TIMES, DAY, WEEK, check
-from ctrader_typed.orders.tracked_order import CHECKS, LAST_ARRIVAL, Fate
+from ctrader_typed.orders.tracked_order import CHECKS, LAST_ARRIVAL, TrackedOrder
 from tests.support.trading import (
     ACCEPTED,
     ACCOUNT,
@@ -148,13 +148,13 @@ def server() -> Server:
     return Server()
 
 
-def lost(desk: Desk, request: Asked, *replies: Message) -> Fate:
+def lost(desk: Desk, request: Asked, *replies: Message) -> TrackedOrder:
     """A request that was written, answered by these, and then the link was lost."""
-    fate = desk.send(request)
+    tracked = desk.send(request)
     desk.reply(*replies)
     desk.lose()
-    assert fate.status is OrderStatus.UNKNOWN
-    return fate
+    assert tracked.status is OrderStatus.UNKNOWN
+    return tracked
 
 
 # --- new orders ---
@@ -165,20 +165,20 @@ def mine(**fields: Any) -> Any:
 
 
 def test_a_pending_order_is_in_the_reconciliation(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine(order_type=LIMIT))
+    tracked = lost(desk, mine(order_type=LIMIT))
     server.pending = [order(order_type=LIMIT, client_order_id="mine")]
     assert server.check(desk)
-    assert (fate.status, fate.order_id, fate.position_id) == (OrderStatus.ACCEPTED, 7, 5)
+    assert (tracked.status, tracked.order_id, tracked.position_id) == (OrderStatus.ACCEPTED, 7, 5)
     assert server.asked() == ["Reconcile"]
 
 
 def test_a_pending_order_filled_in_part_needs_its_deals(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine(order_type=LIMIT))
+    tracked = lost(desk, mine(order_type=LIMIT))
     server.pending = [order(order_type=LIMIT, client_order_id="mine", executed_volume=30)]
     server.deals = [deal(1, 30)]
     assert server.check(desk)
-    assert (fate.status, fate.filled_volume) == (OrderStatus.PARTIALLY_FILLED, 30)
-    assert [d.deal_id for d in fate.deals] == [1]
+    assert (tracked.status, tracked.filled_volume) == (OrderStatus.PARTIALLY_FILLED, 30)
+    assert [d.deal_id for d in tracked.deals] == [1]
     assert server.asked() == ["Reconcile", "OrderDetails", "Reconcile"]
 
 
@@ -198,11 +198,15 @@ def test_an_order_that_is_not_pending_is_in_the_lists(
     desk: Desk, server: Server, status: Any, executed: int, known: OrderStatus, answered: bool
 ) -> None:
     replies = [execution(ACCEPTED, client_order_id="mine")] if answered else []
-    fate = lost(desk, mine(), *replies)
+    tracked = lost(desk, mine(), *replies)
     server.orders = [order(status, executed_volume=executed, client_order_id="mine")]
     server.deals = [deal(1, executed)] if executed else []
     assert server.check(desk)
-    assert (fate.status, fate.filled_volume, len(fate.deals)) == (known, executed, executed > 0)
+    assert (tracked.status, tracked.filled_volume, len(tracked.deals)) == (
+        known,
+        executed,
+        executed > 0,
+    )
     assert server.asked() == [
         "Reconcile",
         *([] if answered else ["OrderList"]),
@@ -212,11 +216,11 @@ def test_an_order_that_is_not_pending_is_in_the_lists(
 
 
 def test_a_rejection_that_was_found_out_says_so(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.orders = [order(REFUSED, client_order_id="mine")]
     server.check(desk)
-    assert (fate.error.code, fate.error.order_id) == ("ORDER_STATUS_REJECTED", 7)
-    assert "found out by asking" in fate.error.description
+    assert (tracked.error.code, tracked.error.order_id) == ("ORDER_STATUS_REJECTED", 7)
+    assert "found out by asking" in tracked.error.description
 
 
 OTHERS = {
@@ -234,23 +238,23 @@ def test_another_order_is_not_taken_for_ours(
     desk: Desk, server: Server, fields: dict[str, Any]
 ) -> None:
     desk.push(execution(FILLED, order_id=6, utc_last_update_timestamp=NOW))  # what time it is there
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.orders = [order(DONE, executed_volume=100, **fields)]
     server.pending = [order(**fields)]
     for _ in range(CHECKS):
-        assert fate.in_doubt
+        assert tracked.in_doubt
         server.check(desk)
-    assert (fate.status, fate.in_doubt) == (OrderStatus.UNKNOWN, False)
+    assert (tracked.status, tracked.in_doubt) == (OrderStatus.UNKNOWN, False)
 
 
 def test_an_id_that_two_orders_have_tells_nothing(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.orders = [
         order(DONE, executed_volume=100, client_order_id="mine", order_id=number)
         for number in (7, 8)
     ]
     server.check(desk)
-    assert fate.status is OrderStatus.UNKNOWN
+    assert tracked.status is OrderStatus.UNKNOWN
 
 
 def test_where_it_looks(desk: Desk, server: Server) -> None:
@@ -274,15 +278,15 @@ def test_where_it_looks(desk: Desk, server: Server) -> None:
 
 
 def test_it_stops_looking_when_all_is_found(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.orders = [order(GONE, client_order_id="mine", utc_last_update_timestamp=NOW)]
     server.check(desk, now=NOW + 9 * WEEK)
-    assert fate.status is OrderStatus.CANCELLED
+    assert tracked.status is OrderStatus.CANCELLED
     assert server.asked().count("OrderList") == 10
 
 
 def test_it_turns_pages(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.page = 3
     # Three of them in one ms fill a page.
     times = [NOW + 9, NOW + 8, NOW + 7, NOW + 7, NOW + 7, NOW + 6, NOW + 5]
@@ -291,44 +295,44 @@ def test_it_turns_pages(desk: Desk, server: Server) -> None:
     ]
     server.orders.append(order(GONE, client_order_id="mine", utc_last_update_timestamp=NOW))
     server.check(desk)
-    assert fate.status is OrderStatus.CANCELLED
+    assert tracked.status is OrderStatus.CANCELLED
     upto = [q.to_timestamp for q in server.questions if isinstance(q, ProtoOAOrderListReq)]
     assert upto == [NOW + DAY, NOW + 7, NOW + 6]
 
 
 def test_a_list_without_times_is_not_turned_for_ever(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.page = 1
     server.orders = [order(DONE, order_id=n) for n in (100, 101)]
     server.check(desk)
-    assert fate.status is OrderStatus.UNKNOWN
+    assert tracked.status is OrderStatus.UNKNOWN
 
 
 def test_as_long_as_deals_are_missing_it_asks_again(desk: Desk, server: Server) -> None:
     """Histories were seen to lag. At last the server's own figures have to do."""
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.orders = [order(DONE, executed_volume=100, client_order_id="mine", execution_price=1.25)]
     server.deals = [deal(1, 60)]
     for number in range(1, CHECKS):
         server.check(desk)
-        assert (fate.status, fate.checks) == (OrderStatus.UNKNOWN, number)
+        assert (tracked.status, tracked.checks) == (OrderStatus.UNKNOWN, number)
     server.check(desk)
-    assert fate.status is OrderStatus.FILLED
-    assert (fate.fill.volume, fate.fill.average_price, len(fate.deals)) == (100, 1.25, 1)
+    assert tracked.status is OrderStatus.FILLED
+    assert (tracked.fill.volume, tracked.fill.average_price, len(tracked.deals)) == (100, 1.25, 1)
 
 
 def test_deals_that_the_details_lack_are_those_of_the_position(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.orders = [order(DONE, executed_volume=100, client_order_id="mine")]
     server.deals = [deal(1, 60)]
     server.hidden_deals = [deal(2, 40), deal(3, 100, order_id=99)]
     server.check(desk)
-    assert (fate.status, [d.deal_id for d in fate.deals]) == (OrderStatus.FILLED, [1, 2])
+    assert (tracked.status, [d.deal_id for d in tracked.deals]) == (OrderStatus.FILLED, [1, 2])
     assert server.asked()[-2:] == ["DealListByPositionId", "Reconcile"]
 
 
 def test_what_happens_while_it_asks_is_newer_than_the_answers(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine(), execution(ACCEPTED))
+    tracked = lost(desk, mine(), execution(ACCEPTED))
     stale = server.details
     server.orders = [order(LIVING, client_order_id="mine")]
 
@@ -339,40 +343,40 @@ def test_what_happens_while_it_asks_is_newer_than_the_answers(desk: Desk, server
 
     server.answers = {**Server.ANSWERS, ProtoOAOrderDetailsReq: overtaken}
     server.check(desk)
-    assert (fate.status, fate.filled_volume) == (OrderStatus.FILLED, 100)
+    assert (tracked.status, tracked.filled_volume) == (OrderStatus.FILLED, 100)
 
 
 # --- refusals ---
 
 
 def test_an_account_that_may_not_be_asked_about_counts_no_check(desk, server) -> None:
-    fate = lost(desk, mine())
+    tracked = lost(desk, mine())
     server.refuses = lambda _: True
     assert not server.check(desk)
-    assert (fate.checks, server.asked()) == (0, ["Reconcile"])
+    assert (tracked.checks, server.asked()) == (0, ["Reconcile"])
 
 
 @pytest.mark.parametrize("request_", [mine(), close()], ids=["open", "close"])
 def test_what_a_server_refuses_to_list_is_unknown(desk, server, request_) -> None:
-    fate = lost(desk, request_)
+    tracked = lost(desk, request_)
     server.refuses = lambda question: not isinstance(question, ProtoOAReconcileReq)
     assert server.check(desk)
-    assert (fate.status, fate.checks) == (OrderStatus.UNKNOWN, 1)
+    assert (tracked.status, tracked.checks) == (OrderStatus.UNKNOWN, 1)
 
 
 def test_what_a_server_refuses_to_detail_is_unknown(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine(), execution(ACCEPTED))
+    tracked = lost(desk, mine(), execution(ACCEPTED))
     server.refuses = lambda question: isinstance(question, ProtoOAOrderDetailsReq)
     assert server.check(desk)
-    assert (fate.status, fate.checks) == (OrderStatus.UNKNOWN, 1)
+    assert (tracked.status, tracked.checks) == (OrderStatus.UNKNOWN, 1)
 
 
 def test_deals_that_a_server_refuses_are_missing(desk: Desk, server: Server) -> None:
-    fate = lost(desk, mine(), execution(ACCEPTED))
+    tracked = lost(desk, mine(), execution(ACCEPTED))
     server.orders = [order(DONE, executed_volume=100)]
     server.refuses = lambda question: isinstance(question, ProtoOADealListByPositionIdReq)
     assert server.check(desk)
-    assert (fate.status, fate.checks) == (OrderStatus.UNKNOWN, 1)
+    assert (tracked.status, tracked.checks) == (OrderStatus.UNKNOWN, 1)
 
 
 # --- closes ---
@@ -384,11 +388,11 @@ def closing(status: Any = DONE, **fields: Any) -> ProtoOAOrder:
 
 
 def test_a_close_is_found_in_the_history_of_its_position(desk: Desk, server: Server) -> None:
-    fate = lost(desk, close())
+    tracked = lost(desk, close())
     server.orders = [closing(), order(DONE, order_id=6, executed_volume=100)]
     server.deals = [deal(1)]
     server.check(desk)
-    assert (fate.status, fate.order_id, fate.filled_volume) == (OrderStatus.FILLED, 7, 100)
+    assert (tracked.status, tracked.order_id, tracked.filled_volume) == (OrderStatus.FILLED, 7, 100)
     assert server.asked() == [
         "Reconcile",
         "OrderListByPositionId",
@@ -398,11 +402,11 @@ def test_a_close_is_found_in_the_history_of_its_position(desk: Desk, server: Ser
 
 
 def test_a_close_that_was_answered_is_asked_for_by_its_order(desk: Desk, server: Server) -> None:
-    fate = lost(desk, close(), execution(ACCEPTED, side=SELL, closing_order=True))
+    tracked = lost(desk, close(), execution(ACCEPTED, side=SELL, closing_order=True))
     server.orders = [closing()]
     server.deals = [deal(1)]
     server.check(desk)
-    assert fate.status is OrderStatus.FILLED
+    assert tracked.status is OrderStatus.FILLED
     assert server.asked() == ["Reconcile", "OrderDetails", "Reconcile"]
 
 
@@ -423,26 +427,26 @@ def test_another_close_is_not_taken_for_ours(
 ) -> None:
     if told_the_time:
         desk.push(execution(FILLED, order_id=6, utc_last_update_timestamp=NOW))
-        fate = lost(desk, close())
+        tracked = lost(desk, close())
     else:
-        fate = desk.send(close(), at=NOW + 60_000 - 10_000 + 1)
+        tracked = desk.send(close(), at=NOW + 60_000 - 10_000 + 1)
         desk.lose()
     server.orders = [other]
     server.check(desk)
-    assert fate.status is OrderStatus.UNKNOWN
+    assert tracked.status is OrderStatus.UNKNOWN
 
 
 def test_a_close_that_a_stranger_was_seen_to_make_is_not_ours(desk: Desk, server: Server) -> None:
-    fate = desk.send(close())
+    tracked = desk.send(close())
     desk.push(execution(ACCEPTED, order_id=9, side=SELL, closing_order=True))
     desk.lose()
     server.orders = [closing(order_id=9)]
     server.check(desk)
-    assert fate.status is OrderStatus.UNKNOWN
+    assert tracked.status is OrderStatus.UNKNOWN
     server.orders = [closing(order_id=7), closing(order_id=9)]
     server.deals = [deal(1)]
     server.check(desk)
-    assert (fate.status, fate.order_id) == (OrderStatus.FILLED, 7)
+    assert (tracked.status, tracked.order_id) == (OrderStatus.FILLED, 7)
 
 
 def test_a_close_of_ours_is_not_found_twice(desk: Desk, server: Server) -> None:
@@ -457,19 +461,19 @@ def test_a_close_of_ours_is_not_found_twice(desk: Desk, server: Server) -> None:
 
 
 def test_two_equal_closes_are_told_apart_only_if_both_are_there(desk, server) -> None:
-    fates = [desk.send(close(volume=30)) for _ in range(2)]
+    tracked_orders = [desk.send(close(volume=30)) for _ in range(2)]
     desk.lose()
     server.orders = [closing(GONE, volume=30, executed_volume=0, order_id=8, opened=NOW + 2)]
     server.check(desk)
-    assert [fate.status for fate in fates] == [OrderStatus.UNKNOWN] * 2
+    assert [tracked.status for tracked in tracked_orders] == [OrderStatus.UNKNOWN] * 2
     server.orders.append(closing(GONE, volume=30, executed_volume=0, order_id=9, opened=NOW + 1))
     server.check(desk)
-    assert [fate.order_id for fate in fates] == [9, 8]
-    assert [fate.status for fate in fates] == [OrderStatus.CANCELLED] * 2
+    assert [tracked.order_id for tracked in tracked_orders] == [9, 8]
+    assert [tracked.status for tracked in tracked_orders] == [OrderStatus.CANCELLED] * 2
 
 
 def test_a_close_in_a_long_history(desk: Desk, server: Server) -> None:
-    fate = lost(desk, close())
+    tracked = lost(desk, close())
     server.page = 2
     server.orders = [
         order(GONE, order_id=20 + n, utc_last_update_timestamp=NOW + 9 - n) for n in range(5)
@@ -477,18 +481,18 @@ def test_a_close_in_a_long_history(desk: Desk, server: Server) -> None:
     server.orders.append(closing(utc_last_update_timestamp=NOW))
     server.deals = [deal(1)]
     server.check(desk)
-    assert fate.status is OrderStatus.FILLED
+    assert tracked.status is OrderStatus.FILLED
 
 
 def test_a_close_seen_alive_in_the_history_is_followed_from_then_on(desk, server) -> None:
     """Its fill may have been pushed before the list was read: so the order itself is asked."""
-    fate = lost(desk, close())
+    tracked = lost(desk, close())
     server.orders = [closing(LIVING, executed_volume=0)]
     server.check(desk)
-    assert (fate.status, fate.order_id) == (OrderStatus.ACCEPTED, 7)
+    assert (tracked.status, tracked.order_id) == (OrderStatus.ACCEPTED, 7)
     done = execution(FILLED, side=SELL, closing_order=True, at=position(CLOSED, 0), of=deal(1))
     desk.push(done)
-    assert (fate.status, fate.settled) == (OrderStatus.FILLED, True)
+    assert (tracked.status, tracked.settled) == (OrderStatus.FILLED, True)
 
 
 # --- amendments and cancellations ---
@@ -508,22 +512,22 @@ CANCEL = ProtoOACancelOrderReq(ctid_trader_account_id=ACCOUNT, order_id=7)
     ],
 )
 def test_a_cancellation(desk: Desk, server: Server, status: Any, known: OrderStatus) -> None:
-    fate = lost(desk, CANCEL)
+    tracked = lost(desk, CANCEL)
     server.orders = [order(status, order_type=LIMIT)]
     server.check(desk)
-    assert fate.status is known
+    assert tracked.status is known
     if known is OrderStatus.REJECTED:
-        assert (fate.error.code, fate.error.order_id) == (status.name, 7)
+        assert (tracked.error.code, tracked.error.order_id) == (status.name, 7)
 
 
 @pytest.mark.parametrize(
     ("price", "known"), [(1.25, OrderStatus.REPLACED), (1.2, OrderStatus.UNKNOWN)]
 )
 def test_an_amendment(desk: Desk, server: Server, price: float, known: OrderStatus) -> None:
-    fate = lost(desk, AMEND)
+    tracked = lost(desk, AMEND)
     server.pending = [order(order_type=LIMIT, limit_price=price)]
     server.check(desk)
-    assert fate.status is known
+    assert tracked.status is known
 
 
 @pytest.mark.parametrize(
@@ -536,10 +540,10 @@ def test_an_amendment(desk: Desk, server: Server, price: float, known: OrderStat
     ],
 )
 def test_an_amendment_of_a_position(desk, server, positions, known) -> None:
-    fate = lost(desk, PROTECT)
+    tracked = lost(desk, PROTECT)
     server.positions = positions
     server.check(desk)
-    assert fate.status is known
+    assert tracked.status is known
     assert server.asked() == ["Reconcile"]
 
 
@@ -548,7 +552,7 @@ def test_an_amendment_of_a_position(desk, server, positions, known) -> None:
 
 def test_a_position_that_opened_after_the_question_is_not_closed(desk, server) -> None:
     """The answer may be older than the fill that overtook it."""
-    fate = lost(desk, mine(relative_stop_loss=100_000), execution(ACCEPTED))
+    tracked = lost(desk, mine(relative_stop_loss=100_000), execution(ACCEPTED))
     plain = Server.ANSWERS[ProtoOAReconcileReq]
 
     def overtaken(_: Server, question: Any) -> Message:
@@ -558,38 +562,46 @@ def test_a_position_that_opened_after_the_question_is_not_closed(desk, server) -
 
     server.answers = {**Server.ANSWERS, ProtoOAReconcileReq: overtaken}
     server.check(desk)
-    assert (fate.status, fate.position_closed, fate.settled) == (OrderStatus.FILLED, False, False)
+    assert (tracked.status, tracked.position_closed, tracked.settled) == (
+        OrderStatus.FILLED,
+        False,
+        False,
+    )
 
 
 def test_the_protective_order_is_in_the_reconciliation(desk: Desk, server: Server) -> None:
-    fate = desk.send(mine(relative_stop_loss=100_000))
+    tracked = desk.send(mine(relative_stop_loss=100_000))
     desk.reply(execution(FILLED, executed_volume=100, at=position(), of=deal(1)))
     desk.lose()
-    assert (fate.status, fate.settled) == (OrderStatus.FILLED, False)
+    assert (tracked.status, tracked.settled) == (OrderStatus.FILLED, False)
     server.positions = [position(stop_loss=1.4)]
     server.pending = [protective(ACCEPTED, position()).order]
     server.check(desk)
-    assert (fate.settled, fate.protection.order_id, fate.position.stop_loss) == (True, 8, 1.4)
+    assert (tracked.settled, tracked.protection.order_id, tracked.position.stop_loss) == (
+        True,
+        8,
+        1.4,
+    )
 
 
 def test_an_error_that_nobody_explained_is_forgotten_after_five_checks(desk, server) -> None:
-    fate = desk.send(mine())
+    tracked = desk.send(mine())
     desk.reply(execution(ACCEPTED))
-    fate.doubt()
+    tracked.doubt()
     for _ in range(CHECKS):
-        assert desk.book.in_doubt(ACCOUNT) == [fate]
+        assert desk.book.in_doubt(ACCOUNT) == [tracked]
         server.check(desk)
     assert desk.book.in_doubt(ACCOUNT) == []
-    assert fate.status is OrderStatus.ACCEPTED
+    assert tracked.status is OrderStatus.ACCEPTED
 
 
 def test_a_suspicion_that_was_right(desk: Desk, server: Server) -> None:
-    fate = desk.send(mine())
+    tracked = desk.send(mine())
     desk.reply(execution(ACCEPTED))
-    fate.doubt()
+    tracked.doubt()
     server.orders = [order(GONE, client_order_id="mine")]
     server.check(desk)
-    assert (fate.status, fate.in_doubt) == (OrderStatus.CANCELLED, False)
+    assert (tracked.status, tracked.in_doubt) == (OrderStatus.CANCELLED, False)
 
 
 def test_the_orders_of_these_tests_are_what_was_asked_for() -> None:

@@ -25,10 +25,10 @@ from ctrader_typed import (
 )
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.protocol import reply_outcome
-from ctrader_typed.protocol.message_roles import Roles
+from ctrader_typed.protocol.message_roles import MessageRoles
 from ctrader_typed.wire.envelope import Envelope
 
-ROLES = Roles(SCHEMA)
+ROLES = MessageRoles(SCHEMA)
 READ = ProtoOATraderReq(ctid_trader_account_id=1)
 TRADE = ProtoOAClosePositionReq(ctid_trader_account_id=1, position_id=5, volume=100)
 
@@ -159,4 +159,4 @@ def test_a_schema_without_a_role() -> None:
     messages = (ProtoOATraderReq, ProtoOATraderRes)
     schema = dataclasses.replace(SCHEMA, release="7", messages=messages)
     with pytest.raises(LocalProtocolError, match="release 7 has no ProtoHeartbeatEvent"):
-        Roles(schema)
+        MessageRoles(schema)

@@ -34,7 +34,13 @@ from ctrader_typed import (
     UnknownPayload,
 )
 from ctrader_typed.proto import SCHEMA
-from ctrader_typed.protocol.request_tracker import LIFE, Exchange, Happening, State, Ticket
+from ctrader_typed.protocol.request_tracker import (
+    REQUEST_TRANSITIONS,
+    RequestState,
+    RequestTracker,
+    RequestTransition,
+    Ticket,
+)
 from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 
@@ -55,19 +61,19 @@ FILLED = execution(ProtoOAExecutionType.ORDER_FILLED)
 ORDER_ERROR = ProtoOAOrderErrorEvent(ctid_trader_account_id=1, error_code="ORDER_NOT_FOUND")
 
 
-def new_exchange() -> Exchange:
-    return Exchange(SCHEMA, Connection(SCHEMA).send, "p.")
+def new_exchange() -> RequestTracker:
+    return RequestTracker(SCHEMA, Connection(SCHEMA).send, "p.")
 
 
-def in_state(exchange: Exchange, state: State, request: Any = ASK) -> Ticket:
+def in_state(tracker: RequestTracker, state: RequestState, request: Any = ASK) -> Ticket:
     """A ticket brought to a state by what legally leads there."""
-    ticket = exchange.submit(request, NOW)
-    if state is not State.QUEUED:
-        exchange.pop(NOW)
-    if state is State.ABANDONED:
-        exchange.cancel(ticket)
-    if state is State.DONE:
-        exchange.receive(
+    ticket = tracker.submit(request, NOW)
+    if state is not RequestState.QUEUED:
+        tracker.pop(NOW)
+    if state is RequestState.ABANDONED:
+        tracker.cancel(ticket)
+    if state is RequestState.DONE:
+        tracker.receive(
             [Envelope(execution() if request is TRADE else ANSWER, ticket.client_msg_id)], NOW
         )
     assert ticket.state is state
@@ -97,32 +103,32 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize(("state", "happening"), list(product(State, Happening)))
-def test_every_state_and_happening(state: State, happening: Happening) -> None:
+@pytest.mark.parametrize(("state", "transition"), list(product(RequestState, RequestTransition)))
+def test_every_state_and_happening(state: RequestState, transition: RequestTransition) -> None:
     ticket = in_state(new_exchange(), state)
-    after = EXPECTED[f"{state.name} {happening.name}"]
+    after = EXPECTED[f"{state.name} {transition.name}"]
     if after is None:
-        with pytest.raises(LocalProtocolError, match=f"{happening.name} cannot .* {state.name}"):
-            ticket.step(happening)
+        with pytest.raises(LocalProtocolError, match=f"{transition.name} cannot .* {state.name}"):
+            ticket.step(transition)
         assert ticket.state is state
     else:
-        assert ticket.step(happening) is state
-        assert ticket.state is State[after]
+        assert ticket.step(transition) is state
+        assert ticket.state is RequestState[after]
 
 
 def test_the_table_has_no_other_entries() -> None:
-    assert len(LIFE) == 8
-    assert set(LIFE) <= set(product(State, Happening))
+    assert len(REQUEST_TRANSITIONS) == 8
+    assert set(REQUEST_TRANSITIONS) <= set(product(RequestState, RequestTransition))
 
 
 # --- out ---
 
 
 def test_requests_leave_in_order_and_with_ids_of_their_own() -> None:
-    exchange, peer = new_exchange(), Connection(SCHEMA)
-    tickets = [exchange.submit(ASK, NOW) for _ in range(300)]
-    frames = [exchange.pop(NOW) for _ in tickets]
-    assert exchange.pop(NOW) is None
+    tracker, peer = new_exchange(), Connection(SCHEMA)
+    tickets = [tracker.submit(ASK, NOW) for _ in range(300)]
+    frames = [tracker.pop(NOW) for _ in tickets]
+    assert tracker.pop(NOW) is None
     ids = [event.client_msg_id for event in peer.receive_data(b"".join(filter(None, frames)))]
     assert ids == [ticket.client_msg_id for ticket in tickets]
     assert len(set(ids)) == 300
@@ -130,11 +136,11 @@ def test_requests_leave_in_order_and_with_ids_of_their_own() -> None:
 
 
 def test_a_request_is_encoded_as_it_was_when_it_was_submitted() -> None:
-    exchange = new_exchange()
+    tracker = new_exchange()
     request = ProtoOATraderReq(ctid_trader_account_id=1)
-    exchange.submit(request, NOW)
+    tracker.submit(request, NOW)
     request.ctid_trader_account_id = 2
-    frame = exchange.pop(NOW)
+    frame = tracker.pop(NOW)
     assert frame is not None
     (event,) = Connection(SCHEMA).receive_data(frame)
     assert isinstance(event, Envelope)
@@ -142,25 +148,25 @@ def test_a_request_is_encoded_as_it_was_when_it_was_submitted() -> None:
 
 
 def test_what_is_no_request_is_refused_and_not_queued() -> None:
-    exchange = new_exchange()
+    tracker = new_exchange()
     with pytest.raises(LocalProtocolError, match="ProtoOASpotEvent is no request of release 91"):
-        exchange.submit(SPOT, NOW)
+        tracker.submit(SPOT, NOW)
     incomplete = ProtoOATraderReq()
     with pytest.raises(EncodeError, match="ctid_trader_account_id"):
-        exchange.submit(incomplete, NOW)
-    assert exchange.pop(NOW) is None
+        tracker.submit(incomplete, NOW)
+    assert tracker.pop(NOW) is None
 
 
 def test_cancelled_while_queued_not_one_byte_leaves() -> None:
-    exchange = new_exchange()
-    first, second, third = (exchange.submit(ASK, NOW) for _ in range(3))
-    exchange.cancel(second)
-    exchange.cancel(first)
-    assert second.state is State.DONE
-    frame = exchange.pop(NOW)
+    tracker = new_exchange()
+    first, second, third = (tracker.submit(ASK, NOW) for _ in range(3))
+    tracker.cancel(second)
+    tracker.cancel(first)
+    assert second.state is RequestState.DONE
+    frame = tracker.pop(NOW)
     assert frame is not None
     assert third.client_msg_id.encode() in frame
-    assert exchange.pop(NOW) is None
+    assert tracker.pop(NOW) is None
 
 
 # --- in: who gets to see what ---
@@ -168,10 +174,10 @@ def test_cancelled_while_queued_not_one_byte_leaves() -> None:
 ID = "<the id of the request>"
 
 
-def outcome(request: Any, state: State, *replies: Any) -> tuple[Any, list[Any]]:
+def outcome(request: Any, state: RequestState, *replies: Any) -> tuple[Any, list[Any]]:
     """What the asker gets (None for nothing) and what subscribers see."""
-    exchange = new_exchange()
-    ticket = in_state(exchange, state, request)
+    tracker = new_exchange()
+    ticket = in_state(tracker, state, request)
     received = [
         UnknownPayload(2999, b"", ticket.client_msg_id)
         if reply is UnknownPayload
@@ -180,10 +186,10 @@ def outcome(request: Any, state: State, *replies: Any) -> tuple[Any, list[Any]]:
         else Envelope(reply, ticket.client_msg_id)
         for reply in replies
     ]
-    batch = exchange.receive(received, NOW)
-    assert batch.settled == ([ticket] if state is State.SENT else [])
+    batch = tracker.receive(received, NOW)
+    assert batch.settled == ([ticket] if state is RequestState.SENT else [])
     try:
-        got = None if state is not State.SENT else ticket.result()
+        got = None if state is not RequestState.SENT else ticket.result()
     except Exception as error:  # noqa: BLE001 - looked at by the test
         got = error
     shown = [
@@ -194,12 +200,12 @@ def outcome(request: Any, state: State, *replies: Any) -> tuple[Any, list[Any]]:
 
 
 def test_an_answer_is_seen_only_by_who_asked() -> None:
-    assert outcome(ASK, State.SENT, ANSWER) == (ANSWER, [])
+    assert outcome(ASK, RequestState.SENT, ANSWER) == (ANSWER, [])
 
 
 def test_a_refusal_is_raised_to_who_asked_and_seen_by_nobody_else() -> None:
     for refusal in (REFUSAL, ProtoErrorRes(error_code="INVALID_REQUEST", description="no")):
-        error, events = outcome(ASK, State.SENT, refusal)
+        error, events = outcome(ASK, RequestState.SENT, refusal)
         assert type(error) is ServerError
         assert (error.code, error.description, error.request) == ("INVALID_REQUEST", "no", ASK)
         assert error.reply is refusal
@@ -208,21 +214,21 @@ def test_a_refusal_is_raised_to_who_asked_and_seen_by_nobody_else() -> None:
 
 def test_the_late_answer_to_an_abandoned_request_is_swallowed() -> None:
     for reply in (ANSWER, REFUSAL, ProtoErrorRes(error_code="TIMEOUT_ERROR")):
-        assert outcome(ASK, State.ABANDONED, reply) == (None, [])
+        assert outcome(ASK, RequestState.ABANDONED, reply) == (None, [])
 
 
 def test_the_first_execution_event_answers_and_is_an_event_like_those_that_follow() -> None:
     accepted = execution()
-    assert outcome(TRADE, State.SENT, accepted, FILLED) == (accepted, [accepted, FILLED])
+    assert outcome(TRADE, RequestState.SENT, accepted, FILLED) == (accepted, [accepted, FILLED])
 
 
-@pytest.mark.parametrize("fate", [execution(), FILLED, ORDER_ERROR, REFUSAL])
-def test_the_fate_of_an_abandoned_order_is_still_an_event(fate: Message) -> None:
-    assert outcome(TRADE, State.ABANDONED, fate) == (None, [fate])
+@pytest.mark.parametrize("tracked", [execution(), FILLED, ORDER_ERROR, REFUSAL])
+def test_the_fate_of_an_abandoned_order_is_still_an_event(tracked: Message) -> None:
+    assert outcome(TRADE, RequestState.ABANDONED, tracked) == (None, [tracked])
 
 
 def test_an_order_error_is_raised_and_is_an_event() -> None:
-    error, events = outcome(TRADE, State.SENT, ORDER_ERROR)
+    error, events = outcome(TRADE, RequestState.SENT, ORDER_ERROR)
     assert isinstance(error, OrderError)
     assert (error.code, error.order_id, error.position_id) == ("ORDER_NOT_FOUND", 7, None)
     assert events == [ORDER_ERROR]
@@ -232,31 +238,31 @@ def test_an_order_error_is_raised_and_is_an_event() -> None:
     "reply", [SPOT, ProtoHeartbeatEvent(), ProtoOASymbolsListRes(ctid_trader_account_id=1)]
 )
 def test_a_reply_of_another_type_is_a_clear_error_and_an_event(reply: Message) -> None:
-    error, events = outcome(ASK, State.SENT, reply)
+    error, events = outcome(ASK, RequestState.SENT, reply)
     assert isinstance(error, UnexpectedReply)
     assert "ProtoOAVersionReq: expected ProtoOAVersionRes, got Proto" in str(error)
     assert events == [reply]
 
 
 def test_a_reply_of_unknown_type() -> None:
-    error, events = outcome(ASK, State.SENT, UnknownPayload)
+    error, events = outcome(ASK, RequestState.SENT, UnknownPayload)
     assert isinstance(error, UnexpectedReply)
     assert "got UnknownPayload(payload_type=2999, <0 bytes>)" in str(error)
     assert events == [UnknownPayload]
 
 
 def test_a_reply_that_cannot_be_read() -> None:
-    error, events = outcome(ASK, State.SENT, BadPayload)
+    error, events = outcome(ASK, RequestState.SENT, BadPayload)
     assert error is UNDECODABLE
     assert events == [BadPayload]
 
 
 def test_what_no_request_caused_is_an_event() -> None:
-    exchange = new_exchange()
-    in_state(exchange, State.SENT)
+    tracker = new_exchange()
+    in_state(tracker, RequestState.SENT)
     unknown = UnknownPayload(2999, b"", None)
     bad = BadPayload(2131, b"", "foreign", UNDECODABLE)
-    batch = exchange.receive(
+    batch = tracker.receive(
         [Envelope(SPOT), Envelope(REFUSAL), unknown, Envelope(execution(), "foreign"), bad], NOW
     )
     assert batch.events == [SPOT, REFUSAL, unknown, execution(), bad]
@@ -265,25 +271,25 @@ def test_what_no_request_caused_is_an_event() -> None:
 
 
 def test_the_id_of_a_request_that_was_not_sent_matches_nothing() -> None:
-    exchange = new_exchange()
-    ticket = exchange.submit(ASK, NOW)
-    assert exchange.receive([Envelope(ANSWER, ticket.client_msg_id)], NOW).events == [ANSWER]
-    assert ticket.state is State.QUEUED
+    tracker = new_exchange()
+    ticket = tracker.submit(ASK, NOW)
+    assert tracker.receive([Envelope(ANSWER, ticket.client_msg_id)], NOW).events == [ANSWER]
+    assert ticket.state is RequestState.QUEUED
 
 
 def test_an_answer_given_twice() -> None:
-    exchange = new_exchange()
-    ticket = in_state(exchange, State.DONE)
-    batch = exchange.receive([Envelope(ANSWER, ticket.client_msg_id)], NOW)
+    tracker = new_exchange()
+    ticket = in_state(tracker, RequestState.DONE)
+    batch = tracker.receive([Envelope(ANSWER, ticket.client_msg_id)], NOW)
     assert (batch.settled, batch.events) == ([], [ANSWER])
     assert ticket.result() is ANSWER
 
 
 def test_answers_may_come_in_any_order() -> None:
-    exchange = new_exchange()
-    tickets = [in_state(exchange, State.SENT) for _ in range(5)]
+    tracker = new_exchange()
+    tickets = [in_state(tracker, RequestState.SENT) for _ in range(5)]
     answers = [ProtoOAVersionRes(version=str(n)) for n in range(5)]
-    exchange.receive([Envelope(answers[n], tickets[n].client_msg_id) for n in (3, 0, 4, 2, 1)], NOW)
+    tracker.receive([Envelope(answers[n], tickets[n].client_msg_id) for n in (3, 0, 4, 2, 1)], NOW)
     assert [ticket.result() for ticket in tickets] == answers
 
 
@@ -293,69 +299,69 @@ LOCKED = ProtoOAErrorRes(error_code="BLOCKED_PAYLOAD_TYPE", retry_after=5)
 TOO_MANY = ProtoOAErrorRes(error_code="REQUEST_FREQUENCY_EXCEEDED")
 
 
-def refuse(exchange: Exchange, request: Any, refusal: Message, now: float) -> Ticket:
-    ticket = exchange.submit(request, now)
-    assert exchange.pop(now) is not None
-    exchange.receive([Envelope(refusal, ticket.client_msg_id)], now)
+def refuse(tracker: RequestTracker, request: Any, refusal: Message, now: float) -> Ticket:
+    ticket = tracker.submit(request, now)
+    assert tracker.pop(now) is not None
+    tracker.receive([Envelope(refusal, ticket.client_msg_id)], now)
     assert isinstance(ticket.settled_as, RateLimited)
     return ticket
 
 
 def test_a_blocked_kind_waits_and_others_do_not() -> None:
-    exchange = new_exchange()
-    refuse(exchange, ASK, LOCKED, now=10.0)
-    assert exchange.limits(10.0).blocked == {"ProtoOAVersionReq": 15.0}
-    exchange.submit(ASK, 10.0)
-    exchange.submit(ProtoOATraderReq(ctid_trader_account_id=1), 10.0)
-    frame = exchange.pop(10.0)
+    tracker = new_exchange()
+    refuse(tracker, ASK, LOCKED, now=10.0)
+    assert tracker.limits(10.0).blocked == {"ProtoOAVersionReq": 15.0}
+    tracker.submit(ASK, 10.0)
+    tracker.submit(ProtoOATraderReq(ctid_trader_account_id=1), 10.0)
+    frame = tracker.pop(10.0)
     assert frame is not None
-    assert exchange.pop(10.0) is None
-    assert exchange.next_at(10.0) == 15.0
-    assert exchange.pop(15.0) is not None
-    assert exchange.next_at(15.0) is None
+    assert tracker.pop(10.0) is None
+    assert tracker.next_at(10.0) == 15.0
+    assert tracker.pop(15.0) is not None
+    assert tracker.next_at(15.0) is None
 
 
 def test_a_lane_that_was_too_fast_waits_until_it_passes_again() -> None:
-    exchange = new_exchange()
-    refuse(exchange, ASK, TOO_MANY, now=10.0)
-    assert exchange.limits(10.0).ordinary.blocked_until == 11.0
-    refuse(exchange, ASK, TOO_MANY, now=11.0)
-    assert exchange.limits(11.0).ordinary.blocked_until == 13.0
-    ticket = exchange.submit(ASK, 11.0)
-    assert exchange.pop(13.0) is not None
-    exchange.receive([Envelope(ANSWER, ticket.client_msg_id)], 13.0)
-    refuse(exchange, ASK, TOO_MANY, now=13.0)
-    assert exchange.limits(13.0).ordinary.blocked_until == 14.0
+    tracker = new_exchange()
+    refuse(tracker, ASK, TOO_MANY, now=10.0)
+    assert tracker.limits(10.0).ordinary.blocked_until == 11.0
+    refuse(tracker, ASK, TOO_MANY, now=11.0)
+    assert tracker.limits(11.0).ordinary.blocked_until == 13.0
+    ticket = tracker.submit(ASK, 11.0)
+    assert tracker.pop(13.0) is not None
+    tracker.receive([Envelope(ANSWER, ticket.client_msg_id)], 13.0)
+    refuse(tracker, ASK, TOO_MANY, now=13.0)
+    assert tracker.limits(13.0).ordinary.blocked_until == 14.0
 
 
 def test_the_refusal_of_an_abandoned_request_counts_as_well() -> None:
-    exchange = new_exchange()
-    ticket = in_state(exchange, State.ABANDONED)
-    exchange.receive([Envelope(TOO_MANY, ticket.client_msg_id)], NOW)
-    assert exchange.limits(NOW).ordinary.blocked_until == 1.0
+    tracker = new_exchange()
+    ticket = in_state(tracker, RequestState.ABANDONED)
+    tracker.receive([Envelope(TOO_MANY, ticket.client_msg_id)], NOW)
+    assert tracker.limits(NOW).ordinary.blocked_until == 1.0
     assert ticket.settled_as is None
 
 
 def test_a_blocked_trading_request_is_refused_at_once_instead_of_leaving_late() -> None:
-    exchange = new_exchange()
-    waiting = exchange.submit(TRADE, 10.0)
-    assert exchange.pop(10.0) is not None
-    refuse(exchange, TRADE, LOCKED, now=10.0)
-    assert waiting.state is State.SENT
+    tracker = new_exchange()
+    waiting = tracker.submit(TRADE, 10.0)
+    assert tracker.pop(10.0) is not None
+    refuse(tracker, TRADE, LOCKED, now=10.0)
+    assert waiting.state is RequestState.SENT
     with pytest.raises(RateLimited) as caught:
-        exchange.submit(TRADE, 12.5)
+        tracker.submit(TRADE, 12.5)
     error = caught.value
     assert (error.retry_after, error.code, error.request) == (3, "BLOCKED_PAYLOAD_TYPE", TRADE)
     assert error.reply is LOCKED
-    assert exchange.next_at(12.5) is None
-    assert exchange.submit(TRADE, 15.0).state is State.QUEUED
+    assert tracker.next_at(12.5) is None
+    assert tracker.submit(TRADE, 15.0).state is RequestState.QUEUED
 
 
 def test_only_what_changes_nothing_is_repeated() -> None:
-    exchange = new_exchange()
+    tracker = new_exchange()
     for request in SCHEMA.responses:
         trading = SCHEMA.responses[request] is ProtoOAExecutionEvent
-        assert exchange.repeats(request.blank()) is (
+        assert tracker.repeats(request.blank()) is (
             not trading
             and request.__name__
             not in {
@@ -370,20 +376,23 @@ def test_only_what_changes_nothing_is_repeated() -> None:
 
 
 def test_a_lost_link_tells_everybody_what_may_have_been_delivered() -> None:
-    exchange = new_exchange()
-    sent, abandoned = in_state(exchange, State.SENT), in_state(exchange, State.ABANDONED)
-    done, queued = in_state(exchange, State.DONE), exchange.submit(TRADE, NOW)
-    settled = exchange.lose("the cable was cut")
+    tracker = new_exchange()
+    sent, abandoned = (
+        in_state(tracker, RequestState.SENT),
+        in_state(tracker, RequestState.ABANDONED),
+    )
+    done, queued = in_state(tracker, RequestState.DONE), tracker.submit(TRADE, NOW)
+    settled = tracker.lose("the cable was cut")
     assert settled == [sent, queued]
-    assert abandoned.state is State.DONE
+    assert abandoned.state is RequestState.DONE
     assert done.result() is ANSWER
     for ticket, maybe_delivered in ((sent, True), (queued, False)):
         with pytest.raises(ConnectionLost, match="the cable was cut") as caught:
             ticket.result()
         assert caught.value.maybe_delivered is maybe_delivered
-    assert exchange.pop(NOW) is None
+    assert tracker.pop(NOW) is None
     with pytest.raises(ConnectionLost, match="the cable was cut") as caught:
-        exchange.submit(ASK, NOW)
+        tracker.submit(ASK, NOW)
     assert caught.value.maybe_delivered is False
 
 
@@ -397,7 +406,7 @@ class Conversation(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.exchange = new_exchange()
+        self.tracker = new_exchange()
         self.peer = Connection(SCHEMA)
         self.on_the_wire: list[str] = []
         self.cancelled_early: set[str] = set()
@@ -409,14 +418,14 @@ class Conversation(RuleBasedStateMachine):
     @rule(target=tickets, trading=st.booleans())
     def submit(self, trading: bool) -> Any:
         try:
-            return self.exchange.submit(TRADE if trading else ASK, NOW)
+            return self.tracker.submit(TRADE if trading else ASK, NOW)
         except ConnectionLost:
             assert self.lost
             return None
 
     @rule()
     def write(self) -> None:
-        frame = self.exchange.pop(NOW)
+        frame = self.tracker.pop(NOW)
         if frame is not None:
             (event,) = self.peer.receive_data(frame)
             assert event.client_msg_id is not None
@@ -424,11 +433,11 @@ class Conversation(RuleBasedStateMachine):
 
     @rule(ticket=consumes(tickets))
     def cancel(self, ticket: Ticket | None) -> None:
-        if ticket is None or ticket.state not in {State.QUEUED, State.SENT}:
+        if ticket is None or ticket.state not in {RequestState.QUEUED, RequestState.SENT}:
             return
-        if ticket.state is State.QUEUED:
+        if ticket.state is RequestState.QUEUED:
             self.cancelled_early.add(ticket.client_msg_id)
-        self.exchange.cancel(ticket)
+        self.tracker.cancel(ticket)
         self.results[ticket.client_msg_id] = self.results.get(ticket.client_msg_id, 0) + 1
 
     @rule(
@@ -439,7 +448,7 @@ class Conversation(RuleBasedStateMachine):
         if self.lost:
             return
         ids = [None, "foreign", *self.on_the_wire]
-        batch = self.exchange.receive([Envelope(reply, data.draw(st.sampled_from(ids)))], NOW)
+        batch = self.tracker.receive([Envelope(reply, data.draw(st.sampled_from(ids)))], NOW)
         if isinstance(reply, ProtoOAExecutionEvent | ProtoOAOrderErrorEvent):
             self.fates_sent += 1
             self.fates_seen += batch.events == [reply]
@@ -451,7 +460,7 @@ class Conversation(RuleBasedStateMachine):
         if self.lost:
             return
         self.lost = True
-        for ticket in self.exchange.lose("gone"):
+        for ticket in self.tracker.lose("gone"):
             self.results[ticket.client_msg_id] = self.results.get(ticket.client_msg_id, 0) + 1
             assert isinstance(ticket.settled_as, ConnectionLost)
             assert ticket.settled_as.maybe_delivered is (ticket.client_msg_id in self.on_the_wire)

@@ -31,8 +31,8 @@ from ctrader_typed import (
     ProtoOAVersionReq,
     ServerError,
 )
-from ctrader_typed.protocol.request_tracker import Answered
-from ctrader_typed.protocol.session import APPLICATION, Kind, Part, Session
+from ctrader_typed.protocol.request_tracker import AnsweredRequest
+from ctrader_typed.protocol.session import APPLICATION, Session, SessionPart, SessionPartKind
 
 M1 = ProtoOATrendbarPeriod.M1
 APP = ProtoOAApplicationAuthReq(client_id="i", client_secret="s")
@@ -62,12 +62,12 @@ def bars(number: int, symbol: int) -> ProtoOASubscribeLiveTrendbarReq:
 def done(session: Session, *requests: Any) -> None:
     """The server granted these."""
     for request in requests:
-        session.observe([Answered(request, ProtoOAApplicationAuthReq, 0.0, 0)], [])  # type: ignore[arg-type]  # any message will do
+        session.observe([AnsweredRequest(request, ProtoOAApplicationAuthReq, 0.0, 0)], [])  # type: ignore[arg-type]  # any message will do
 
 
-def refused(request: Any, code: str, text: str | None = None) -> Answered:
+def refused(request: Any, code: str, text: str | None = None) -> AnsweredRequest:
     error = ServerError(code, text, request, ProtoOAErrorRes(error_code=code))
-    return Answered(request, error, 0.0, 0)
+    return AnsweredRequest(request, error, 0.0, 0)
 
 
 def built() -> Session:
@@ -114,14 +114,14 @@ def test_answers_and_events_count_in_their_order() -> None:
     for before, there in ((0, False), (1, True)):
         session = Session(SCHEMA)
         done(session, APP)
-        assert session.observe([Answered(account(1), reply, 0.0, before)], [lost])
-        assert (Part(Kind.ACCOUNT, 1) in session.in_force) is there
+        assert session.observe([AnsweredRequest(account(1), reply, 0.0, before)], [lost])
+        assert (SessionPart(SessionPartKind.ACCOUNT, 1) in session.in_force) is there
 
 
 def test_a_refused_request_teaches_nothing() -> None:
     session = Session(SCHEMA)
     assert not session.observe([refused(APP, "CH_CLIENT_AUTH_FAILURE")], [])
-    assert not session.observe([Answered(ProtoOAVersionReq(), APP, 0.0, 0)], [])
+    assert not session.observe([AnsweredRequest(ProtoOAVersionReq(), APP, 0.0, 0)], [])
     assert session.wanted == frozenset()
 
 
@@ -148,7 +148,11 @@ def test_a_batch_that_is_refused_is_asked_for_one_by_one() -> None:
     assert session.give_up(batch) == []
     assert session.missing() == [spots(1, 1), spots(1, 2), spots(2, 1)]
     gone = session.give_up(spots(1, 1))
-    assert {part.kind for part in gone} == {Kind.SPOTS, Kind.TRENDBARS, Kind.DEPTH}
+    assert {part.kind for part in gone} == {
+        SessionPartKind.SPOTS,
+        SessionPartKind.TRENDBARS,
+        SessionPartKind.DEPTH,
+    }
     done(session, *session.missing())
     assert session.missing() == []
 
@@ -157,7 +161,7 @@ def test_an_account_that_is_refused_waits_for_somebody() -> None:
     session = built()
     session.link_lost()
     done(session, APP, account(2))
-    assert session.give_up(account(1)) == [Part(Kind.ACCOUNT, 1)]
+    assert session.give_up(account(1)) == [SessionPart(SessionPartKind.ACCOUNT, 1)]
     assert not session.is_hopeless()
     assert session.missing() == [spots(2, 1)]
     done(session, account(1, "new"))
@@ -180,7 +184,7 @@ def test_a_refresh_replaces_the_token_if_there_is_only_one() -> None:
     fresh = ProtoOARefreshTokenRes(
         access_token="new", token_type="b", expires_in=1, refresh_token="r"
     )
-    answer = Answered(ProtoOARefreshTokenReq(refresh_token="r"), fresh, 0.0, 0)
+    answer = AnsweredRequest(ProtoOARefreshTokenReq(refresh_token="r"), fresh, 0.0, 0)
     session = built()
     session.give_up(account(1))
     assert session.observe([answer], [])
@@ -193,8 +197,10 @@ def test_a_refresh_replaces_the_token_if_there_is_only_one() -> None:
 
 def test_parts_have_names_for_logs() -> None:
     assert str(APPLICATION) == "the application"
-    assert str(Part(Kind.ACCOUNT, 5)) == "account 5"
-    assert str(Part(Kind.TRENDBARS, 5, 7, 1)) == "trendbars of symbol 7, account 5"
+    assert str(SessionPart(SessionPartKind.ACCOUNT, 5)) == "account 5"
+    assert (
+        str(SessionPart(SessionPartKind.TRENDBARS, 5, 7, 1)) == "trendbars of symbol 7, account 5"
+    )
 
 
 ACCOUNTS = st.integers(1, 3)
@@ -221,8 +227,8 @@ class SessionMachine(RuleBasedStateMachine):
 
     def ask(self, request: Any) -> bool:
         granted = self.serve(request)
-        verdict = APP if granted else refused(request, "INVALID_REQUEST").verdict
-        self.session.observe([Answered(request, verdict, 0.0, 0)], [])
+        outcome = APP if granted else refused(request, "INVALID_REQUEST").outcome
+        self.session.observe([AnsweredRequest(request, outcome, 0.0, 0)], [])
         return granted
 
     @rule()
@@ -262,7 +268,7 @@ class SessionMachine(RuleBasedStateMachine):
         }
         if key in self.there:
             self.end(key)
-            self.session.observe([Answered(ends[begun], APP, 0.0, 0)], [])
+            self.session.observe([AnsweredRequest(ends[begun], APP, 0.0, 0)], [])
 
     @rule(number=ACCOUNTS)
     def log_out(self, number: int) -> None:
@@ -270,8 +276,8 @@ class SessionMachine(RuleBasedStateMachine):
             self.end(("account", number))
             out = ProtoOAAccountLogoutReq(ctid_trader_account_id=number)
             event = ProtoOAAccountDisconnectEvent(ctid_trader_account_id=number)
-            before = {part for part in self.session.wanted if part.kind > Kind.ACCOUNT}
-            self.session.observe([Answered(out, APP, 0.0, 0)], [event])
+            before = {part for part in self.session.wanted if part.kind > SessionPartKind.ACCOUNT}
+            self.session.observe([AnsweredRequest(out, APP, 0.0, 0)], [event])
             gone, self.session.logged_out = self.session.logged_out, []
             assert set(gone) == before - self.session.wanted
             assert {part.account for part in gone} <= {number}
@@ -321,13 +327,17 @@ class SessionMachine(RuleBasedStateMachine):
         assert {key_of(part) for part in self.session.wanted} == self.wish
 
 
-KINDS = {Kind.SPOTS: "spots", Kind.TRENDBARS: "bars", Kind.DEPTH: "depth"}
+KINDS = {
+    SessionPartKind.SPOTS: "spots",
+    SessionPartKind.TRENDBARS: "bars",
+    SessionPartKind.DEPTH: "depth",
+}
 
 
-def key_of(part: Part) -> tuple:
-    if part.kind is Kind.APPLICATION:
+def key_of(part: SessionPart) -> tuple:
+    if part.kind is SessionPartKind.APPLICATION:
         return ("application",)
-    if part.kind is Kind.ACCOUNT:
+    if part.kind is SessionPartKind.ACCOUNT:
         return ("account", part.account)
     return (KINDS[part.kind], part.account, part.symbol)
 

@@ -26,8 +26,14 @@ from ctrader_typed import (
     conflate_spots,
 )
 from ctrader_typed.protocol.event_filters import filtering
-from ctrader_typed.protocol.statistics import Tally
-from ctrader_typed.protocol.stream_buffers import Conflating, Dropped, Rolling, merged_spots, queue
+from ctrader_typed.protocol.statistics import StatisticsCollector
+from ctrader_typed.protocol.stream_buffers import (
+    ConflatingBuffer,
+    DropOldestBuffer,
+    Dropped,
+    merged_spots,
+    new_buffer,
+)
 
 M1, H1 = ProtoOATrendbarPeriod.M1, ProtoOATrendbarPeriod.H1
 
@@ -44,7 +50,7 @@ def emptied(waiting: Any) -> list[Any]:
 
 
 def test_refusing_keeps_the_oldest_and_says_where_others_are_missing() -> None:
-    waiting = queue("raise", 2)
+    waiting = new_buffer("raise", 2)
     for number in range(5):
         waiting.put(number, number)
     assert emptied(waiting) == [0, 1, Dropped(3)]
@@ -54,7 +60,7 @@ def test_refusing_keeps_the_oldest_and_says_where_others_are_missing() -> None:
 
 
 def test_rolling_keeps_the_newest_and_counts() -> None:
-    waiting = queue("drop_oldest", 2)
+    waiting = new_buffer("drop_oldest", 2)
     for number in range(5):
         waiting.put(number, number)
     assert (len(waiting), waiting.first()) == (2, 3)
@@ -63,7 +69,7 @@ def test_rolling_keeps_the_newest_and_counts() -> None:
 
 
 def test_conflating_keeps_the_newest_of_each_key_where_the_first_one_was() -> None:
-    waiting = queue(conflate("symbol_id"), 2)
+    waiting = new_buffer(conflate("symbol_id"), 2)
     for number, event in enumerate([spot(1, 1), spot(2, 2), spot(1, 3)]):
         waiting.put(number, event)
     assert waiting.dropped == 1
@@ -71,14 +77,14 @@ def test_conflating_keeps_the_newest_of_each_key_where_the_first_one_was() -> No
 
 
 def test_more_keys_than_there_is_room_for() -> None:
-    waiting = queue(conflate("symbol_id"), 2)
+    waiting = new_buffer(conflate("symbol_id"), 2)
     for number, symbol in enumerate([1, 2, 3, 4, 1]):
         waiting.put(number, spot(symbol, number))
     assert emptied(waiting) == [spot(1, 4), spot(2, 1), Dropped(2)]
 
 
 def test_types_and_lacking_fields_are_keys_of_their_own() -> None:
-    waiting = queue(conflate("symbol_id"), 9)
+    waiting = new_buffer(conflate("symbol_id"), 9)
     events = [spot(1), ProtoHeartbeatEvent(), spot(2), ProtoHeartbeatEvent()]
     for number, event in enumerate(events):
         waiting.put(number, event)
@@ -86,7 +92,7 @@ def test_types_and_lacking_fields_are_keys_of_their_own() -> None:
 
 
 def test_nothing_is_mixed_over_a_gap() -> None:
-    waiting = queue(conflate_spots, 9)
+    waiting = new_buffer(conflate_spots, 9)
     waiting.put(1, spot(1, bid=1))
     waiting.put(2, spot(2, bid=1))
     waiting.fence(3)
@@ -116,15 +122,15 @@ def test_policies_that_make_no_sense() -> None:
         conflate()
     wrong: Any = "block"
     with pytest.raises(ValueError, match="'raise', 'drop_oldest' or conflate"):
-        queue(wrong, 1)
+        new_buffer(wrong, 1)
     with pytest.raises(ValueError, match="at least 1 event, not 0"):
-        queue("raise", 0)
+        new_buffer("raise", 0)
 
 
 @given(st.lists(st.one_of(st.integers(1, 4), st.none()), max_size=60), st.integers(1, 5))
 def test_a_conflating_queue_against_a_model(steps: list[int | None], room: int) -> None:
     """Each key's last value is read, in the order in which keys began to wait; None reads one."""
-    waiting = Conflating(room, conflate("symbol_id"))
+    waiting = ConflatingBuffer(room, conflate("symbol_id"))
     model: dict[int, Any] = {}
     missing = 0
     for number, symbol in enumerate(steps):
@@ -146,7 +152,7 @@ def test_a_conflating_queue_against_a_model(steps: list[int | None], room: int) 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 5))
 def test_a_rolling_queue_holds_the_last_ones(steps: list[bool], room: int) -> None:
-    waiting, model = Rolling(room), []
+    waiting, model = DropOldestBuffer(room), []
     for number, put in enumerate(steps):
         if put:
             waiting.put(number, number)
@@ -192,7 +198,7 @@ def test_an_execution_event_names_its_symbol_inside(symbol: int) -> None:
 
 
 def test_counts_before_anything() -> None:
-    seen = Tally().so_far(())
+    seen = StatisticsCollector().so_far(())
     assert (seen.latency, seen.reconnects, seen.answered) == (None, 0, 0)
 
 
@@ -200,7 +206,7 @@ def test_counts_before_anything() -> None:
 @pytest.mark.parametrize("room", [1, 2, 5, 20])
 @pytest.mark.parametrize("sizes", [(3, 3, 3), (0, 1, 7), (9, 0, 1), (5, 5, 1), (1, 1, 1)])
 def test_many_at_once_are_as_many_one_by_one(policy: Any, room: int, sizes: Any) -> None:
-    together, singly = queue(policy, room), queue(policy, room)
+    together, singly = new_buffer(policy, room), new_buffer(policy, room)
     number = 0
     for size in sizes:
         events = [spot(n % 4, bid=n) for n in range(number, number + size)]

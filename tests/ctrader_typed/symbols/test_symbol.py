@@ -18,7 +18,7 @@ from ctrader_typed import (
     ProtoOASymbol,
     ProtoOATradingMode,
 )
-from ctrader_typed.symbols import ArchivedSymbol, Hours, Symbol
+from ctrader_typed.symbols import ArchivedSymbol, Symbol, TradingHours
 
 CLOSED: dict[str, Any] = {
     "symbolId": 1,
@@ -102,7 +102,7 @@ def test_distances(eurusd: Symbol, gold: Symbol) -> None:
 
 def test_hours_take_and_give_times(eurusd: Symbol) -> None:
     monday = datetime(2026, 11, 22, 21, 5, tzinfo=UTC)  # 00:05 in Moscow
-    assert isinstance(eurusd.hours, Hours)
+    assert isinstance(eurusd.hours, TradingHours)
     assert not eurusd.is_open(SATURDAY)
     assert eurusd.next_open(SATURDAY) == eurusd.next_open("2026-11-21") == monday
     assert eurusd.is_open(monday)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed import InvalidValue, ProtoOAHoliday, ProtoOAInterval, ProtoOASymbol
-from ctrader_typed.symbols import Hours
+from ctrader_typed.symbols import TradingHours
 from ctrader_typed.units import milliseconds, utc
-from mockserver.broker.market.trading_hours import Schedule
+from mockserver.broker.market.trading_hours import TradingSchedule
 
 HOUR, DAY, WEEK = 3600, 86_400, 604_800
 QUARTER = 900_000  # ms
@@ -68,7 +68,7 @@ CHANGES = [
 def test_the_hours_follow_daylight_saving(
     zone: str, friday: str, first: str, monday: str, then: str
 ) -> None:
-    hours = Hours(zone, OFFICE)
+    hours = TradingHours(zone, OFFICE)
     opened, opens = milliseconds(f"{friday}T{first}"), milliseconds(f"{monday}T{then}")
     assert not hours.is_open(opened - 1)
     assert hours.is_open(opened)
@@ -91,24 +91,24 @@ def test_the_hours_follow_daylight_saving(
     ],
 )
 def test_the_evening_after_the_clock_has_changed(sunday: str, opening: str) -> None:
-    hours = Hours("America/New_York", EVENINGS)
+    hours = TradingHours("America/New_York", EVENINGS)
     assert hours.next_open(milliseconds(sunday)) == milliseconds(f"{sunday}T{opening}")
 
 
 def test_hours_that_the_clock_skips_or_shows_twice() -> None:
     zone = "America/New_York"
-    night = Hours(zone, ((2 * HOUR + 1800, 4 * HOUR),))  # Sunday 02:30 to 04:00
+    night = TradingHours(zone, ((2 * HOUR + 1800, 4 * HOUR),))  # Sunday 02:30 to 04:00
     skipped = milliseconds("2026-03-08T07:30")  # 03:30 in summer time
     assert list(night.spans(skipped - QUARTER * 8, skipped + QUARTER * 8)) == [
         (skipped, skipped + QUARTER * 2)
     ]
     # 02:00 and 02:30 are moved on by an hour, 03:00 is not: nothing is left from 02:30 to 03:00.
-    inside = Hours(zone, ((2 * HOUR + 1800, 3 * HOUR), (2 * HOUR, 2 * HOUR + 1800)))
+    inside = TradingHours(zone, ((2 * HOUR + 1800, 3 * HOUR), (2 * HOUR, 2 * HOUR + 1800)))
     sunday = milliseconds("2026-03-08"), milliseconds("2026-03-09")
     assert list(inside.spans(*sunday)) == [
         (milliseconds("2026-03-08T07:00"), milliseconds("2026-03-08T07:30"))
     ]
-    twice = Hours(zone, ((HOUR, 2 * HOUR),))  # Sunday 01:00 to 02:00, in autumn two hours
+    twice = TradingHours(zone, ((HOUR, 2 * HOUR),))  # Sunday 01:00 to 02:00, in autumn two hours
     assert list(twice.spans(milliseconds("2026-11-01"), milliseconds("2026-11-02"))) == [
         (milliseconds("2026-11-01T05:00"), milliseconds("2026-11-01T07:00"))
     ]
@@ -117,7 +117,7 @@ def test_hours_that_the_clock_skips_or_shows_twice() -> None:
 def test_an_interval_may_end_in_the_next_week() -> None:
     saturday = 6 * DAY + 22 * HOUR
     for end in (WEEK + 3 * HOUR, 3 * HOUR):  # either way of writing Sunday 03:00
-        hours = Hours("UTC", ((saturday, end),))
+        hours = TradingHours("UTC", ((saturday, end),))
         opened = milliseconds("2026-11-21T22:00")
         assert hours.next_open(milliseconds("2026-11-20")) == opened
         assert hours.is_open(milliseconds("2026-11-22T02:59:59.999"))
@@ -127,11 +127,11 @@ def test_an_interval_may_end_in_the_next_week() -> None:
 
 def test_what_always_trades_never_closes() -> None:
     now = milliseconds("2026-11-21T12:34:56.789")
-    for always in (Hours("UTC", ()), Hours("Europe/Athens", ((0, WEEK),))):
+    for always in (TradingHours("UTC", ()), TradingHours("Europe/Athens", ((0, WEEK),))):
         assert always.next_open(now) == now
         assert always.next_close(now) is None
         assert list(always.spans(now, now + 1)) == [(now, now + 1)]
-    never = Hours("UTC", ((5, 5),))
+    never = TradingHours("UTC", ((5, 5),))
     assert never.next_open(now) is None
     assert never.next_close(now) == now
     assert not never.is_open(now)
@@ -139,7 +139,7 @@ def test_what_always_trades_never_closes() -> None:
 
 def test_a_holiday_closes_a_whole_day_of_its_own_zone() -> None:
     zone = "Europe/Athens"
-    hours = Hours(zone, ((0, WEEK),), (holiday("2026-12-25", zone),))
+    hours = TradingHours(zone, ((0, WEEK),), (holiday("2026-12-25", zone),))
     begins, ends = wall("2026-12-25T00:00", zone), wall("2026-12-26T00:00", zone)
     assert utc(begins) == datetime(2026, 12, 24, 22, tzinfo=UTC)
     assert hours.is_open(begins - 1)
@@ -154,7 +154,7 @@ def test_a_part_of_a_day() -> None:
     half = holiday("2026-11-27", zone, begins=13 * HOUR)
     late = holiday("2026-11-30", zone, ends=12 * HOUR)
     pause = holiday("2026-12-01", zone, 12 * HOUR, 12 * HOUR + 1800)
-    hours = Hours(zone, OFFICE, (pause, late, half))
+    hours = TradingHours(zone, OFFICE, (pause, late, half))
     assert hours.next_close(wall("2026-11-27T12:00", zone)) == wall("2026-11-27T13:00", zone)
     assert hours.next_open(wall("2026-11-27T13:00", zone)) == wall("2026-11-30T12:00", zone)
     day = wall("2026-12-01T00:00", zone), wall("2026-12-02T00:00", zone)
@@ -168,7 +168,7 @@ def test_pauses_within_one_another() -> None:
     day, begins, ends = "2026-12-01", 9 * HOUR, 18 * HOUR
     parts = [(begins, ends), (begins, 10 * HOUR), (12 * HOUR, 13 * HOUR), (20 * HOUR, None)]
     for given_ in permutations(holiday(day, "UTC", *part) for part in parts):
-        hours = Hours("UTC", ((0, WEEK),), tuple(given_))
+        hours = TradingHours("UTC", ((0, WEEK),), tuple(given_))
         assert list(hours.spans(milliseconds(day), milliseconds("2026-12-02T01:00"))) == [
             (milliseconds("2026-12-01"), milliseconds("2026-12-01T09:00")),
             (milliseconds("2026-12-01T18:00"), milliseconds("2026-12-01T20:00")),
@@ -180,7 +180,7 @@ def test_a_holiday_that_is_yesterday_in_utc() -> None:
     zone = "America/New_York"
     night = holiday("2026-12-01", zone, 22 * HOUR, 21 * HOUR)  # to the next evening
     for each in (holiday("2026-12-02", zone), night):
-        hours = Hours(zone, ((0, WEEK),), (each,))
+        hours = TradingHours(zone, ((0, WEEK),), (each,))
         assert not hours.is_open(wall("2026-12-02T20:59", zone))  # the third in UTC
         assert not hours.is_open(wall("2026-12-02T00:00", zone))
         assert hours.is_open(wall("2026-12-03T00:00", zone))
@@ -189,7 +189,7 @@ def test_a_holiday_that_is_yesterday_in_utc() -> None:
 def test_a_part_of_no_length_and_one_over_midnight() -> None:
     nothing = holiday("2026-12-01", "UTC", 9 * HOUR, 9 * HOUR)
     night = holiday("2026-12-02", "UTC", 22 * HOUR, 2 * HOUR)
-    hours = Hours("UTC", ((0, WEEK),), (nothing, night))
+    hours = TradingHours("UTC", ((0, WEEK),), (nothing, night))
     assert list(hours.spans(milliseconds("2026-12-01"), milliseconds("2026-12-04"))) == [
         (milliseconds("2026-12-01"), milliseconds("2026-12-02T22:00")),
         (milliseconds("2026-12-03T02:00"), milliseconds("2026-12-04")),
@@ -199,7 +199,7 @@ def test_a_part_of_no_length_and_one_over_midnight() -> None:
 def test_a_part_that_ends_at_second_0_ends_with_the_day() -> None:
     """Servers send defaults: both at 0 are a whole day."""
     for begins in (None, 0, 13 * HOUR):
-        hours = Hours("UTC", ((0, WEEK),), (holiday("2026-12-01", "UTC", begins, 0),))
+        hours = TradingHours("UTC", ((0, WEEK),), (holiday("2026-12-01", "UTC", begins, 0),))
         closes = milliseconds("2026-12-01") + (begins or 0) * 1000
         assert hours.next_close(milliseconds("2026-11-30")) == closes
         assert hours.next_open(closes) == milliseconds("2026-12-02")
@@ -209,7 +209,7 @@ def test_a_recurring_holiday_comes_back_every_year() -> None:
     zone = "America/New_York"
     christmas = holiday("2020-12-25", zone, recurring=True)
     leap = holiday("2020-02-29", zone, recurring=True)
-    hours = Hours(zone, ((0, WEEK),), (christmas, leap))
+    hours = TradingHours(zone, ((0, WEEK),), (christmas, leap))
     for year in (2020, 2026, 2033):
         assert not hours.is_open(wall(f"{year}-12-25T12:00", zone))
         assert hours.is_open(wall(f"{year}-12-26T00:00", zone))
@@ -221,7 +221,7 @@ def test_a_recurring_holiday_comes_back_every_year() -> None:
 
 def test_a_new_year_that_is_another_year_in_utc() -> None:
     zone = "Pacific/Auckland"
-    hours = Hours("UTC", ((0, WEEK),), (holiday("2020-01-01", zone, recurring=True),))
+    hours = TradingHours("UTC", ((0, WEEK),), (holiday("2020-01-01", zone, recurring=True),))
     begins = milliseconds("2026-12-31T11:00")  # 2027 in Auckland
     assert hours.next_close(milliseconds("2026-12-31")) == begins
     assert hours.next_open(begins) == begins + DAY * 1000
@@ -231,7 +231,7 @@ def test_a_new_year_that_is_another_year_in_utc() -> None:
 def test_a_zone_that_is_not_known() -> None:
     for name in ("Middle/Earth", "", "../etc"):
         with pytest.raises(InvalidValue, match="no time zone"):
-            Hours(name, OFFICE).is_open(0)
+            TradingHours(name, OFFICE).is_open(0)
 
 
 def test_what_a_symbol_states() -> None:
@@ -242,7 +242,9 @@ def test_what_a_symbol_states() -> None:
         schedule=[ProtoOAInterval(start_second=1, end_second=2)],
         holiday=[holiday("2026-12-25", "UTC")],
     )
-    assert Hours.of(symbol) == Hours("UTC", ((1, 2),), (holiday("2026-12-25", "UTC"),))
+    assert TradingHours.of(symbol) == TradingHours(
+        "UTC", ((1, 2),), (holiday("2026-12-25", "UTC"),)
+    )
 
 
 def test_recorded_hours(recordings: Path) -> None:
@@ -251,14 +253,14 @@ def test_recorded_hours(recordings: Path) -> None:
     answer = next(m for m in map(json.loads, lines) if m["message"] == "ProtoOASymbolByIdRes")
     for payload in answer["payload"]["symbol"]:
         symbol = ProtoOASymbol().from_dict(payload)
-        hours, theirs = Hours.of(symbol), Schedule(symbol)
+        hours, theirs = TradingHours.of(symbol), TradingSchedule(symbol)
         assert hours.intervals
         start = milliseconds("2026-03-01")
         assert list(hours.spans(start, start + 28 * DAY * 1000)) == list(
             theirs.spans(start, start + 28 * DAY * 1000)
         )
     eurusd = next(s for s in answer["payload"]["symbol"] if s["symbolId"] == 1)
-    hours = Hours.of(ProtoOASymbol().from_dict(eurusd))
+    hours = TradingHours.of(ProtoOASymbol().from_dict(eurusd))
     assert hours.next_open(milliseconds("2026-11-21")) == milliseconds("2026-11-22T21:05")
 
 
@@ -281,7 +283,7 @@ HOLIDAYS = st.lists(
 QUARTERS = st.integers(milliseconds("2026-01-01") // QUARTER, milliseconds("2027-01-01") // QUARTER)
 
 
-def on_the_wall(hours: Hours, at: int) -> bool:
+def on_the_wall(hours: TradingHours, at: int) -> bool:
     """What a clock on the wall and a calendar say."""
     local = utc(at).astimezone(ZoneInfo(hours.zone))
     second = local.isoweekday() % 7 * DAY + local.hour * HOUR + local.minute * 60 + local.second
@@ -312,7 +314,7 @@ def test_hours_are_those_on_the_wall(
         holiday(day.isoformat(), there, *part, recurring=recurring)
         for day, there, recurring, part in days
     )
-    hours = Hours(zone, intervals, closed)
+    hours = TradingHours(zone, intervals, closed)
     at = quarter * QUARTER
     week = range(at, at + WEEK * 1000, QUARTER)
     open_there = [each for each in week if on_the_wall(hours, each)]

@@ -31,7 +31,7 @@ from ctrader_typed import (
 )
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.tokens import Kept, TokenKeeper, Tokens, save_tokens
-from ctrader_typed.tokens.keeper import AGAIN, PATIENCE
+from ctrader_typed.tokens.keeper import PATIENCE, RETRY_INTERVAL
 
 DAY = 86_400.0
 MONTH = 30 * DAY
@@ -460,9 +460,9 @@ async def test_what_the_server_cannot_do_now_is_tried_again(autojump_clock, capl
         server.answer = later
         start = trio.current_time()
         server.push.send_nowait(invalidated(4))
-        await trio.sleep(3 * AGAIN)
+        await trio.sleep(3 * RETRY_INTERVAL)
         at = [round(at - start) for at, _ in server.requests[1:]]
-        assert at == [0, AGAIN, 2 * AGAIN]
+        assert at == [0, RETRY_INTERVAL, 2 * RETRY_INTERVAL]
         assert "accounts are not authorised for now: it is down" in caplog.text
 
 

@@ -10,11 +10,11 @@ import pytest
 from mockserver.box import HEDGED, LIVE, Box
 from mockserver.broker import start_time
 from mockserver.broker.broker import Broker
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.start_time import START, start_ms
 from mockserver.threaded import ThreadedServer
 
-CATALOGUE = Catalogue.standard()
+CATALOGUE = Instruments.standard()
 TUESDAY = datetime(2026, 12, 1, 9, 30, tzinfo=UTC)
 
 

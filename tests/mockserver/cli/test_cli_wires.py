@@ -16,7 +16,7 @@ import pytest
 import trio
 
 from ctrader_typed import connect
-from mockserver.server.endpoints import DOORS, WIRES
+from mockserver.server.endpoints import ENDPOINTS, WIRES
 
 ROOT = Path(__file__).parents[3]
 MONDAY = "2026-03-02T09:00Z"
@@ -36,26 +36,28 @@ def serving(*arguments: str) -> Iterator[dict[str, Any]]:
 
 
 def test_the_names_are_those_of_the_doors() -> None:
-    assert list(WIRES) == list(DOORS)
+    assert list(WIRES) == list(ENDPOINTS)
     assert [name for name, what in WIRES.items() if "plain" not in what] == [
-        door.name for door in DOORS.values() if door.tls
+        endpoint.name for endpoint in ENDPOINTS.values() if endpoint.tls
     ]
 
 
 def test_all_of_them_at_once(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
-    with serving(*(f"--wire={name}" for name in DOORS), f"--ca={ca}") as ready:
-        assert list(ready["wires"]) == list(DOORS)
+    with serving(*(f"--wire={name}" for name in ENDPOINTS), f"--ca={ca}") as ready:
+        assert list(ready["wires"]) == list(ENDPOINTS)
         assert ready["wires"]["tls"] == {"host": ready["host"], "port": ready["port"]}
         assert ready["tls"] is True
-        assert len({at["port"] for at in ready["wires"].values()}) == len(DOORS)
+        assert len({at["port"] for at in ready["wires"].values()}) == len(ENDPOINTS)
         context = ssl.create_default_context(cafile=ca)
 
         async def visit() -> None:
             for name, at in ready["wires"].items():
-                door = DOORS[name]
-                options: dict[str, Any] = {"ssl_context": context} if door.tls else {"tls": False}
-                async with connect(at["host"], at["port"], wire=door.wire, **options) as api:
+                endpoint = ENDPOINTS[name]
+                options: dict[str, Any] = (
+                    {"ssl_context": context} if endpoint.tls else {"tls": False}
+                )
+                async with connect(at["host"], at["port"], wire=endpoint.wire, **options) as api:
                     await api.application_auth(
                         client_id=ready["broker"]["clientId"],
                         client_secret=ready["broker"]["clientSecret"],

@@ -23,7 +23,7 @@ from ctrader_typed import (
     connect,
 )
 from ctrader_typed.errors import CertificateRefused
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 
 GAVE_UP = 3
 
@@ -58,8 +58,8 @@ class Errand:
             async with connect(
                 told["host"],
                 int(told["port"]),
-                wire=DOORS[told["wire"]].wire,
-                tls=DOORS[told["wire"]].tls,
+                wire=ENDPOINTS[told["wire"]].wire,
+                tls=ENDPOINTS[told["wire"]].tls,
                 ssl_context=ssl.create_default_context(cafile=told["ca"]) if told["ca"] else None,
                 heartbeat_interval=8 * self.tempo,
                 silence_limit=30 * self.tempo,

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from mockserver.conformance import checks
-from mockserver.conformance.expectations import TRIALS
-from mockserver.conformance.runner import Setting, hold, process
+from mockserver.conformance.expectations import EXPECTATIONS
+from mockserver.conformance.runner import RunSettings, process, run_scenario
 from mockserver.conformance.verdict import Result, Verdict
 from mockserver.server.certificates import Certificates
 
@@ -65,33 +65,33 @@ async def test_each_bad_habit_is_noticed(tmp_path, monkeypatch):
     certificates = Certificates()
     ca = tmp_path / "ca.pem"
     ca.write_bytes(certificates.ca)
-    setting = Setting(certificates, str(ca), tempo=0.2, limit=30.0)  # time to do well
+    setting = RunSettings(certificates, str(ca), tempo=0.2, limit=30.0)  # time to do well
     hurried = dataclasses.replace(setting, tempo=0.1, limit=12.0)
     said: dict[int, Verdict] = {}
     waiting = iter(enumerate(HABITS))
 
     async def work() -> None:
-        for number, (habit, trial, _, result, _) in waiting:
+        for number, (habit, expectation, _, result, _) in waiting:
             mine = hurried if result is FAILED else setting
             client = process([sys.executable, str(CLIENTS), habit])
-            said[number] = await hold(TRIALS[trial], client, mine)
+            said[number] = await run_scenario(EXPECTATIONS[expectation], client, mine)
 
     async with trio.open_nursery() as nursery:
         for _ in range(AT_A_TIME):
             nursery.start_soon(work)
     wrong = [
-        (habit, trial, result, text, said[number].result, said[number].reasons)
-        for number, (habit, trial, _, result, text) in enumerate(HABITS)
+        (habit, expectation, result, text, said[number].result, said[number].reasons)
+        for number, (habit, expectation, _, result, text) in enumerate(HABITS)
         if said[number].result is not result or text not in "\n".join(said[number].reasons)
     ]
     assert wrong == []
 
 
 def test_every_check_has_a_client_that_fails_it():
-    used = {type(check) for trial in TRIALS.values() for check in trial.expected}
+    used = {type(check) for expectation in EXPECTATIONS.values() for check in expectation.expected}
     assert used == {check for _, _, check, *_ in HABITS if check is not None}
 
 
-@pytest.mark.parametrize("trial", TRIALS.values(), ids=TRIALS)
-def test_every_check_says_what_it_expects(trial):
-    assert all(check.text for check in trial.expected)
+@pytest.mark.parametrize("expectation", EXPECTATIONS.values(), ids=EXPECTATIONS)
+def test_every_check_says_what_it_expects(expectation):
+    assert all(check.text for check in expectation.expected)

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from mockserver.conformance.expectations import TRIALS, impossible
-from mockserver.conformance.runner import Setting, Told, hold_all
+from mockserver.conformance.expectations import EXPECTATIONS, impossible
+from mockserver.conformance.runner import RunSettings, Told, run_scenarios
 from mockserver.conformance.verdict import Result, row
 from mockserver.server.certificates import Certificates
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 
 pytestmark = pytest.mark.conformance  # in real time, so not beside other tests
 
@@ -35,15 +35,19 @@ async def test_it_survives_every_trial(wire, tmp_path):
     certificates = Certificates()
     ca = tmp_path / "ca.pem"
     ca.write_bytes(certificates.ca)
-    secured = DOORS[wire].tls
-    setting = Setting(
+    secured = ENDPOINTS[wire].tls
+    setting = RunSettings(
         certificates if secured else None,
         str(ca) if secured else "",
         wire,
         limit=45.0,
         tempo=0.25,
     )
-    trials = [trial for trial in TRIALS.values() if impossible(trial, wire) is None]
+    expectations = [
+        expectation
+        for expectation in EXPECTATIONS.values()
+        if impossible(expectation, wire) is None
+    ]
 
     async def client(told: Told, limit: float) -> tuple[int | None, str]:
         status = None
@@ -51,9 +55,9 @@ async def test_it_survives_every_trial(wire, tmp_path):
             status = await good_client.Errand(told).run()
         return status, ""
 
-    verdicts, stopped = await hold_all(trials, client, setting, jobs=8)
+    verdicts, stopped = await run_scenarios(expectations, client, setting, jobs=8)
     assert stopped is None
-    assert len(verdicts) == len(trials) >= 40
+    assert len(verdicts) == len(expectations) >= 40
     assert [row(each, 0) for each in verdicts if each.result is not Result.SURVIVED] == []
 
 

@@ -27,8 +27,8 @@ from mockserver.faults.effects import Throttle
 from mockserver.faults.plan import Fault, Plan
 from mockserver.handler import Send
 from mockserver.server.encoding import frame
-from mockserver.server.endpoints import DOORS
-from mockserver.server.server import Limits, mock_server
+from mockserver.server.endpoints import ENDPOINTS
+from mockserver.server.server import ConnectionLimits, mock_server
 
 ANSWER = ProtoOAVersionRes(version="91")
 WEBSOCKETS = (PROTOBUF_WEBSOCKET, JSON_WEBSOCKET)
@@ -102,22 +102,22 @@ def test_a_negative_length_is_none_that_a_websocket_has(wire: Wire) -> None:
         list(client.received_frames())
 
 
-@pytest.mark.parametrize("door", ["ws", "json-ws"])
-async def test_bytes_come_as_slowly_on_a_websocket(door: str, autojump_clock) -> None:
+@pytest.mark.parametrize("endpoint", ["ws", "json-ws"])
+async def test_bytes_come_as_slowly_on_a_websocket(endpoint: str, autojump_clock) -> None:
     plan = Plan([Fault(Throttle(1, 0.1))])
     async with (
         mock_server(Box(), port=None, faults=plan) as server,
-        connect_over(server.memory_client(door), wire=DOORS[door].wire) as api,
+        connect_over(server.memory_client(endpoint), wire=ENDPOINTS[endpoint].wire) as api,
     ):
         before = trio.current_time()
         await api.version()
         took = trio.current_time() - before
-        bare = len(frame(SCHEMA, Send(ANSWER), DOORS[door].wire))
+        bare = len(frame(SCHEMA, Send(ANSWER), ENDPOINTS[endpoint].wire))
         assert 0.1 * bare < took < 0.1 * (bare + 100)  # a header, and an id of ours
 
 
 async def test_a_message_that_takes_too_long_ends_a_websocket(autojump_clock) -> None:
-    limits = Limits(frame=5.0)
+    limits = ConnectionLimits(frame=5.0)
     async with (
         mock_server(Box(), port=None, limits=limits) as server,
         trio.open_nursery() as nursery,

@@ -39,20 +39,20 @@ from mockserver.faults.effects import (
     Throttle,
     Truncate,
 )
-from mockserver.faults.injector import Faulty
+from mockserver.faults.injector import FaultyFactory
 from mockserver.faults.plan import Fault, Plan
 from mockserver.handler import (
     Action,
-    Caller,
+    ClientConnection,
     Close,
-    Entrance,
+    ConnectionGreeting,
     Envelope,
     Event,
     Send,
     SendPayload,
     SendRaw,
-    Shape,
-    ShutDoor,
+    StopListening,
+    ThrottleSend,
     UnknownPayload,
 )
 from mockserver.handler import Reset as BreakOff
@@ -104,13 +104,13 @@ class Rig:
         self.plan = Plan(faults, seed)
         self.echo = Echo()
         self.pushed: list[Action] = []
-        self.callers: list[Caller] = []
-        self.faulty = Faulty(self.make, self.plan, SCHEMA)
-        self.way = self.faulty(Caller(number, "memory", self.pushed.extend))
+        self.callers: list[ClientConnection] = []
+        self.faulty = FaultyFactory(self.make, self.plan, SCHEMA)
+        self.way = self.faulty(ClientConnection(number, "memory", self.pushed.extend))
         assert list(self.way.opened(0.0)) == []
 
-    def make(self, caller: Caller) -> Echo:
-        self.callers.append(caller)
+    def make(self, client: ClientConnection) -> Echo:
+        self.callers.append(client)
         return self.echo
 
     def says(self, message: Any, now: float = 0.0, client_msg_id: str | None = "q") -> list[Any]:
@@ -360,9 +360,9 @@ def test_a_server_that_hangs_for_a_while_makes_up_for_it_in_order():
 def test_slices_and_doors_are_the_engines_to_do():
     rig = Rig(Fault(Throttle(1, 0.5)), Fault(CloseDoor(2.0), nth=1))
     assert rig.pushes(spot(1), spot(2)) == [
-        Shape(1, 0.5),
+        ThrottleSend(1, 0.5),
         Send(spot(1)),
-        ShutDoor(2.0),
+        StopListening(2.0),
         Send(spot(2)),
     ]
 
@@ -425,14 +425,14 @@ def test_a_plan_can_be_changed_while_it_runs():
 def test_whoever_knocks_is_met_as_planned():
     plan = Plan(
         [
-            Fault(Meet(Entrance.RESET), connection=2),
-            Fault(Meet(Entrance.GARBAGE), nth=3, times=2),
+            Fault(Meet(ConnectionGreeting.RESET), connection=2),
+            Fault(Meet(ConnectionGreeting.GARBAGE), nth=3, times=2),
         ]
     )
     met = [plan.knocked(attempt) for attempt in range(1, 7)]
     names = ["open", "reset", "open", "garbage", "garbage", "open"]
     assert [entrance.value for entrance in met] == names
-    assert Rig(Fault(Meet(Entrance.RESET))).pushes(spot(1)) == [Send(spot(1))]
+    assert Rig(Fault(Meet(ConnectionGreeting.RESET))).pushes(spot(1)) == [Send(spot(1))]
 
 
 @pytest.mark.parametrize(
@@ -455,14 +455,14 @@ def test_a_world_goes_on_behind_faults():
         broker = "a broker"
         told: Any = None
 
-        def __call__(self, caller: Caller) -> Echo:
+        def __call__(self, client: ClientConnection) -> Echo:
             return self
 
         def started(self, nudge: Any) -> None:
             self.told = nudge
 
     market = Market()
-    faulty = Faulty(market, Plan(), SCHEMA)
+    faulty = FaultyFactory(market, Plan(), SCHEMA)
     assert faulty.broker == "a broker"
     faulty.started(print)
     assert market.told is print
@@ -470,7 +470,7 @@ def test_a_world_goes_on_behind_faults():
     assert faulty.wake_at() == 3.0
     faulty.wake(3.0)
     assert market.alarm is None
-    nothing = Faulty(lambda caller: Echo(), Plan(), SCHEMA)
+    nothing = FaultyFactory(lambda client: Echo(), Plan(), SCHEMA)
     nothing.started(print)
     assert nothing.wake_at() is None
     nothing.wake(1.0)

@@ -22,7 +22,7 @@ from mockserver.faults.effects import Delay, Meet, Push, Strip
 from mockserver.faults.plan import Fault
 from mockserver.faults.scenario_files import EFFECTS, read_scenario, scenario
 from mockserver.faults.scenarios import SCENARIOS
-from mockserver.handler import Entrance
+from mockserver.handler import ConnectionGreeting
 from mockserver.recordings.session_file import Direction
 from mockserver.server.server import mock_server
 
@@ -130,7 +130,7 @@ def test_every_effect_can_be_written_in_a_file():
     ]
     read = read_scenario({"faults": faults}, "x").faults
     assert read[0] == Fault(Strip(("bid", "ask")), Direction.CLIENT, connection=2)
-    assert read[1] == Fault(Meet(Entrance.WRONG_HOST))
+    assert read[1] == Fault(Meet(ConnectionGreeting.WRONG_HOST))
     assert read[2] == Fault(Push(4242, {}, with_id=True), times=None)
     assert read[3] == read[4]
     assert "hang_up" in EFFECTS

@@ -12,7 +12,7 @@ from ctrader_typed.proto import ProtoOAVersionReq, ProtoOAVersionRes
 from mockserver.box import Box
 from mockserver.faults.effects import CloseDoor, HangUp, Meet, Reset, Throttle
 from mockserver.faults.plan import Fault, Plan
-from mockserver.handler import Entrance
+from mockserver.handler import ConnectionGreeting
 from mockserver.server.server import mock_server
 
 VERSION = ProtoOAVersionRes(version="91")
@@ -74,17 +74,17 @@ async def test_slices_come_one_by_one_with_their_pause(talker, autojump_clock):
 
 
 TLS_FAILURES = {
-    Entrance.UNTRUSTED: ssl.SSLCertVerificationError,
-    Entrance.EXPIRED: ssl.SSLCertVerificationError,
-    Entrance.WRONG_HOST: ssl.SSLCertVerificationError,
-    Entrance.GARBAGE: ssl.SSLError,
-    Entrance.HANG_UP: (ssl.SSLError, OSError),
-    Entrance.RESET: (ssl.SSLError, OSError),
+    ConnectionGreeting.UNTRUSTED: ssl.SSLCertVerificationError,
+    ConnectionGreeting.EXPIRED: ssl.SSLCertVerificationError,
+    ConnectionGreeting.WRONG_HOST: ssl.SSLCertVerificationError,
+    ConnectionGreeting.GARBAGE: ssl.SSLError,
+    ConnectionGreeting.HANG_UP: (ssl.SSLError, OSError),
+    ConnectionGreeting.RESET: (ssl.SSLError, OSError),
 }
 TEXTS = {
-    Entrance.UNTRUSTED: "self-signed certificate in certificate chain|unable to get local issuer",
-    Entrance.EXPIRED: "certificate has expired",
-    Entrance.WRONG_HOST: "not valid for 'localhost'",
+    ConnectionGreeting.UNTRUSTED: "self-signed certificate in certificate chain|unable to get local issuer",
+    ConnectionGreeting.EXPIRED: "certificate has expired",
+    ConnectionGreeting.WRONG_HOST: "not valid for 'localhost'",
 }
 
 
@@ -103,7 +103,7 @@ async def test_an_unfriendly_entrance_is_what_it_says_and_only_once(entrance, ta
 
 
 async def test_a_silent_entrance_says_nothing(talker, dial):
-    async with mock_server(Box(), faults=Plan([Fault(Meet(Entrance.SILENCE))])) as server:
+    async with mock_server(Box(), faults=Plan([Fault(Meet(ConnectionGreeting.SILENCE))])) as server:
         with pytest.raises(trio.TooSlowError), trio.fail_after(0.3):
             await dial(server, tls=True)
         client = talker(await dial(server, tls=True))

@@ -55,21 +55,29 @@ from mockserver.box import (
     VIEW_TOKEN,
     Box,
 )
-from mockserver.handler import Action, BadPayload, Caller, Close, Envelope, Send, UnknownPayload
-from mockserver.proxy.proxy import Etiquette, Gate
-from mockserver.rate_limit import RateLimit, Rates
+from mockserver.handler import (
+    Action,
+    BadPayload,
+    ClientConnection,
+    Close,
+    Envelope,
+    Send,
+    UnknownPayload,
+)
+from mockserver.proxy.proxy import Proxy, ProxyRules
+from mockserver.rate_limit import RateLimit, RateRules
 
-UNLIMITED = Etiquette(rates=None)
+UNLIMITED = ProxyRules(rates=None)
 
 
 class Client:
     """One connection to a gate: what is asked and what is heard, in order."""
 
-    def __init__(self, gate: Gate, number: int = 1) -> None:
+    def __init__(self, proxy: Proxy, number: int = 1) -> None:
         self.now = 0.0
         self.heard: list[Any] = []
-        self.channel = gate(Caller(number, "memory", self.hear))
-        self.hear(self.channel.opened(self.now))
+        self.session = proxy(ClientConnection(number, "memory", self.hear))
+        self.hear(self.session.opened(self.now))
 
     def hear(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -86,7 +94,7 @@ class Client:
     def ask(self, message: Any, client_msg_id: str | None = "q") -> Any:
         """The answer; what else was heard stays."""
         event = Envelope(message, client_msg_id) if isinstance(message, Message) else message
-        actions = list(self.channel.received(event, self.now))
+        actions = list(self.session.received(event, self.now))
         self.hear(actions[1:])
         if not actions:
             return None
@@ -130,7 +138,7 @@ def order(account: int = HEDGED, **more: Any) -> ProtoOANewOrderReq:
 
 @pytest.fixture
 def box() -> Box:
-    return Box(etiquette=UNLIMITED)
+    return Box(proxy_rules=UNLIMITED)
 
 
 # --- the order of things -------------------------------------------------------------------------
@@ -235,7 +243,7 @@ def test_tokens_and_accounts_that_are_wrong(box):
 
 @pytest.mark.parametrize(("live", "own", "foreign"), [(True, LIVE, HEDGED), (False, HEDGED, LIVE)])
 def test_an_account_is_reached_on_the_endpoint_of_its_kind_only(live, own, foreign):
-    client = Client(Box(etiquette=Etiquette(live=live))).login(own)
+    client = Client(Box(proxy_rules=ProxyRules(live=live))).login(own)
     assert client.ask(auth(foreign)) == ProtoOAErrorRes(
         error_code="CANT_ROUTE_REQUEST", description="Cannot route request"
     )
@@ -282,7 +290,7 @@ def test_every_request_of_the_schema_is_answered(box):
     }
     assert len(SCHEMA.responses) == 42
     for cls, response in SCHEMA.responses.items():
-        client = Client(Box(etiquette=UNLIMITED))
+        client = Client(Box(proxy_rules=UNLIMITED))
         if cls is not ProtoOAApplicationAuthReq:
             client.login(*(() if cls is ProtoOAAccountAuthReq else (HEDGED,)))
         values: dict[str, Any] = {}
@@ -410,7 +418,7 @@ def test_a_session_ends_when_its_token_runs_out(box):
     assert types == [ProtoOAAccountsTokenInvalidatedEvent, ProtoOAAccountDisconnectEvent]
     client.now = 61.0
     assert client.refused(auth(HEDGED, "short")) == ("OA_AUTH_TOKEN_EXPIRED", None)
-    at = Box(etiquette=UNLIMITED)
+    at = Box(proxy_rules=UNLIMITED)
     at.credentials.add_grant(CLIENT_ID, [HEDGED], access_token="short", lifetime=0.01)
     Client(at).login(HEDGED, token="short")
     assert at.wake_at() == pytest.approx(0.01)
@@ -496,7 +504,9 @@ def test_limits_are_each_connections_own():
 
 
 def test_the_older_error_blocks_nothing():
-    client = Client(Box(etiquette=Etiquette(rates=Rates(ordinary=2, older=True)))).login(HEDGED)
+    client = Client(Box(proxy_rules=ProxyRules(rates=RateRules(ordinary=2, older=True)))).login(
+        HEDGED
+    )
     for _ in range(2):
         client.ask(trader())
     for _ in range(2):
@@ -506,7 +516,7 @@ def test_the_older_error_blocks_nothing():
 
 
 def test_the_time_to_wait_is_told_in_whole_seconds_that_are_left():
-    limit = RateLimit(Rates(ordinary=1, retry_after=10))
+    limit = RateLimit(RateRules(ordinary=1, retry_after=10))
     assert limit.take(1, False, 0.0) is None
     assert limit.take(1, False, 0.5) == 10
     assert limit.take(1, False, 1.6) == 9
@@ -516,7 +526,7 @@ def test_the_time_to_wait_is_told_in_whole_seconds_that_are_left():
 
 
 def test_the_window_is_a_second_long():
-    limit = RateLimit(Rates(ordinary=1, older=True))
+    limit = RateLimit(RateRules(ordinary=1, older=True))
     assert limit.take(1, False, 5.0) is None
     assert limit.take(1, False, 5.999) == 0
     assert limit.take(1, False, 6.0) is None
@@ -553,15 +563,15 @@ def test_what_cannot_be_read_names_the_missing_field(box):
 
 def test_the_server_sends_a_heartbeat_when_it_has_said_nothing_for_long(box):
     client = Client(box)
-    assert client.channel.wake_at() == 27.0
+    assert client.session.wake_at() == 27.0
     client.now = 10.0
     client.ask(ProtoHeartbeatEvent(), None)
-    assert client.channel.wake_at() == 27.0  # it does not answer heartbeats
+    assert client.session.wake_at() == 27.0  # it does not answer heartbeats
     client.ask(ProtoOAVersionReq())
-    assert client.channel.wake_at() == 37.0
-    client.hear(client.channel.wake(37.0))
+    assert client.session.wake_at() == 37.0
+    client.hear(client.session.wake(37.0))
     assert client.taken() == [(ProtoHeartbeatEvent(), None)]
-    assert client.channel.wake_at() == 40.0  # when the client has been silent for 30
+    assert client.session.wake_at() == 40.0  # when the client has been silent for 30
 
 
 def test_what_is_pushed_counts_as_a_sign_of_life(box):
@@ -569,29 +579,29 @@ def test_what_is_pushed_counts_as_a_sign_of_life(box):
     subscribe(client)
     box.wake(20.0)
     assert client.taken()
-    client.channel.received(Envelope(ProtoHeartbeatEvent()), 20.0)
-    assert client.channel.wake_at() == 47.0
+    client.session.received(Envelope(ProtoHeartbeatEvent()), 20.0)
+    assert client.session.wake_at() == 47.0
 
 
 def test_a_client_that_is_silent_for_too_long_is_dropped(box):
     client = Client(box)
     client.now = 10.0
     client.ask(ProtoHeartbeatEvent(), None)
-    client.hear(client.channel.wake(27.0))
-    assert client.channel.wake_at() == 40.0
-    assert list(client.channel.wake(40.0)) == [Close("the client was silent for 30 seconds")]
+    client.hear(client.session.wake(27.0))
+    assert client.session.wake_at() == 40.0
+    assert list(client.session.wake(40.0)) == [Close("the client was silent for 30 seconds")]
 
 
 def test_both_can_be_set_and_switched_off():
-    quick = Client(Box(etiquette=Etiquette(heartbeat=1.0, silence=5.0)))
-    assert quick.channel.wake_at() == 1.0
-    assert Client(Box(etiquette=Etiquette(heartbeat=None))).channel.wake_at() == 30.0
-    patient = Client(Box(etiquette=Etiquette(heartbeat=None, silence=None)))
-    assert patient.channel.wake_at() is None
+    quick = Client(Box(proxy_rules=ProxyRules(heartbeat=1.0, silence=5.0)))
+    assert quick.session.wake_at() == 1.0
+    assert Client(Box(proxy_rules=ProxyRules(heartbeat=None))).session.wake_at() == 30.0
+    patient = Client(Box(proxy_rules=ProxyRules(heartbeat=None, silence=None)))
+    assert patient.session.wake_at() is None
 
 
 def test_an_application_has_only_so_many_connections():
-    box = Box(etiquette=Etiquette(connections=2))
+    box = Box(proxy_rules=ProxyRules(connections=2))
     box.credentials.add_application("other", "secret")
     clients = [Client(box, number).login() for number in (1, 2)]
     third = Client(box, 3)
@@ -599,7 +609,7 @@ def test_an_application_has_only_so_many_connections():
     assert third.refused(request) == ("CONNECTIONS_LIMIT_EXCEEDED", None)
     other = ProtoOAApplicationAuthReq(client_id="other", client_secret="secret")
     assert Client(box, 4).ask(other) == ProtoOAApplicationAuthRes()
-    clients[0].channel.closed(1.0)
+    clients[0].session.closed(1.0)
     assert third.ask(request) == ProtoOAApplicationAuthRes()
 
 
@@ -663,14 +673,14 @@ def test_the_engine_is_not_told_of_what_is_due_later_than_planned(box):
     planned, told = box.wake_at(), len(nudges)
     client.now = planned + 60.0  # the prices of a minute have passed by then
     request = ProtoOASymbolsListReq(ctid_trader_account_id=HEDGED)
-    assert len(list(client.channel.received(Envelope(request, "q"), client.now))) > 1
+    assert len(list(client.session.received(Envelope(request, "q"), client.now))) > 1
     assert len(nudges) == told
     assert box.wake_at() > planned
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_an_invented_text_is_sent_unless_it_is_switched_off(kept):
-    box = Box(etiquette=Etiquette(rates=None, invented_texts=kept))
+    box = Box(proxy_rules=ProxyRules(rates=None, invented_texts=kept))
     client = Client(box)
     client.ask(ProtoOAApplicationAuthReq(client_id=CLIENT_ID, client_secret=CLIENT_SECRET))
     client.ask(ProtoOAAccountAuthReq(ctid_trader_account_id=HEDGED, access_token=ACCESS_TOKEN))

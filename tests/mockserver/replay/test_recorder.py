@@ -45,7 +45,7 @@ from ctrader_typed.wire.connection import (
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.recordings.session_file import Direction, Session, read_session
-from mockserver.replay.recording_proxy import Scribe, relay
+from mockserver.replay.recording_proxy import SessionRecorder, recording_proxy
 from mockserver.replay.replay import Replay
 from mockserver.replay.upstream import Upstream, UpstreamFailed
 from mockserver.server.server import mock_server
@@ -66,9 +66,9 @@ def frame(message: Any, client_msg_id: str | None = None) -> bytes:
 
 
 def written(*passed: tuple[Direction, bytes, float]) -> list[dict[str, Any]]:
-    scribe = Scribe(SCHEMA)
+    recorder = SessionRecorder(SCHEMA)
     lines = [
-        line for direction, data, now in passed for line in scribe.passes(direction, data, now)
+        line for direction, data, now in passed for line in recorder.passes(direction, data, now)
     ]
     return [json.loads(line) for line in lines]
 
@@ -146,14 +146,14 @@ def test_bytes_are_written_where_they_say_more_than_the_fields():
 
 
 def test_what_cannot_be_understood_is_passed_over_in_its_direction_only():
-    scribe = Scribe(SCHEMA)
+    recorder = SessionRecorder(SCHEMA)
     good = frame(ProtoOAVersionReq())
-    assert len(list(scribe.passes(Direction.CLIENT, good + b"\xff\xff\xff\xff", 0.0))) == 1
-    assert list(scribe.passes(Direction.CLIENT, good, 0.0)) == []
-    assert len(list(scribe.passes(Direction.SERVER, good, 0.0))) == 1
-    assert list(scribe.lost) == [Direction.CLIENT]
-    assert list(scribe.passes(Direction.SERVER, b"\0\0\0\2\xff\xff", 0.0)) == []
-    assert list(scribe.lost) == [Direction.CLIENT, Direction.SERVER]
+    assert len(list(recorder.passes(Direction.CLIENT, good + b"\xff\xff\xff\xff", 0.0))) == 1
+    assert list(recorder.passes(Direction.CLIENT, good, 0.0)) == []
+    assert len(list(recorder.passes(Direction.SERVER, good, 0.0))) == 1
+    assert list(recorder.lost) == [Direction.CLIENT]
+    assert list(recorder.passes(Direction.SERVER, b"\0\0\0\2\xff\xff", 0.0)) == []
+    assert list(recorder.lost) == [Direction.CLIENT, Direction.SERVER]
 
 
 # --- passing on ----------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ async def test_every_byte_is_passed_on_unchanged_even_what_is_no_protocol(autoju
 
     with trio.fail_after(10):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(relay, client, server, SCHEMA, lines.append, "note")
+            nursery.start_soon(recording_proxy, client, server, SCHEMA, lines.append, "note")
             nursery.start_soon(near.send_all, there)
             nursery.start_soon(far.send_all, back)
             assert await received(far, len(there)) == there
@@ -186,7 +186,9 @@ async def record(lines: list[str], use: Any) -> None:
     """Let our client use a box through the proxy."""
     async with mock_server(Box(), port=None) as server, trio.open_nursery() as nursery:
         near, client = memory_stream_pair()
-        nursery.start_soon(relay, client, server.memory_client(), SCHEMA, lines.append, "test")
+        nursery.start_soon(
+            recording_proxy, client, server.memory_client(), SCHEMA, lines.append, "test"
+        )
         async with connect_over(near) as api:
             await use(api)
 
@@ -229,20 +231,20 @@ async def test_what_was_recorded_can_be_played_to_the_same_program(autojump_cloc
 
 
 @pytest.mark.parametrize(
-    ("door", "wire"), [("ws", PROTOBUF_WEBSOCKET), ("json-ws", JSON_WEBSOCKET)]
+    ("endpoint", "wire"), [("ws", PROTOBUF_WEBSOCKET), ("json-ws", JSON_WEBSOCKET)]
 )
-async def test_websockets_are_recorded_too(door, wire, autojump_clock):
+async def test_websockets_are_recorded_too(endpoint, wire, autojump_clock):
     lines: list[str] = []
     async with mock_server(Box(), port=None) as server, trio.open_nursery() as nursery:
         near, client = memory_stream_pair()
-        upstream = server.memory_client(door)
-        nursery.start_soon(relay, client, upstream, SCHEMA, lines.append, "test")
+        upstream = server.memory_client(endpoint)
+        nursery.start_soon(recording_proxy, client, upstream, SCHEMA, lines.append, "test")
         async with connect_over(near, wire=wire) as api:
             await trade(api)
     assert not any(secret in line for secret in SECRETS for line in lines)
     assert not any("wire_b64" in line for line in lines)
     session = read_session(lines, SCHEMA, "recorded")
-    for played, spoken in (("tcp", PROTOBUF_TCP), (door, wire)):
+    for played, spoken in (("tcp", PROTOBUF_TCP), (endpoint, wire)):
         replay = Replay(session, pace=1.0)
         async with (
             mock_server(replay, port=None) as server,
@@ -258,10 +260,10 @@ def test_what_is_no_websocket_any_more_is_passed_over():
         (head + b"\xff\xff\xff\xff", "not a WebSocket frame"),
         (b"GET " + b"x" * 70_000, "a WebSocket handshake without an end"),
     ):
-        scribe = Scribe(SCHEMA)
-        assert list(scribe.passes(Direction.CLIENT, data[:2], 0.0)) == []
-        assert list(scribe.passes(Direction.CLIENT, data[2:], 0.0)) == []
-        assert why in str(scribe.lost[Direction.CLIENT])
+        recorder = SessionRecorder(SCHEMA)
+        assert list(recorder.passes(Direction.CLIENT, data[:2], 0.0)) == []
+        assert list(recorder.passes(Direction.CLIENT, data[2:], 0.0)) == []
+        assert why in str(recorder.lost[Direction.CLIENT])
 
 
 @pytest.mark.parametrize("takeover", [False, True])

@@ -30,7 +30,7 @@ from mockserver.handler import (
     UnknownPayload,
 )
 from mockserver.recordings.session_file import Session, read_session
-from mockserver.replay.replay import Replay, Script
+from mockserver.replay.replay import Replay, ReplayHandler
 from mockserver.replay.report import report
 
 
@@ -85,7 +85,7 @@ def order(**changes: Any) -> ProtoOANewOrderReq:
 
 
 def test_replies_take_the_id_of_the_request_that_came():
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     assert list(script.opened(0)) == []
     assert sent(script.received(says(ProtoOAVersionReq(), "mine"), 0)) == [
         ("ProtoOAVersionRes", "mine")
@@ -94,23 +94,25 @@ def test_replies_take_the_id_of_the_request_that_came():
 
 
 def test_a_request_without_an_id_gets_its_reply_without_one():
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     assert sent(script.received(says(ProtoOAVersionReq()), 0)) == [("ProtoOAVersionRes", None)]
 
 
 def test_an_id_that_no_request_had_is_sent_as_it_was_recorded():
-    script = Script(session(server("ProtoOAVersionRes", "foreign", payload={"version": "91"})))
+    script = ReplayHandler(
+        session(server("ProtoOAVersionRes", "foreign", payload={"version": "91"}))
+    )
     assert sent(script.opened(0)) == [("ProtoOAVersionRes", "foreign")]
 
 
 def test_when_an_id_is_used_again_the_latest_request_counts():
-    script = Script(session(*VERSION, *VERSION))
+    script = ReplayHandler(session(*VERSION, *VERSION))
     sent(script.received(says(ProtoOAVersionReq(), "a"), 0))
     assert sent(script.received(says(ProtoOAVersionReq(), "b"), 0)) == [("ProtoOAVersionRes", "b")]
 
 
 def test_several_replies_can_answer_one_request_and_requests_can_overlap():
-    script = Script(
+    script = ReplayHandler(
         session(
             client("ProtoOAVersionReq", "1"),
             client("ProtoOAVersionReq", "2"),
@@ -126,7 +128,7 @@ def test_several_replies_can_answer_one_request_and_requests_can_overlap():
 
 def test_a_reply_can_take_fields_of_its_request():
     auth = {"ctidTraderAccountId": "<any>", "accessToken": "<redacted>"}
-    script = Script(
+    script = ReplayHandler(
         session(
             client("ProtoOAAccountAuthReq", "1", payload=auth),
             server(
@@ -143,7 +145,7 @@ def test_a_reply_can_take_fields_of_its_request():
 
 
 def test_recorded_bytes_are_sent_as_they_are():
-    script = Script(
+    script = ReplayHandler(
         session(
             client("ProtoOAVersionReq", "1"),
             server("ProtoOAVersionRes", "1", wire_b64="/w=="),
@@ -165,13 +167,13 @@ def test_an_unknown_message_of_the_client_is_matched_by_number_and_bytes():
         (4242, b"\2", False),
         (1, b"\1", False),
     ):
-        script = Script(session(*map(json.dumps, steps)))
+        script = ReplayHandler(session(*map(json.dumps, steps)))
         list(script.received(UnknownPayload(payload_type, payload), 0))
         assert script.outcome.good is good
 
 
 def test_heartbeats_are_no_steps():
-    script = Script(
+    script = ReplayHandler(
         session(
             client("ProtoHeartbeatEvent"),
             *VERSION,
@@ -190,8 +192,8 @@ def test_heartbeats_are_no_steps():
 # --- time ----------------------------------------------------------------------------------------
 
 
-def pushes(pace: float) -> Script:
-    return Script(
+def pushes(pace: float) -> ReplayHandler:
+    return ReplayHandler(
         session(
             client("ProtoOAVersionReq", "1", t=5),
             server("ProtoOAVersionRes", "1", t=5.5, payload={"version": "91"}),
@@ -242,7 +244,7 @@ def test_a_late_wake_does_not_delay_what_follows():
 
 
 def test_a_client_may_be_faster_than_the_recorded_one_but_order_is_kept():
-    script = Script(
+    script = ReplayHandler(
         session(
             *VERSION,
             server("ProtoOASpotEvent", t=1, payload=spot(1)),
@@ -259,14 +261,16 @@ def test_a_client_may_be_faster_than_the_recorded_one_but_order_is_kept():
 
 
 def test_the_server_hangs_up_when_all_is_played_and_the_client_stays():
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     list(script.received(says(ProtoOAVersionReq()), 10))
     assert script.wake_at() == pytest.approx(12)
     assert list(script.wake(12)) == [Close("the session is over")]
 
 
 def test_a_long_session_is_sent_in_parts_so_that_the_engine_can_wait():
-    script = Script(session(*(server("ProtoOASpotEvent", payload=spot(n)) for n in range(2500))))
+    script = ReplayHandler(
+        session(*(server("ProtoOASpotEvent", payload=spot(n)) for n in range(2500)))
+    )
     parts = [sent(script.opened(0))]
     while not script.outcome.good:
         at = script.wake_at()
@@ -279,7 +283,7 @@ def test_a_long_session_is_sent_in_parts_so_that_the_engine_can_wait():
 # --- what does not fit ----------------------------------------------------------------------------
 
 
-def diverge(script: Script, event: Any) -> str:
+def diverge(script: ReplayHandler, event: Any) -> str:
     """Let it diverge here; returns the report. The client is told, and hung up on."""
     actions = list(script.received(event, 0))
     error, close = actions
@@ -304,7 +308,7 @@ TRADE = (
 
 
 def test_the_report_shows_field_by_field_what_was_expected_and_what_came():
-    script = Script(session(*TRADE))
+    script = ReplayHandler(session(*TRADE))
     list(script.received(says(ProtoOAVersionReq()), 0))
     came = order(volume=200, tradeSide=2, comment="hello", relativeStopLoss=500)
     assert (
@@ -337,7 +341,7 @@ Not played:
 
 
 def test_the_report_says_when_the_client_left_something_out():
-    script = Script(session(*TRADE))
+    script = ReplayHandler(session(*TRADE))
     list(script.received(says(ProtoOAVersionReq()), 0))
     text = diverge(script, says(order(tradeSide=2)))
     assert (
@@ -354,7 +358,7 @@ What to do:
 
 
 def test_the_report_says_when_the_client_repeats_itself():
-    script = Script(session(*TRADE))
+    script = ReplayHandler(session(*TRADE))
     list(script.received(says(ProtoOAVersionReq()), 0))
     text = diverge(script, says(ProtoOAVersionReq()))
     assert (
@@ -373,7 +377,7 @@ What to do:
 
 
 def test_the_report_says_when_another_message_came():
-    script = Script(session(*TRADE))
+    script = ReplayHandler(session(*TRADE))
     auth = ProtoOAApplicationAuthReq(client_id="my-id", client_secret="my-secret")
     text = diverge(script, says(auth, "1"))
     assert text.startswith("""\
@@ -389,7 +393,7 @@ What to do:
 
 
 def test_a_message_after_the_end_is_a_divergence():
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     list(script.received(says(ProtoOAVersionReq()), 0))
     assert script.outcome.good
     assert (
@@ -405,7 +409,7 @@ What to do:
 
 
 def test_what_cannot_be_read_or_is_not_known_is_named():
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     bad = BadPayload(2106, b"secret", "x", DecodeError("ProtoOANewOrderReq: broken off"))
     text = diverge(script, bad)
     assert "came that cannot" not in text
@@ -413,14 +417,14 @@ def test_what_cannot_be_read_or_is_not_known_is_named():
         "ProtoOAVersionReq (line 1) was expected, and ProtoOANewOrderReq that cannot be read "
         "(ProtoOANewOrderReq: broken off) came." in text
     )
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     assert "and payload type 4242, which release 91 does not have, came." in diverge(
         script, UnknownPayload(4242, b"secret", "x")
     )
 
 
 def test_the_client_is_told_what_was_expected():
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     error, _ = script.received(says(order(), "x"), 0)
     assert isinstance(error, Send)
     assert error.message == ProtoOAErrorRes(
@@ -430,7 +434,7 @@ def test_the_client_is_told_what_was_expected():
 
 
 def test_the_report_says_what_was_left_unplayed():
-    script = Script(session(*TRADE, *VERSION * 4))
+    script = ReplayHandler(session(*TRADE, *VERSION * 4))
     list(script.received(says(ProtoOAVersionReq()), 0))
     script.closed(1)
     assert not script.outcome.good
@@ -474,7 +478,7 @@ Not played:
 
 
 def test_a_session_that_was_played_out_is_one_line():
-    script = Script(session(*VERSION))
+    script = ReplayHandler(session(*VERSION))
     list(script.received(says(ProtoOAVersionReq()), 0))
     assert report(script.outcome) == "s.jsonl: 2 of 2 steps played."
 
@@ -501,7 +505,7 @@ def test_a_replay_is_good_when_everybody_played_it_out():
     for number in (2, 3):
         list(replay(Caller(number)).received(says(ProtoOAVersionReq()), 0))
     replay.check()
-    assert [outcome.caller for outcome in replay.outcomes] == [2, 3]
+    assert [outcome.client for outcome in replay.outcomes] == [2, 3]
     script = replay(Caller(4))
     list(script.received(says(order()), 0))
     with pytest.raises(SessionDiverged, match=r"ProtoOAVersionReq \(line 1\) was expected"):

@@ -23,7 +23,7 @@ from mockserver.errors import SessionDiverged, SessionError
 from mockserver.handler import Action, Close, Envelope, Send, UnknownPayload
 from mockserver.recordings.session_file import Order, Session, read_session
 from mockserver.recordings.templates import FIRST_FRESH
-from mockserver.replay.replay import STEP, NotStepwise, Replay, Script
+from mockserver.replay.replay import STEP, NotStepwise, Replay, ReplayHandler
 from mockserver.replay.report import report
 from mockserver.server.server import mock_server
 
@@ -91,8 +91,8 @@ THREE = (
 )
 
 
-def any_order(*lines: str, pace: float = 0) -> Script:
-    return Script(session(*lines), order=Order.ANY, pace=pace)
+def any_order(*lines: str, pace: float = 0) -> ReplayHandler:
+    return ReplayHandler(session(*lines), order=Order.ANY, pace=pace)
 
 
 def test_requests_are_answered_in_whatever_order_they_come():
@@ -265,7 +265,7 @@ def test_fresh_numbers_are_new_for_each_name_and_connection_and_the_client_must_
 def test_the_client_must_send_the_fresh_number_that_it_was_sent(order):
     steps = session(new_order("1"), accepted("a", "1"), cancel("a", "2"))
     for wrong in (0, 1):
-        script = Script(steps, order=order)
+        script = ReplayHandler(steps, order=order)
         (event,) = messages(script.received(buy(), 0))
         request = ProtoOACancelOrderReq(
             ctid_trader_account_id=1, order_id=event.order.order_id + wrong
@@ -333,7 +333,7 @@ def test_an_unknown_amend_keeps_its_own_value():
     steps = session(
         new_order("1"), accepted("a", "1"), step("client", "ProtoOAAmendOrderReq", **amend)
     )
-    script = Script(steps)
+    script = ReplayHandler(steps)
     list(script.received(buy(), 0))
     request = ProtoOAAmendOrderReq(ctid_trader_account_id=1, order_id=FIRST_FRESH, volume=300)
     list(script.received(says(request), 0))

@@ -29,8 +29,8 @@ from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.errors import InvariantBroken
 from mockserver.handler import Close, Send, SendPayload, SendRaw
-from mockserver.server.call_log import Witness
-from mockserver.server.client_rules import Invariants, Rule
+from mockserver.server.call_log import CallLog
+from mockserver.server.client_rules import ClientRules, Rule
 from mockserver.server.server import mock_server
 
 APP = ProtoOAApplicationAuthReq(client_id="a", client_secret="canary-secret")
@@ -53,75 +53,75 @@ def order(**more: Any) -> ProtoOANewOrderReq:
 
 
 @pytest.fixture
-def witness() -> Witness:
-    witness = Witness(SCHEMA)
-    witness.opened(1, 0.0)
-    return witness
+def call_log() -> CallLog:
+    call_log = CallLog(SCHEMA)
+    call_log.opened(1, 0.0)
+    return call_log
 
 
-def hears(witness: Witness, *messages: Any) -> None:
+def hears(call_log: CallLog, *messages: Any) -> None:
     for message in messages:
-        witness.came(1, Envelope(message, "id"), 0.0)
+        call_log.came(1, Envelope(message, "id"), 0.0)
 
 
 # --- asking --------------------------------------------------------------------------------------
 
 
-def test_messages_are_found_by_class_and_fields(witness):
+def test_messages_are_found_by_class_and_fields(call_log):
     one, two = order(symbol_id=1), order(symbol_id=2, label="x")
-    hears(witness, one, ASSETS, two)
-    assert witness.received(ProtoOANewOrderReq) == [one, two]
-    assert witness.received(ProtoOANewOrderReq, symbol_id=2, label="x") == [two]
-    assert witness.received(ProtoOANewOrderReq, symbol_id=1, label="x") == []
-    assert witness.received(ProtoOACancelOrderReq) == []
+    hears(call_log, one, ASSETS, two)
+    assert call_log.received(ProtoOANewOrderReq) == [one, two]
+    assert call_log.received(ProtoOANewOrderReq, symbol_id=2, label="x") == [two]
+    assert call_log.received(ProtoOANewOrderReq, symbol_id=1, label="x") == []
+    assert call_log.received(ProtoOACancelOrderReq) == []
     with pytest.raises(TypeError, match=r"'symbol'\. Did you mean 'symbol_id'"):
-        witness.received(ProtoOANewOrderReq, symbol=1)
+        call_log.received(ProtoOANewOrderReq, symbol=1)
 
 
-def test_what_was_heard_says_when_and_on_which_connection(witness):
-    witness.opened(2, 1.0)
-    witness.came(2, Envelope(ASSETS, "x"), 1.5)
-    (heard,) = witness.heard
+def test_what_was_heard_says_when_and_on_which_connection(call_log):
+    call_log.opened(2, 1.0)
+    call_log.came(2, Envelope(ASSETS, "x"), 1.5)
+    (heard,) = call_log.heard
     assert (heard.connection, heard.at, heard.client_msg_id) == (2, 1.5, "x")
 
 
-def test_an_assertion_that_fails_shows_what_came_instead(witness):
-    hears(witness, order(), order(volume=5))
-    assert witness.assert_received(ProtoOANewOrderReq, volume=5) == order(volume=5)
-    assert witness.assert_received(ProtoOANewOrderReq, times=2) == order()
+def test_an_assertion_that_fails_shows_what_came_instead(call_log):
+    hears(call_log, order(), order(volume=5))
+    assert call_log.assert_received(ProtoOANewOrderReq, volume=5) == order(volume=5)
+    assert call_log.assert_received(ProtoOANewOrderReq, times=2) == order()
     with pytest.raises(AssertionError) as failed:
-        witness.assert_received(ProtoOANewOrderReq, volume=6)
+        call_log.assert_received(ProtoOANewOrderReq, volume=6)
     assert str(failed.value).startswith(
         "ProtoOANewOrderReq(volume=6): expected at least once, came 0 times. "
         "Of this class came:\n  ProtoOANewOrderReq("
     )
     with pytest.raises(AssertionError, match="expected 1 times, came 2 times"):
-        witness.assert_received(ProtoOANewOrderReq, times=1)
+        call_log.assert_received(ProtoOANewOrderReq, times=1)
     with pytest.raises(AssertionError, match="What came: ProtoOANewOrderReq, ProtoOANewOrderReq"):
-        witness.assert_received(ProtoOACancelOrderReq)
+        call_log.assert_received(ProtoOACancelOrderReq)
 
 
-def test_never_means_never(witness):
-    hears(witness, order())
-    witness.never(ProtoOANewOrderReq, volume=1)
-    witness.never(ProtoOACancelOrderReq)
+def test_never_means_never(call_log):
+    hears(call_log, order())
+    call_log.never(ProtoOANewOrderReq, volume=1)
+    call_log.never(ProtoOACancelOrderReq)
     with pytest.raises(AssertionError, match="expected never, came 1 times: ProtoOANewOrderReq"):
-        witness.never(ProtoOANewOrderReq, volume=100)
+        call_log.never(ProtoOANewOrderReq, volume=100)
 
 
-def test_the_order_of_calls_can_be_asserted(witness):
-    hears(witness, APP, AUTH, ASSETS, order())
-    witness.assert_order(ProtoOAApplicationAuthReq, ProtoOAAccountAuthReq, ProtoOANewOrderReq)
+def test_the_order_of_calls_can_be_asserted(call_log):
+    hears(call_log, APP, AUTH, ASSETS, order())
+    call_log.assert_order(ProtoOAApplicationAuthReq, ProtoOAAccountAuthReq, ProtoOANewOrderReq)
     with pytest.raises(AssertionError, match=r"no ProtoOAAssetListReq came after ProtoOANewOrder"):
-        witness.assert_order(ProtoOANewOrderReq, ProtoOAAssetListReq)
+        call_log.assert_order(ProtoOANewOrderReq, ProtoOAAssetListReq)
     with pytest.raises(AssertionError, match=r"no ProtoOAAssetListReq came after ProtoOAAssetList"):
-        witness.assert_order(ProtoOAAssetListReq, ProtoOAAssetListReq)
+        call_log.assert_order(ProtoOAAssetListReq, ProtoOAAssetListReq)
 
 
-def test_no_text_shows_a_secret(witness):
-    hears(witness, APP, AUTH)
+def test_no_text_shows_a_secret(call_log):
+    hears(call_log, APP, AUTH)
     with pytest.raises(AssertionError) as failed:
-        witness.assert_received(ProtoOAAccountAuthReq, access_token="canary-other")
+        call_log.assert_received(ProtoOAAccountAuthReq, access_token="canary-other")
     assert "access_token=***" in str(failed.value)
     assert "canary" not in str(failed.value)
 
@@ -155,7 +155,7 @@ async def test_one_can_wait_for_a_message(autojump_clock):
 
 class Watch:
     def __init__(self) -> None:
-        self.invariants = Invariants()
+        self.invariants = ClientRules()
         self.invariants.opened(1, 0.0)
 
     def hears(self, *messages: Any, connection: int = 1, now: float = 0.0) -> list[Rule]:
@@ -252,18 +252,18 @@ async def test_our_client_breaks_no_rule(autojump_clock):
 
 
 def journal_of(*deeds: Any) -> list[dict[str, Any]]:
-    lines: list[str] = []
-    witness = Witness(SCHEMA, lines.append)
-    assert witness.writes
-    witness.opened(1, 0.0)
+    connections: list[str] = []
+    call_log = CallLog(SCHEMA, connections.append)
+    assert call_log.writes
+    call_log.opened(1, 0.0)
     for deed in deeds:
         if isinstance(deed, (Send, SendPayload, SendRaw, Close)):
-            witness.sends(1, deed, 2.0)
+            call_log.sends(1, deed, 2.0)
         else:
-            witness.came(1, deed, 1.0)
-    witness.closed(1, 3.0, "done")
-    assert all(line.endswith("\n") for line in lines)
-    return [json.loads(line) for line in lines]
+            call_log.came(1, deed, 1.0)
+    call_log.closed(1, 3.0, "done")
+    assert all(line.endswith("\n") for line in connections)
+    return [json.loads(line) for line in connections]
 
 
 def test_the_journal_has_everything_but_secrets():
@@ -300,11 +300,13 @@ def test_the_journal_has_everything_but_secrets():
 
 
 async def test_a_server_keeps_its_journal(talker, autojump_clock):
-    lines: list[str] = []
-    async with mock_server(Box(), port=None, journal=lines.append) as server:
+    connections: list[str] = []
+    async with mock_server(Box(), port=None, journal=connections.append) as server:
         client = talker(server.memory_client())
         await client.ask(ProtoOAVersionReq())
         await client.stream.aclose()
         await server.wait_ended()
-    kinds = [json.loads(line).get("direction", json.loads(line).get("what")) for line in lines]
+    kinds = [
+        json.loads(line).get("direction", json.loads(line).get("what")) for line in connections
+    ]
     assert kinds == ["opened", "client", "server", "closed"]

@@ -27,7 +27,7 @@ from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.handler import Close, Reset, SendPayload
-from mockserver.server.endpoints import DOORS
+from mockserver.server.endpoints import ENDPOINTS
 from mockserver.server.server import mock_server
 
 KEYS: dict[str, Any] = {
@@ -59,16 +59,16 @@ async def buy(api: Any) -> tuple[int, int]:
     return symbol, event.order.order_id
 
 
-@pytest.mark.parametrize("name", DOORS)
+@pytest.mark.parametrize("name", ENDPOINTS)
 async def test_the_broker_behind_each_door(name: str) -> None:
     with trio.fail_after(30):
         async with mock_server(Box(), wires=[name]) as server:
-            door = DOORS[name]
+            endpoint = ENDPOINTS[name]
             options: dict[str, Any] = {"tls": False}
-            if door.tls:
+            if endpoint.tls:
                 options = {"ssl_context": server.client_ssl_context()}
             assert server.addresses == {name: server.address}
-            async with connect([server.address], wire=door.wire, **options) as api:
+            async with connect([server.address], wire=endpoint.wire, **options) as api:
                 assert all(await buy(api))
             await server.wait_ended()
             assert server.ended[0].number == 1
@@ -77,16 +77,16 @@ async def test_the_broker_behind_each_door(name: str) -> None:
 
 async def test_all_doors_lead_to_the_same_broker() -> None:
     with trio.fail_after(60):
-        async with mock_server(Box(), wires=DOORS) as server:
-            assert list(server.addresses) == list(DOORS)
+        async with mock_server(Box(), wires=ENDPOINTS) as server:
+            assert list(server.addresses) == list(ENDPOINTS)
             orders = set()
             for name, address in server.addresses.items():
                 options: dict[str, Any] = {"tls": False}
-                if DOORS[name].tls:
+                if ENDPOINTS[name].tls:
                     options = {"ssl_context": server.client_ssl_context()}
-                async with connect([address], wire=DOORS[name].wire, **options) as api:
+                async with connect([address], wire=ENDPOINTS[name].wire, **options) as api:
                     orders.add(await buy(api))
-    assert len(orders) == len(DOORS)
+    assert len(orders) == len(ENDPOINTS)
 
 
 @pytest.mark.parametrize("name", MEMORY)
@@ -247,7 +247,7 @@ class Says:
     def __init__(self, *actions: Any) -> None:
         self.actions = actions
 
-    def __call__(self, caller: object) -> Says:
+    def __call__(self, client: object) -> Says:
         return self
 
     def opened(self, now: float) -> list[Any]:
@@ -275,7 +275,7 @@ async def test_the_ends_that_a_server_makes(name: str, action: Any, said: str) -
     with trio.fail_after(20):
         async with (
             mock_server(Says(action), wires=[name]) as server,
-            connect([server.address], wire=DOORS[name].wire, tls=False) as api,
+            connect([server.address], wire=ENDPOINTS[name].wire, tls=False) as api,
         ):
             with pytest.raises(ConnectionLost, match=said) as caught:
                 await api.version()

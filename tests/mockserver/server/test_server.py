@@ -23,7 +23,7 @@ from ctrader_typed.wire.connection import Connection
 from mockserver.handler import (
     Action,
     BadPayload,
-    Caller,
+    ClientConnection,
     Close,
     Envelope,
     Event,
@@ -32,7 +32,7 @@ from mockserver.handler import (
     SendRaw,
     UnknownPayload,
 )
-from mockserver.server.server import Ended, Limits, mock_server
+from mockserver.server.server import ConnectionLimits, Ended, mock_server
 
 SPOT = ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=1, bid=108450)
 
@@ -70,8 +70,8 @@ class Echo:
         self.times.append(("closed", now))
 
 
-def always(behaviour: Any) -> Callable[[Caller], Any]:
-    return lambda caller: behaviour
+def always(handler: Any) -> Callable[[ClientConnection], Any]:
+    return lambda caller: handler
 
 
 # --- a conversation ----------------------------------------------------------------------------
@@ -113,13 +113,13 @@ async def test_a_client_that_trusts_nobody_is_told_apart_from_one_that_trusts_ou
 
 
 async def test_each_connection_has_its_own_behaviour_and_number(talker, autojump_clock):
-    callers: list[Caller] = []
+    callers: list[ClientConnection] = []
 
-    def behaviours(caller: Caller) -> Echo:
+    def handlers(caller: ClientConnection) -> Echo:
         callers.append(caller)
         return Echo()
 
-    async with mock_server(behaviours, port=None) as server:
+    async with mock_server(handlers, port=None) as server:
         for _ in range(3):
             await talker(server.memory_client()).ask(ProtoOAVersionReq())
     assert [(caller.number, caller.wire) for caller in callers] == [
@@ -190,7 +190,7 @@ async def test_what_was_sent_last_arrives_although_the_client_had_more_to_say(ta
 
 @pytest.mark.parametrize("tls", [False, True])
 async def test_a_client_that_waits_for_the_end_gets_it_at_once(tls, talker, dial):
-    limits = Limits(farewell=60.0)
+    limits = ConnectionLimits(farewell=60.0)
     echo = Echo(first=[Close("at once")])
     async with mock_server(always(echo), tls=tls, limits=limits) as server:
         with trio.fail_after(10):
@@ -273,13 +273,13 @@ async def test_times_that_are_not_exact_in_binary_do_not_keep_the_alarm_spinning
 
 
 async def test_a_caller_can_be_told_something_out_of_turn(talker, autojump_clock):
-    callers: list[Caller] = []
+    callers: list[ClientConnection] = []
 
-    def behaviours(caller: Caller) -> Echo:
+    def handlers(caller: ClientConnection) -> Echo:
         callers.append(caller)
         return Echo()
 
-    async with mock_server(behaviours, port=None) as server:
+    async with mock_server(handlers, port=None) as server:
         client = talker(server.memory_client())
         await trio.sleep(5)
         callers[0].push([Send(SPOT), Send(SPOT, "x"), Close("told")])
@@ -294,10 +294,10 @@ class Market:
     def __init__(self) -> None:
         self.at: float | None = 1.0
         self.woken: list[float] = []
-        self.callers: list[Caller] = []
+        self.callers: list[ClientConnection] = []
         self.nudge: Callable[[], None] = lambda: None
 
-    def __call__(self, caller: Caller) -> Echo:
+    def __call__(self, caller: ClientConnection) -> Echo:
         self.callers.append(caller)
         return Echo()
 
@@ -458,7 +458,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_with_bounded_memory(dial):
             return [SendRaw(spots)]
 
     flood = Flood()
-    limits = Limits(stalled=0.2, comfortable=100_000)
+    limits = ConnectionLimits(stalled=0.2, comfortable=100_000)
     async with mock_server(always(flood), tls=False, limits=limits) as server:
         stream = await dial(server)
         await server.wait_ended()
@@ -471,7 +471,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_with_bounded_memory(dial):
 
 
 async def test_one_answer_above_the_limit_cuts_the_client_off(talker, dial):
-    limits = Limits(unsent=10_000_000)
+    limits = ConnectionLimits(unsent=10_000_000)
     echo = Echo(first=[SendRaw(b"x" * 10_000_001)])
     async with mock_server(always(echo), tls=False, limits=limits) as server:
         stream = await dial(server)
@@ -506,7 +506,7 @@ async def test_requests_of_a_client_that_does_not_read_are_not_taken_on(
     talker, autojump_clock, dial
 ):
     """A client that asks and asks but never reads must not fill the server with answers."""
-    limits = Limits(comfortable=5000, stalled=20.0)
+    limits = ConnectionLimits(comfortable=5000, stalled=20.0)
 
     class Big(Echo):
         def received(self, event: Event, now: float) -> Iterable[Action]:
@@ -525,7 +525,9 @@ async def test_requests_of_a_client_that_does_not_read_are_not_taken_on(
 
 
 async def test_more_connections_than_allowed_are_hung_up_on(talker, dial):
-    async with mock_server(always(Echo()), tls=False, limits=Limits(connections=2)) as server:
+    async with mock_server(
+        always(Echo()), tls=False, limits=ConnectionLimits(connections=2)
+    ) as server:
         clients = [talker(await dial(server)) for _ in range(2)]
         for client in clients:
             await client.ask(ProtoOAVersionReq())
@@ -609,11 +611,11 @@ async def test_a_bug_is_not_lost_when_the_block_ends_at_the_same_moment(dial):
     class Bug(Exception):
         pass
 
-    def behaviours(caller: Caller) -> Echo:
+    def handlers(caller: ClientConnection) -> Echo:
         raise Bug
 
     async def serve() -> None:
-        async with mock_server(behaviours, tls=False) as server:
+        async with mock_server(handlers, tls=False) as server:
             await drained(await dial(server))  # the bug has just happened
 
     for _ in range(50):

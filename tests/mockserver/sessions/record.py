@@ -16,7 +16,7 @@ from ctrader_typed import connect_over
 from ctrader_typed.proto import SCHEMA
 from mockserver.box import Box
 from mockserver.faults.scenario_files import scenario
-from mockserver.replay.recording_proxy import relay
+from mockserver.replay.recording_proxy import recording_proxy
 from mockserver.server.server import mock_server
 from tests.mockserver.sessions.programs import PROGRAMS, SCENARIOS
 
@@ -40,7 +40,7 @@ def recorded(name: str) -> str:
             near, client = memory_stream_pair()
             async with trio.open_nursery() as nursery:
                 upstream = server.memory_client()
-                nursery.start_soon(relay, client, upstream, SCHEMA, lines.append, note)
+                nursery.start_soon(recording_proxy, client, upstream, SCHEMA, lines.append, note)
                 async with connect_over(near) as api:
                     await PROGRAMS[name](api)
 

@@ -23,7 +23,7 @@ from ctrader_typed.wire.envelope import Envelope
 from mockserver.handler import Send
 from mockserver.recordings.placeholders import fill
 from mockserver.recordings.session_file import Session, load_session
-from mockserver.replay.replay import Script
+from mockserver.replay.replay import ReplayHandler
 
 PATH = Path(__file__).parents[3] / "examples" / "demo.session.jsonl"
 CENT = Decimal(1)
@@ -38,7 +38,7 @@ def session() -> Session:
 @pytest.fixture(scope="module")
 def sent(session: Session) -> list[Message]:
     """What the server sends to a client that does what the session says."""
-    script = Script(session)
+    script = ReplayHandler(session)
     actions = list(script.opened(0))
     for record in session.records:
         if record.by_client:

@@ -18,10 +18,10 @@ from ctrader_typed import (
 )
 from ctrader_typed.market import Bars, Page, Period, QuoteTicks, Ticks
 from ctrader_typed.market.resample import resample
-from ctrader_typed.market.store.partition import Shelf
+from ctrader_typed.market.store.partition import Partition
 from ctrader_typed.market.store.store import Store
-from mockserver.broker.market.instruments import Catalogue
-from mockserver.broker.market.random_prices import SeededPrices
+from mockserver.broker.market.instruments import Instruments
+from mockserver.broker.market.random_prices import RandomPrices
 from tests.ctrader_typed.market.stores import (
     DAY,
     EURUSD,
@@ -148,7 +148,7 @@ def test_periods_are_made_of_what_is_there_while_somebody_writes(
 ) -> None:
     hours, store = resample(minutes(0, 60 * 24), "H1"), Store(tmp_path)
     store.add(page(hours[2:5], hours[2].time, hours[5].time))
-    first_read = Shelf.read
+    first_read = Partition.read
 
     def then_more_comes(*args: Any) -> Any:
         found = first_read(*args)
@@ -156,7 +156,7 @@ def test_periods_are_made_of_what_is_there_while_somebody_writes(
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shelf, "read", then_more_comes)
+        patch.setattr(Partition, "read", then_more_comes)
         made = resample(hours, "H2")
         assert store.read(EURUSD, "H2") == made[1:2]  # not the one of which it has half
     assert store.read(EURUSD, "H2") == made[1:4]
@@ -262,7 +262,7 @@ def test_the_folders_have_nothing_but_files_of_rows(folder: Path) -> None:
 
 def test_a_tick_takes_less_than_two_bytes(tmp_path: Path) -> None:
     """On the mock's prices: some days of EURUSD and of GBPUSD, all of the file counted."""
-    prices = SeededPrices(Catalogue.standard(), 7)
+    prices = RandomPrices(Instruments.standard(), 7)
     start = MIDNIGHT - 6 * DAY
     for symbol_id, days in ((EURUSD, 4), (2, 1)):
         found = [

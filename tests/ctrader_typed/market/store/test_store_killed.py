@@ -17,7 +17,7 @@ from ctrader_typed import (
 )
 from ctrader_typed.market import Bars, Progress, QuoteTicks, history
 from ctrader_typed.market.resample import resample
-from ctrader_typed.market.store.partition import Shelf
+from ctrader_typed.market.store.partition import Partition
 from ctrader_typed.market.store.store import Store
 from mockserver.box import HEDGED
 from tests.ctrader_typed.market.stores import (
@@ -110,17 +110,17 @@ def test_killed_between_two_files_it_leaves_no_gap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As pages come: the newest first."""
-    store, change = Store(tmp_path), Shelf._change
+    store, change = Store(tmp_path), Partition._change
     store.add(page(minutes(0, 9), MIDNIGHT, MIDNIGHT + 9 * MINUTE))
     over_the_turn = minutes(-2_000, 2_000)
 
-    def once(shelf: Shelf, file: Any, pieces: Any) -> int:
+    def once(partition: Partition, file: Any, pieces: Any) -> int:
         if file.name == "2026-02.parquet":
             raise KeyboardInterrupt
-        return change(shelf, file, pieces)
+        return change(partition, file, pieces)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Shelf, "_change", once)
+        patch.setattr(Partition, "_change", once)
         with pytest.raises(KeyboardInterrupt):
             store.add(page(over_the_turn, over_the_turn[0].time, MIDNIGHT))
     assert store.read(EURUSD, "M1") == over_the_turn[-DAY // MINUTE :] + minutes(0, 9)
@@ -137,15 +137,15 @@ from ctrader_typed.market import Store
 from ctrader_typed.market.store import store
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, standard_credentials
 from mockserver.broker.broker import Broker
-from mockserver.broker.market.instruments import Catalogue
-from mockserver.broker.rules import Quirks
-from mockserver.broker.market.random_prices import SeededPrices
+from mockserver.broker.market.instruments import Instruments
+from mockserver.broker.rules import MarketRules
+from mockserver.broker.market.random_prices import RandomPrices
 from mockserver.server.server import mock_server
 
 async def main():
     store.ENOUGH = 500
-    prices = SeededPrices(Catalogue.standard(), 7)
-    broker = Broker(quirks=Quirks(bars_page=700, ticks_page=400), start_ms={now}, prices=prices)
+    prices = RandomPrices(Instruments.standard(), 7)
+    broker = Broker(market_rules=MarketRules(bars_page=700, ticks_page=400), start_ms={now}, prices=prices)
     broker.open_account(HEDGED, deposit=10_000)
     async with (
         mock_server(Box(broker, standard_credentials(broker)), port=None) as server,
@@ -213,10 +213,10 @@ async def test_killed_while_it_syncs_it_goes_on_from_there(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from ctrader_typed.market.atomic_files import held
+from ctrader_typed.market.atomic_files import locked_file
 
-with held(Path(sys.argv[1]), "it"):
-    print("held", flush=True)
+with locked_file(Path(sys.argv[1]), "it"):
+    print("locked_file", flush=True)
     time.sleep(600)
 """
 
@@ -256,14 +256,14 @@ async def test_with_threads_and_a_clock_that_are_real(
     """Cancelled while a thread writes: that is written to its end."""
     store, since = Store(tmp_path), NOW - HOUR
     loop, writers = threading.get_ident(), set[int]()
-    shelf_write = Shelf.write
+    shelf_write = Partition.write
 
-    def write(shelf: Shelf, pages: Any) -> int:
+    def write(partition: Partition, pages: Any) -> int:
         writers.add(threading.get_ident())
         trio.from_thread.run_sync(scope.cancel)
-        return shelf_write(shelf, pages)
+        return shelf_write(partition, pages)
 
-    monkeypatch.setattr(Shelf, "write", write)
+    monkeypatch.setattr(Partition, "write", write)
     async with at() as (api, _):
         with trio.CancelScope() as scope:
             await store.sync((api, HEDGED), EURUSD, "M1", since, NOW)

@@ -20,7 +20,7 @@ from ctrader_typed.market.store.store import Store
 from ctrader_typed.units import milliseconds
 from examples import store as example
 from mockserver.box import HEDGED
-from mockserver.broker.rules import Quirks
+from mockserver.broker.rules import MarketRules
 from tests.ctrader_typed.market.stores import (
     DAY,
     EURUSD,
@@ -74,7 +74,7 @@ async def test_all_of_it_comes_and_then_only_what_is_new(tmp_path: Path, autojum
 async def test_the_newest_end_is_not_taken_for_complete(tmp_path: Path, autojump_clock) -> None:
     """A bar comes to history some time after it has ended; the next call finds it."""
     store, since = Store(tmp_path), NOW - HOUR
-    async with at(Quirks(bar_delay=90_000)) as (api, _):
+    async with at(MarketRules(bar_delay=90_000)) as (api, _):
         assert await store.sync((api, HEDGED), EURUSD, "M1", since, NOW) == 58
     async with at() as (api, _):
         assert await store.sync((api, HEDGED), EURUSD, "M1", since, NOW) == 2

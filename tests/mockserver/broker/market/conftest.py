@@ -12,12 +12,12 @@ import pytest
 
 from ctrader_typed.message import Message
 from ctrader_typed.proto import SCHEMA, ProtoOAErrorRes
-from mockserver.broker.market.instruments import Catalogue
-from mockserver.broker.market.market_requests import MarketData
+from mockserver.broker.market.instruments import Instruments
+from mockserver.broker.market.market_requests import MarketRequests
 from mockserver.broker.market.prices import PriceSource, Tick, TickList
 from mockserver.broker.market.quotes import Market
-from mockserver.broker.market.random_prices import SeededPrices
-from mockserver.broker.rules import Quirks
+from mockserver.broker.market.random_prices import RandomPrices
+from mockserver.broker.rules import MarketRules
 from mockserver.recordings.session_file import Session, load_session
 
 NOW = 1_789_757_115_211
@@ -27,11 +27,13 @@ ACCOUNT = 1_000_001
 class Desk:
     """A market side and one client of it."""
 
-    def __init__(self, source: PriceSource | None = None, now: int = NOW, **quirks: Any) -> None:
-        self.catalogue = Catalogue.standard()
-        self.source = SeededPrices(self.catalogue, 7) if source is None else source
+    def __init__(
+        self, source: PriceSource | None = None, now: int = NOW, **market_rules: Any
+    ) -> None:
+        self.catalogue = Instruments.standard()
+        self.source = RandomPrices(self.catalogue, 7) if source is None else source
         self.market = Market(self.catalogue, self.source, now)
-        self.data = MarketData(self.market, Quirks(**quirks))
+        self.data = MarketRequests(self.market, MarketRules(**market_rules))
 
     def ask(self, request: Message, connection: int = 1) -> list[Any]:
         """The messages that a request brings, the response first."""
@@ -54,14 +56,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Callable[..., Desk]:
+def state() -> Callable[..., Desk]:
     """Makes a desk: `desk(source, now=…, quirk=…)`."""
     return Desk
 
 
 @pytest.fixture
-def catalogue() -> Catalogue:
-    return Catalogue.standard()
+def catalogue() -> Instruments:
+    return Instruments.standard()
 
 
 @pytest.fixture

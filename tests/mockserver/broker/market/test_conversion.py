@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from ctrader_typed.proto import ProtoOAAsset
 from mockserver.broker.market.conversion import Conversion, NoConversion
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.prices import Tick, TickList
 from mockserver.broker.market.quotes import Market
-from mockserver.broker.market.random_prices import SeededPrices
+from mockserver.broker.market.random_prices import RandomPrices
 
-CATALOGUE = Catalogue.standard()
+CATALOGUE = Instruments.standard()
 EUR, GBP, JPY, AUD, CHF, USD = 5, 6, 7, 8, 9, 15
 ASSETS = st.sampled_from([asset.asset_id for asset in CATALOGUE.assets])
-MARKET = Market(CATALOGUE, SeededPrices(CATALOGUE, 7), 1_789_757_115_211)
+MARKET = Market(CATALOGUE, RandomPrices(CATALOGUE, 7), 1_789_757_115_211)
 CONVERSION = Conversion(MARKET)
 
 
@@ -78,7 +78,7 @@ def test_a_rate_follows_the_market() -> None:
 
 def test_no_chain() -> None:
     island = ProtoOAAsset(asset_id=99, name="ISL")
-    catalogue = Catalogue(
+    catalogue = Instruments(
         assets=[*CATALOGUE.assets, island],
         symbols=CATALOGUE.symbols,
         light_symbols=CATALOGUE.light_symbols,

@@ -85,8 +85,8 @@ def minutes(response: ProtoOAGetTrendbarsRes) -> list[int]:
 
 
 @pytest.mark.parametrize("period", Period)
-def test_bars_of_every_period_are_those_of_its_minutes(desk: MakeDesk, period: Period) -> None:
-    ours = desk()
+def test_bars_of_every_period_are_those_of_its_minutes(state: MakeDesk, period: Period) -> None:
+    ours = state()
     (response,) = ours.ask(trendbars(period, count=3))
     assert response.period is period
     assert response.symbol_id == 1
@@ -104,8 +104,8 @@ def test_bars_of_every_period_are_those_of_its_minutes(desk: MakeDesk, period: P
 
 
 @pytest.mark.parametrize("period", Period)
-def test_the_bar_that_is_growing_is_not_history_yet(desk: MakeDesk, period: Period) -> None:
-    (response,) = desk().ask(trendbars(period, count=1, to=NOW + 30 * 86_400_000))
+def test_the_bar_that_is_growing_is_not_history_yet(state: MakeDesk, period: Period) -> None:
+    (response,) = state().ask(trendbars(period, count=1, to=NOW + 30 * 86_400_000))
     last = minutes(response)[-1]
     assert period_end(period, last) <= NOW // MINUTE
 
@@ -117,8 +117,8 @@ def test_the_bar_that_is_growing_is_not_history_yet(desk: MakeDesk, period: Peri
         (1_784_246_400_000, 21),  # 2026-07-17, summer
     ],
 )
-def test_days_begin_at_17_in_new_york(desk: MakeDesk, now: int, opens: int) -> None:
-    ours = desk(now=now)
+def test_days_begin_at_17_in_new_york(state: MakeDesk, now: int, opens: int) -> None:
+    ours = state(now=now)
     (days,) = ours.ask(trendbars(Period.D1, count=3))
     assert {m % DAY // HOUR for m in minutes(days)} == {opens}
     (parts,) = ours.ask(trendbars(Period.H4, count=12))
@@ -127,8 +127,8 @@ def test_days_begin_at_17_in_new_york(desk: MakeDesk, now: int, opens: int) -> N
     assert {m % HOUR for m in minutes(hours)} == {0}
 
 
-def test_a_bar_that_opens_exactly_at_to_is_included(desk: MakeDesk) -> None:
-    ours = desk()
+def test_a_bar_that_opens_exactly_at_to_is_included(state: MakeDesk) -> None:
+    ours = state()
     at = (NOW // MINUTE - 10) * MINUTE
     (response,) = ours.ask(trendbars(count=2, to=at))
     assert minutes(response) == [at // MINUTE - 1, at // MINUTE]
@@ -141,14 +141,14 @@ def test_a_bar_that_opens_exactly_at_to_is_included(desk: MakeDesk) -> None:
     assert not response.has_more
 
 
-def test_a_count_is_not_bounded_by_from(desk: MakeDesk) -> None:
-    (response,) = desk().ask(trendbars(count=500, since=NOW - 5 * MINUTE, to=NOW))
+def test_a_count_is_not_bounded_by_from(state: MakeDesk) -> None:
+    (response,) = state().ask(trendbars(count=500, since=NOW - 5 * MINUTE, to=NOW))
     assert len(response.trendbar) == 500
     assert response.has_more
 
 
-def test_a_wide_window_is_cut_silently_to_the_newest(desk: MakeDesk) -> None:
-    ours = desk(bars_page=700)
+def test_a_wide_window_is_cut_silently_to_the_newest(state: MakeDesk) -> None:
+    ours = state(bars_page=700)
     (response,) = ours.ask(trendbars(since=NOW - 400 * 86_400_000, to=NOW))
     assert len(response.trendbar) == 700
     assert response.has_more
@@ -159,8 +159,8 @@ def test_a_wide_window_is_cut_silently_to_the_newest(desk: MakeDesk) -> None:
     assert len(response.trendbar) == 700
 
 
-def test_short_pages_by_option(desk: MakeDesk) -> None:
-    ours = desk(short_pages=True)
+def test_short_pages_by_option(state: MakeDesk) -> None:
+    ours = state(short_pages=True)
     (response,) = ours.ask(trendbars(count=500))
     assert len(response.trendbar) == 499
     assert response.has_more
@@ -172,13 +172,13 @@ def test_short_pages_by_option(desk: MakeDesk) -> None:
     assert minutes(whole)[0] == period_start(Period.MN1, SINCE // MINUTE)
 
 
-def test_a_bar_appears_after_the_delay(desk: MakeDesk) -> None:
+def test_a_bar_appears_after_the_delay(state: MakeDesk) -> None:
     now = NOW // MINUTE * MINUTE
-    assert minutes(desk(now=now).ask(trendbars(count=1))[0]) == [now // MINUTE - 1]
-    assert minutes(desk(now=now + 59, bar_delay=60).ask(trendbars(count=1))[0]) == [
+    assert minutes(state(now=now).ask(trendbars(count=1))[0]) == [now // MINUTE - 1]
+    assert minutes(state(now=now + 59, bar_delay=60).ask(trendbars(count=1))[0]) == [
         now // MINUTE - 2
     ]
-    assert minutes(desk(now=now + 60, bar_delay=60).ask(trendbars(count=1))[0]) == [
+    assert minutes(state(now=now + 60, bar_delay=60).ask(trendbars(count=1))[0]) == [
         now // MINUTE - 1
     ]
 
@@ -190,9 +190,9 @@ def test_a_bar_appears_after_the_delay(desk: MakeDesk) -> None:
     st.integers(0, 30 * DAY),
 )
 def test_pages_of_bars_have_no_gaps_and_no_duplicates(
-    desk: MakeDesk, period: Period, count: int, ago: int
+    state: MakeDesk, period: Period, count: int, ago: int
 ) -> None:
-    ours = desk()
+    ours = state()
     to = NOW - ago * MINUTE
     (whole,) = ours.ask(trendbars(period, count=4 * count, to=to))
     pages: list[int] = []
@@ -207,9 +207,9 @@ def test_pages_of_bars_have_no_gaps_and_no_duplicates(
 @same_desk
 @given(st.sampled_from(Period), st.integers(0, 40 * DAY), st.integers(1, 3_000))
 def test_a_window_holds_exactly_the_bars_that_open_in_it(
-    desk: MakeDesk, period: Period, ago: int, length: int
+    state: MakeDesk, period: Period, ago: int, length: int
 ) -> None:
-    ours = desk()
+    ours = state()
     end = NOW // MINUTE - ago
     start = end - length
     (response,) = ours.ask(trendbars(period, since=start * MINUTE, to=end * MINUTE))
@@ -220,19 +220,19 @@ def test_a_window_holds_exactly_the_bars_that_open_in_it(
     assert minutes(response) == expected
 
 
-def test_there_is_no_history_before_the_first_price(desk: MakeDesk, tick_list: MakeTicks) -> None:
-    ours = desk(TickList([]))
+def test_there_is_no_history_before_the_first_price(state: MakeDesk, tick_list: MakeTicks) -> None:
+    ours = state(TickList([]))
     (response,) = ours.ask(trendbars(count=5))
     assert response.trendbar == []
     assert response.has_more is False
-    ours = desk(tick_list([(-3 * MINUTE, 100, 101), (-MINUTE, 102, None)]))
+    ours = state(tick_list([(-3 * MINUTE, 100, 101), (-MINUTE, 102, None)]))
     (response,) = ours.ask(trendbars(count=5))
     assert minutes(response) == [NOW // MINUTE - 3, NOW // MINUTE - 1]
     assert not response.has_more
 
 
-def test_a_price_set_by_hand_is_in_history(desk: MakeDesk) -> None:
-    ours = desk()
+def test_a_price_set_by_hand_is_in_history(state: MakeDesk) -> None:
+    ours = state()
     ours.data.set_price(1, 1.05, 1.06)
     ours.wait(5 * MINUTE)
     (response,) = ours.ask(trendbars(count=5))
@@ -257,8 +257,8 @@ def test_a_price_set_by_hand_is_in_history(desk: MakeDesk) -> None:
         (Period.MN1, 158_112_000_000, "1830d"),
     ],
 )
-def test_windows_of_2021_by_option(desk: MakeDesk, period: Period, limit: int, label: str) -> None:
-    ours = desk(strict_windows=True)
+def test_windows_of_2021_by_option(state: MakeDesk, period: Period, limit: int, label: str) -> None:
+    ours = state(strict_windows=True)
     text = "Incorrect period boundaries or requested period is longer than allowed"
     refusal = "INCORRECT_BOUNDARIES", f"{text} {limit} ({label})."
     assert ours.refused(trendbars(period, since=NOW - limit - 1, to=NOW)) == refusal
@@ -280,12 +280,12 @@ def test_windows_of_2021_by_option(desk: MakeDesk, period: Period, limit: int, l
         {"to": -1, "count": 5},
     ],
 )
-def test_bad_windows_of_bars(desk: MakeDesk, window: dict[str, int]) -> None:
-    assert desk().refused(trendbars(**window))[0] == "INCORRECT_BOUNDARIES"
+def test_bad_windows_of_bars(state: MakeDesk, window: dict[str, int]) -> None:
+    assert state().refused(trendbars(**window))[0] == "INCORRECT_BOUNDARIES"
 
 
-def test_bad_requests_for_history(desk: MakeDesk) -> None:
-    ours = desk()
+def test_bad_requests_for_history(state: MakeDesk) -> None:
+    ours = state()
     assert ours.refused(trendbars(symbol_id=5_000)) == (
         "SYMBOL_NOT_FOUND",
         "Symbol not found: 5000",
@@ -315,13 +315,13 @@ def decoded(response: ProtoOAGetTickDataRes) -> list[tuple[int, int]]:
 
 
 def test_ticks_have_the_recorded_shape(
-    desk: MakeDesk, tick_list: MakeTicks, recordings: Path
+    state: MakeDesk, tick_list: MakeTicks, recordings: Path
 ) -> None:
     lines = (recordings / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     (payload,) = [r["payload"] for r in map(json.loads, lines) if r["payloadType"] == 2146]
     recorded = ProtoOAGetTickDataRes.from_dict(payload)
     ticks = reversed([*decoded(recorded), (recorded.tick_data[0].timestamp - 100_000, 1)])
-    ours = desk(
+    ours = state(
         tick_list([(at - NOW, price, None) for at, price in ticks]),
         now=recorded.tick_data[0].timestamp,
         ticks_page=4,
@@ -330,8 +330,8 @@ def test_ticks_have_the_recorded_shape(
 
 
 @pytest.mark.parametrize("side", [BID, ASK])
-def test_ticks_are_those_that_were_streamed(desk: MakeDesk, side: ProtoOAQuoteType) -> None:
-    ours = desk()
+def test_ticks_are_those_that_were_streamed(state: MakeDesk, side: ProtoOAQuoteType) -> None:
+    ours = state()
     ticks = [t for t in ours.market.advance(NOW + 600_000) if t.symbol_id == 1]
     streamed = [
         (t.time_ms, price) for t in ticks if (price := t.bid if side is BID else t.ask) is not None
@@ -341,8 +341,8 @@ def test_ticks_are_those_that_were_streamed(desk: MakeDesk, side: ProtoOAQuoteTy
     assert response.has_more is False
 
 
-def test_the_future_holds_no_ticks(desk: MakeDesk) -> None:
-    (response,) = desk().ask(tick_data(since=NOW + 1, to=NOW + 600_000))
+def test_the_future_holds_no_ticks(state: MakeDesk) -> None:
+    (response,) = state().ask(tick_data(since=NOW + 1, to=NOW + 600_000))
     assert response.tick_data == []
     assert not response.has_more
 
@@ -350,12 +350,12 @@ def test_the_future_holds_no_ticks(desk: MakeDesk) -> None:
 @same_desk
 @given(st.integers(1, 60), st.sampled_from([BID, ASK]), st.integers(0, 6 * 86_400_000))
 def test_pages_of_ticks_have_no_gaps_and_no_duplicates(
-    desk: MakeDesk, page: int, side: ProtoOAQuoteType, ago: int
+    state: MakeDesk, page: int, side: ProtoOAQuoteType, ago: int
 ) -> None:
-    ours = desk(ticks_page=page)
+    ours = state(ticks_page=page)
     to = NOW - ago
     since = to - 240_000
-    (whole,) = desk().ask(tick_data(side, since=since, to=to))
+    (whole,) = state().ask(tick_data(side, since=since, to=to))
     assert not whole.has_more
     pages: list[tuple[int, int]] = []
     more = True
@@ -370,8 +370,8 @@ def test_pages_of_ticks_have_no_gaps_and_no_duplicates(
 CROWDED = [(-3, 1, None), (-2, 2, None), (-2, 3, None), (-2, 4, None), (-1, 5, None)]
 
 
-def test_ticks_of_one_ms_stay_on_one_page(desk: MakeDesk, tick_list: MakeTicks) -> None:
-    ours = desk(tick_list(CROWDED), ticks_page=2)
+def test_ticks_of_one_ms_stay_on_one_page(state: MakeDesk, tick_list: MakeTicks) -> None:
+    ours = state(tick_list(CROWDED), ticks_page=2)
     (response,) = ours.ask(tick_data())
     assert [price for _, price in decoded(response)] == [5, 4, 3, 2]
     assert [entry.timestamp for entry in response.tick_data[1:]] == [-1, 0, 0]
@@ -381,8 +381,8 @@ def test_ticks_of_one_ms_stay_on_one_page(desk: MakeDesk, tick_list: MakeTicks) 
     assert not response.has_more
 
 
-def test_or_are_torn_apart_by_option(desk: MakeDesk, tick_list: MakeTicks) -> None:
-    ours = desk(tick_list(CROWDED), ticks_page=2, split_milliseconds=True)
+def test_or_are_torn_apart_by_option(state: MakeDesk, tick_list: MakeTicks) -> None:
+    ours = state(tick_list(CROWDED), ticks_page=2, split_milliseconds=True)
     (response,) = ours.ask(tick_data())
     assert [price for _, price in decoded(response)] == [5, 4]
     assert response.has_more
@@ -391,9 +391,9 @@ def test_or_are_torn_apart_by_option(desk: MakeDesk, tick_list: MakeTicks) -> No
 
 
 def test_the_whole_ms_at_the_windows_end_is_no_reason_for_more(
-    desk: MakeDesk, tick_list: MakeTicks
+    state: MakeDesk, tick_list: MakeTicks
 ) -> None:
-    ours = desk(tick_list(CROWDED[1:]), ticks_page=2)
+    ours = state(tick_list(CROWDED[1:]), ticks_page=2)
     (response,) = ours.ask(tick_data())
     assert len(response.tick_data) == 4
     assert not response.has_more
@@ -410,16 +410,16 @@ def test_the_whole_ms_at_the_windows_end_is_no_reason_for_more(
     ],
 )
 def test_bad_windows_of_ticks_are_refused_as_recorded(
-    desk: MakeDesk, recordings: Path, window: dict[str, int]
+    state: MakeDesk, recordings: Path, window: dict[str, int]
 ) -> None:
     lines = (recordings / "errors.jsonl").read_text(encoding="utf-8").splitlines()
     (payload,) = [
         r["payload"] for r in map(json.loads, lines) if r["note"].startswith("tick data window")
     ]
-    assert desk().refused(tick_data(**window)) == (payload["errorCode"], payload["description"])
+    assert state().refused(tick_data(**window)) == (payload["errorCode"], payload["description"])
 
 
-def test_a_week_of_ticks_is_allowed(desk: MakeDesk) -> None:
-    (response,) = desk().ask(tick_data(since=NOW - WEEK, to=NOW))
+def test_a_week_of_ticks_is_allowed(state: MakeDesk) -> None:
+    (response,) = state().ask(tick_data(since=NOW - WEEK, to=NOW))
     assert len(response.tick_data) >= 10_000
     assert response.has_more

@@ -16,7 +16,7 @@ from ctrader_typed.proto import (
     ProtoOASymbolsListRes,
 )
 from mockserver.broker.market.conversion import Conversion
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.prices import TickList
 from mockserver.broker.market.quotes import Market
 from mockserver.recordings.session_file import Session
@@ -31,7 +31,7 @@ def recorded(session: Session, name: str) -> bytes:
 
 
 def test_symbols_are_the_recorded_ones_byte_for_byte(
-    catalogue: Catalogue, recorded_market: Session
+    catalogue: Instruments, recorded_market: Session
 ) -> None:
     ours = ProtoOASymbolByIdRes(
         ctid_trader_account_id=ACCOUNT, symbol=[catalogue.symbol(i) for i in (41, 275, 279, 1)]
@@ -40,7 +40,7 @@ def test_symbols_are_the_recorded_ones_byte_for_byte(
 
 
 def test_light_symbols_are_the_recorded_ones_byte_for_byte(
-    catalogue: Catalogue, recorded_market: Session
+    catalogue: Instruments, recorded_market: Session
 ) -> None:
     ours = ProtoOASymbolsListRes(
         ctid_trader_account_id=ACCOUNT, symbol=[catalogue.light(i) for i in (41, 275, 279, 1)]
@@ -49,7 +49,7 @@ def test_light_symbols_are_the_recorded_ones_byte_for_byte(
 
 
 def test_the_recorded_conversion_from_euro_to_dollar(
-    catalogue: Catalogue, recorded_market: Session
+    catalogue: Instruments, recorded_market: Session
 ) -> None:
     conversion = Conversion(Market(catalogue, TickList([]), 0))
     ours = ProtoOASymbolsForConversionRes(
@@ -58,7 +58,7 @@ def test_the_recorded_conversion_from_euro_to_dollar(
     assert bytes(ours) == recorded(recorded_market, "ProtoOASymbolsForConversionRes")
 
 
-def test_there_is_a_dozen_symbols_of_all_kinds(catalogue: Catalogue) -> None:
+def test_there_is_a_dozen_symbols_of_all_kinds(catalogue: Instruments) -> None:
     assert len(catalogue.symbols) == 12
     assert {s.digits for s in catalogue.symbols} == {2, 3, 5}
     classes = {c.id: c.asset_class_id for c in catalogue.categories}
@@ -71,9 +71,9 @@ def test_there_is_a_dozen_symbols_of_all_kinds(catalogue: Catalogue) -> None:
     assert {a.id for a in catalogue.asset_classes} == set(classes.values())
 
 
-@pytest.mark.parametrize("symbol", Catalogue.standard().symbols, ids=lambda s: str(s.symbol_id))
+@pytest.mark.parametrize("symbol", Instruments.standard().symbols, ids=lambda s: str(s.symbol_id))
 def test_each_specification_is_complete_and_fits(
-    catalogue: Catalogue, symbol: ProtoOASymbol
+    catalogue: Instruments, symbol: ProtoOASymbol
 ) -> None:
     assert symbol.min_volume is not None
     assert symbol.step_volume is not None
@@ -93,7 +93,7 @@ def test_each_specification_is_complete_and_fits(
     assert catalogue.asset(light.base_asset_id or 0).name
 
 
-def test_lookups_by_name_and_id(catalogue: Catalogue) -> None:
+def test_lookups_by_name_and_id(catalogue: Instruments) -> None:
     assert catalogue.id_of("EURUSD") == catalogue.id_of(1) == 1
     assert catalogue.tick_size(1) == 1
     assert catalogue.tick_size(4) == 100
@@ -117,13 +117,13 @@ def test_lookups_by_name_and_id(catalogue: Catalogue) -> None:
         ("tick_size", 2_000),
     ],
 )
-def test_an_unknown_key_is_a_key_error(catalogue: Catalogue, lookup: str, key: Any) -> None:
+def test_an_unknown_key_is_a_key_error(catalogue: Instruments, lookup: str, key: Any) -> None:
     with pytest.raises(KeyError, match=str(key)):
         getattr(catalogue, lookup)(key)
 
 
 def parts(**changed: Any) -> dict[str, Any]:
-    standard = Catalogue.standard()
+    standard = Instruments.standard()
     fields: dict[str, Any] = {
         "assets": standard.assets,
         "symbols": standard.symbols,
@@ -135,24 +135,24 @@ def parts(**changed: Any) -> dict[str, Any]:
 
 def test_a_symbol_in_only_one_list_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\[41\] are only in one of symbols and light_symbols"):
-        Catalogue(**parts(light_symbols=Catalogue.standard().light_symbols[1:]))
+        Instruments(**parts(light_symbols=Instruments.standard().light_symbols[1:]))
 
 
 def test_a_symbol_with_an_unknown_asset_is_refused() -> None:
     with pytest.raises(ValueError, match=r"needs assets that are not there: \{15\}"):
-        Catalogue(**parts(assets=[a for a in Catalogue.standard().assets if a.asset_id != 15]))
+        Instruments(**parts(assets=[a for a in Instruments.standard().assets if a.asset_id != 15]))
 
 
 @pytest.mark.parametrize("twice", ["symbols", "light_symbols", "archived"])
 def test_a_symbol_twice_is_refused(twice: str) -> None:
     again = parts()[twice] * 2
     with pytest.raises(ValueError, match="twice"):
-        Catalogue(**parts(**{twice: again}))
+        Instruments(**parts(**{twice: again}))
 
 
 def test_a_small_catalogue_of_ones_own() -> None:
-    own = Catalogue(
-        assets=Catalogue.standard().assets,
+    own = Instruments(
+        assets=Instruments.standard().assets,
         symbols=[ProtoOASymbol(symbol_id=8, digits=1, pip_position=0)],
         light_symbols=[
             ProtoOALightSymbol(symbol_id=8, symbol_name="X", base_asset_id=5, quote_asset_id=15)
@@ -162,7 +162,7 @@ def test_a_small_catalogue_of_ones_own() -> None:
     assert own.is_open(8, 0)  # no schedule: always
 
 
-def test_a_changed_symbol_takes_the_place_of_the_old_one(catalogue: Catalogue) -> None:
+def test_a_changed_symbol_takes_the_place_of_the_old_one(catalogue: Instruments) -> None:
     changed = ProtoOASymbol(symbol_id=1, digits=3, pip_position=2)
     places = [s.symbol_id for s in catalogue.symbols]
     catalogue.replace(changed)

@@ -33,7 +33,7 @@ from ctrader_typed.proto import (
     ProtoOAVersionRes,
 )
 from mockserver.broker.interface import Outgoing
-from mockserver.broker.market.market_requests import MarketData
+from mockserver.broker.market.market_requests import MarketRequests
 
 ME: dict[str, Any] = {"ctid_trader_account_id": 1_000_001}
 SYMBOL: dict[str, Any] = ME | {"symbol_id": [1]}
@@ -60,9 +60,9 @@ REQUESTS: list[Message] = [
 MakeDesk = Callable[..., Any]
 
 
-def test_every_request_is_answered_by_what_the_schema_says(desk: MakeDesk) -> None:
-    ours = desk()
-    assert {type(r) for r in REQUESTS} == set(MarketData.answers)
+def test_every_request_is_answered_by_what_the_schema_says(state: MakeDesk) -> None:
+    ours = state()
+    assert {type(r) for r in REQUESTS} == set(MarketRequests.answers)
     for request in REQUESTS:
         response, *_ = ours.ask(request)
         assert type(response) is SCHEMA.responses[type(request)]  # type: ignore[index]  # each is a Request
@@ -71,19 +71,19 @@ def test_every_request_is_answered_by_what_the_schema_says(desk: MakeDesk) -> No
             assert response.ctid_trader_account_id == 1_000_001
 
 
-def test_other_requests_are_left_to_others(desk: MakeDesk) -> None:
-    assert desk().data.received(1, ProtoOATraderReq(**ME), "id") is None
+def test_other_requests_are_left_to_others(state: MakeDesk) -> None:
+    assert state().data.received(1, ProtoOATraderReq(**ME), "id") is None
 
 
-def test_an_answer_without_an_id_has_none(desk: MakeDesk) -> None:
-    assert desk().data.received(3, ProtoOAVersionReq(), None) == [
+def test_an_answer_without_an_id_has_none(state: MakeDesk) -> None:
+    assert state().data.received(3, ProtoOAVersionReq(), None) == [
         Outgoing(ProtoOAVersionRes(version="91"), connection=3)
     ]
-    assert desk(version="17").ask(ProtoOAVersionReq()) == [ProtoOAVersionRes(version="17")]
+    assert state(version="17").ask(ProtoOAVersionReq()) == [ProtoOAVersionRes(version="17")]
 
 
-def test_archived_symbols_are_listed_on_demand(desk: MakeDesk) -> None:
-    ours = desk()
+def test_archived_symbols_are_listed_on_demand(state: MakeDesk) -> None:
+    ours = state()
     (plain,) = ours.ask(ProtoOASymbolsListReq(**ME))
     (all_,) = ours.ask(ProtoOASymbolsListReq(**ME, include_archived_symbols=True))
     assert plain.archived_symbol == []
@@ -91,8 +91,8 @@ def test_archived_symbols_are_listed_on_demand(desk: MakeDesk) -> None:
     assert plain.symbol == all_.symbol == list(ours.catalogue.light_symbols)
 
 
-def test_symbols_come_in_batches_archived_ones_apart(desk: MakeDesk) -> None:
-    ours = desk()
+def test_symbols_come_in_batches_archived_ones_apart(state: MakeDesk) -> None:
+    ours = state()
     (response,) = ours.ask(ProtoOASymbolByIdReq(**ME, symbol_id=[41, 77, 1]))
     assert [s.symbol_id for s in response.symbol] == [41, 1]
     assert [s.symbol_id for s in response.archived_symbol] == [77]
@@ -118,12 +118,12 @@ def test_symbols_come_in_batches_archived_ones_apart(desk: MakeDesk) -> None:
         ),
     ],
 )
-def test_refusals(desk: MakeDesk, request_: Message, code: str, text: str) -> None:
-    assert desk().refused(request_) == (code, text)
+def test_refusals(state: MakeDesk, request_: Message, code: str, text: str) -> None:
+    assert state().refused(request_) == (code, text)
 
 
-def test_no_conversion(desk: MakeDesk) -> None:
-    ours = desk()
+def test_no_conversion(state: MakeDesk) -> None:
+    ours = state()
     ours.data.conversion._neighbours.clear()
     assert ours.refused(
         ProtoOASymbolsForConversionReq(**ME, first_asset_id=5, last_asset_id=7)
@@ -133,15 +133,15 @@ def test_no_conversion(desk: MakeDesk) -> None:
     )
 
 
-def test_the_same_asset_needs_no_symbols(desk: MakeDesk) -> None:
-    (response,) = desk().ask(
+def test_the_same_asset_needs_no_symbols(state: MakeDesk) -> None:
+    (response,) = state().ask(
         ProtoOASymbolsForConversionReq(**ME, first_asset_id=5, last_asset_id=5)
     )
     assert response.symbol == []
 
 
-def test_a_changed_symbol_is_told_to_the_accounts(desk: MakeDesk) -> None:
-    ours = desk()
+def test_a_changed_symbol_is_told_to_the_accounts(state: MakeDesk) -> None:
+    ours = state()
     changed = type(ours.catalogue.symbol(1)).FromString(bytes(ours.catalogue.symbol(1)))
     changed.max_volume = 5
     assert ours.data.change_symbol(changed, [7, 8]) == [

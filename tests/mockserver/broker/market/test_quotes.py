@@ -11,20 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.broker.market.bars import bars_of, hours_of
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.periods import HOUR, MINUTE
 from mockserver.broker.market.prices import NO_QUOTE, PriceSource, Quote, Tick, TickList, to_price
 from mockserver.broker.market.quotes import Market
-from mockserver.broker.market.random_prices import SeededPrices
+from mockserver.broker.market.random_prices import RandomPrices
 
 NOW = 1_789_757_115_211
 TickMaker = Callable[[Iterable[tuple[int, int | None, int | None]]], TickList]
-CATALOGUE = Catalogue.standard()
-SOURCE = SeededPrices(CATALOGUE, 7)
+CATALOGUE = Instruments.standard()
+SOURCE = RandomPrices(CATALOGUE, 7)
 
 
 @pytest.fixture
-def market(catalogue: Catalogue) -> Market:
+def market(catalogue: Instruments) -> Market:
     return Market(catalogue, SOURCE, NOW)
 
 
@@ -34,7 +34,9 @@ def test_it_begins_with_the_last_prices_before_now(market: Market) -> None:
     assert not market.closed(1)
 
 
-def test_a_tick_at_the_very_start_has_happened(catalogue: Catalogue, tick_list: TickMaker) -> None:
+def test_a_tick_at_the_very_start_has_happened(
+    catalogue: Instruments, tick_list: TickMaker
+) -> None:
     market = Market(catalogue, tick_list([(0, 100, 101), (1, 102, None)]), NOW)
     assert market.quote(1) == (100, 101)
     assert market.next_tick_at() == NOW + 1
@@ -43,7 +45,7 @@ def test_a_tick_at_the_very_start_has_happened(catalogue: Catalogue, tick_list: 
     assert market.next_tick_at() is None
 
 
-def test_there_is_no_price_before_the_first_tick(catalogue: Catalogue) -> None:
+def test_there_is_no_price_before_the_first_tick(catalogue: Instruments) -> None:
     market = Market(catalogue, TickList([Tick(1, NOW + 5, 100, None)]), NOW)
     assert market.quote(1) == NO_QUOTE
     market.advance(NOW + 5)
@@ -62,7 +64,7 @@ def test_ticks_come_in_order_of_time_then_symbol(market: Market) -> None:
         assert own == list(SOURCE.ticks(symbol.symbol_id, NOW + 1, NOW + 120_001))
 
 
-def test_ties_go_by_symbol_id(catalogue: Catalogue) -> None:
+def test_ties_go_by_symbol_id(catalogue: Instruments) -> None:
     same = [Tick(s, NOW + 1, p, p) for p in (1, 2) for s in (9, 1, 4)]
     market = Market(catalogue, TickList(same), NOW)
     assert [(t.symbol_id, t.bid) for t in market.advance(NOW + 1)] == [
@@ -110,7 +112,7 @@ def test_skipping_weeks_costs_next_to_nothing(market: Market) -> None:
     assert market.now_ms == NOW + 52 * 604_800_000
 
 
-def test_it_closes_at_the_weekend_and_keeps_its_prices(catalogue: Catalogue) -> None:
+def test_it_closes_at_the_weekend_and_keeps_its_prices(catalogue: Instruments) -> None:
     saturday = NOW + 86_400_000
     market = Market(catalogue, SOURCE, saturday)
     assert market.closed(1)
@@ -142,7 +144,7 @@ def test_a_price_set_by_hand_is_there_at_once_and_the_path_goes_on_from_it(marke
 
 @pytest.mark.parametrize("away", [0, 500])
 def test_another_spread_lasts_until_the_next_tick(
-    catalogue: Catalogue, tick_list: TickMaker, away: int
+    catalogue: Instruments, tick_list: TickMaker, away: int
 ) -> None:
     market = Market(catalogue, tick_list([(0, 100, 110), (5, 101, None), (9, None, 112)]), NOW)
     market.set_price(1, 100 + away, 190 + away)
@@ -170,7 +172,7 @@ def test_an_impossible_price_is_refused(
     assert market.quote(symbol_id) == before
 
 
-def test_a_price_can_be_set_where_there_was_none(catalogue: Catalogue) -> None:
+def test_a_price_can_be_set_where_there_was_none(catalogue: Instruments) -> None:
     market = Market(catalogue, TickList([]), NOW)
     assert market.set_price(1, 100) == Tick(1, NOW, 100, 100)
     assert market.path.ticks(1, 0, NOW + 1) == [Tick(1, NOW, 100, 100)]
@@ -188,7 +190,7 @@ def test_a_market_can_be_copied_and_both_go_on(market: Market) -> None:
     assert twin.advance(NOW + 200_000) != market.advance(NOW + 200_000)
 
 
-def test_it_tells_of_those_that_it_follows(catalogue: Catalogue) -> None:
+def test_it_tells_of_those_that_it_follows(catalogue: Instruments) -> None:
     all_of_them, market = Market(catalogue, SOURCE, NOW), Market(catalogue, SOURCE, NOW, ())
     assert market.next_tick_at() is None
     assert market.advance(NOW + 1_000) == []
@@ -202,7 +204,7 @@ def test_it_tells_of_those_that_it_follows(catalogue: Catalogue) -> None:
     assert market.quote(1) == all_of_them.quote(1)
 
 
-def test_a_price_set_by_hand_is_followed_until_its_path_has_gone_on(catalogue: Catalogue) -> None:
+def test_a_price_set_by_hand_is_followed_until_its_path_has_gone_on(catalogue: Instruments) -> None:
     market, seen = Market(catalogue, SOURCE, NOW, ()), Market(catalogue, SOURCE, NOW)
     for each in (market, seen):
         each.advance(NOW + 30_000)
@@ -273,34 +275,34 @@ SCATTERED = TickList(
 def test_history_is_what_was_shown(
     source: PriceSource, story: list[int | float | tuple[int, int | None]], data: st.DataObject
 ) -> None:
-    witness = Witness(source)
+    call_log = Witness(source)
     for event in story:
         if isinstance(event, int):
             # A negative number of ms stands for as many that nobody watches.
-            witness.wait(event) if event >= 0 else witness.skip(-event)
+            call_log.wait(event) if event >= 0 else call_log.skip(-event)
         elif isinstance(event, float):
-            witness.doze(int(event))
+            call_log.doze(int(event))
         else:
-            witness.set(*event)
-    path, now = witness.market.path, witness.market.now_ms
+            call_log.set(*event)
+    path, now = call_log.market.path, call_log.market.now_ms
     start = NOW // MINUTE * MINUTE - HOUR * MINUTE
     edges = [start, data.draw(st.integers(start, now + 1)), now + 1]
-    edges += [mark + away for mark in witness.marks[-3:] for away in (0, 1, 500, 30_000, 61_000)]
+    edges += [mark + away for mark in call_log.marks[-3:] for away in (0, 1, 500, 30_000, 61_000)]
     edges = sorted({min(edge, now + 1) for edge in edges})
     for a, b in chain(pairwise(edges), [(start, edge) for edge in edges]):
-        assert list(path.ticks(1, a, b)) == [t for t in witness.seen if a <= t.time_ms < b]
+        assert list(path.ticks(1, a, b)) == [t for t in call_log.seen if a <= t.time_ms < b]
     first, last = -(-start // MINUTE // HOUR) * HOUR, now // MINUTE
     bars = list(path.minutes(1, first, last))
-    assert bars == list(bars_of(t for t in witness.seen if first <= t.time_ms // MINUTE < last))
+    assert bars == list(bars_of(t for t in call_log.seen if first <= t.time_ms // MINUTE < last))
     whole = last // HOUR * HOUR
     assert list(path.hours(1, first, whole)) == list(hours_of(path.minutes(1, first, whole)))
     for edge in edges:
         quote = source.quote(1, start)
-        for tick in witness.seen:
+        for tick in call_log.seen:
             if tick.time_ms < edge:
                 quote = quote.after(tick)
         assert path.quote(1, edge) == quote
-    assert path.quote(1, now + 1) == witness.market.quote(1)
+    assert path.quote(1, now + 1) == call_log.market.quote(1)
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.broker.market.bars import bars_of, hours_of
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.periods import DAY, HOUR, MINUTE
 from mockserver.broker.market.prices import NO_QUOTE, Tick
-from mockserver.broker.market.random_prices import SINCE, SeededPrices
-from mockserver.broker.market.random_walk import NATURES, Drift, Nature
+from mockserver.broker.market.random_prices import SINCE, RandomPrices
+from mockserver.broker.market.random_walk import WALK_PARAMETERS, RandomWalk, WalkParameters
 
-CATALOGUE = Catalogue.standard()
-PRICES = SeededPrices(CATALOGUE, 7)
+CATALOGUE = Instruments.standard()
+PRICES = RandomPrices(CATALOGUE, 7)
 PACES = (1.0, 5.0, 15.0, 30.0, 400.0)
 ALL_PRICES = st.sampled_from(
-    [PRICES, *(SeededPrices(CATALOGUE, 7, tick_seconds=pace) for pace in PACES)]
+    [PRICES, *(RandomPrices(CATALOGUE, 7, tick_seconds=pace) for pace in PACES)]
 )
 SYMBOLS = st.sampled_from([s.symbol_id for s in CATALOGUE.symbols])
 MOMENTS = st.integers(SINCE, SINCE + 20 * 366 * DAY * MINUTE)
@@ -33,7 +33,7 @@ NOW = 1_789_757_115_211
 
 @given(ALL_PRICES, SYMBOLS, MOMENTS)
 def test_bars_of_history_are_the_bars_of_the_ticks(
-    prices: SeededPrices, symbol_id: int, when: int
+    prices: RandomPrices, symbol_id: int, when: int
 ) -> None:
     minute = when // MINUTE
     bars = list(prices.minutes(symbol_id, minute, minute + 7))
@@ -41,7 +41,7 @@ def test_bars_of_history_are_the_bars_of_the_ticks(
 
 
 @given(ALL_PRICES, SYMBOLS, MOMENTS)
-def test_hours_are_their_minutes(prices: SeededPrices, symbol_id: int, when: int) -> None:
+def test_hours_are_their_minutes(prices: RandomPrices, symbol_id: int, when: int) -> None:
     start = when // MINUTE // HOUR * HOUR
     hours = list(prices.hours(symbol_id, start, start + 6 * HOUR))
     assert hours == list(hours_of(prices.minutes(symbol_id, start, start + 6 * HOUR)))
@@ -49,7 +49,7 @@ def test_hours_are_their_minutes(prices: SeededPrices, symbol_id: int, when: int
 
 @given(ALL_PRICES, SYMBOLS, MOMENTS)
 def test_ticks_are_in_order_on_the_grid_in_trading_hours(
-    prices: SeededPrices, symbol_id: int, when: int
+    prices: RandomPrices, symbol_id: int, when: int
 ) -> None:
     ticks = prices.ticks(symbol_id, when, when + 600_000)
     step = CATALOGUE.tick_size(symbol_id)
@@ -68,7 +68,7 @@ def test_ticks_are_in_order_on_the_grid_in_trading_hours(
 
 
 @given(ALL_PRICES, SYMBOLS, MOMENTS)
-def test_next_at_is_the_first_tick(prices: SeededPrices, symbol_id: int, when: int) -> None:
+def test_next_at_is_the_first_tick(prices: RandomPrices, symbol_id: int, when: int) -> None:
     first = prices.next_at(symbol_id, when)
     assert first is not None
     assert first >= when
@@ -78,7 +78,7 @@ def test_next_at_is_the_first_tick(prices: SeededPrices, symbol_id: int, when: i
 
 @given(ALL_PRICES, SYMBOLS, MOMENTS, st.integers(0, 400_000), st.integers(0, 400_000))
 def test_ticks_of_a_stretch_are_those_of_its_parts(
-    prices: SeededPrices, symbol_id: int, when: int, first: int, second: int
+    prices: RandomPrices, symbol_id: int, when: int, first: int, second: int
 ) -> None:
     middle, end = when + first, when + first + second
     assert [
@@ -92,7 +92,7 @@ def test_ticks_of_a_stretch_are_those_of_its_parts(
 def test_the_order_of_asking_does_not_matter(
     asked: list[tuple[int, int]], chance: random.Random
 ) -> None:
-    def answers(prices: SeededPrices, questions: list[tuple[int, int]]) -> dict[object, object]:
+    def answers(prices: RandomPrices, questions: list[tuple[int, int]]) -> dict[object, object]:
         return {
             (symbol_id, minute): (
                 prices.ticks(symbol_id, (start + minute) * MINUTE, (start + minute + 2) * MINUTE),
@@ -105,15 +105,15 @@ def test_the_order_of_asking_does_not_matter(
     start = NOW // MINUTE
     shuffled = list(asked)
     chance.shuffle(shuffled)
-    assert answers(SeededPrices(CATALOGUE, 3), asked) == answers(
-        SeededPrices(CATALOGUE, 3), shuffled
+    assert answers(RandomPrices(CATALOGUE, 3), asked) == answers(
+        RandomPrices(CATALOGUE, 3), shuffled
     )
 
 
 def test_another_seed_is_another_path() -> None:
     ours = PRICES.ticks(1, NOW, NOW + 60_000)
-    assert ours == SeededPrices(CATALOGUE, 7).ticks(1, NOW, NOW + 60_000)
-    assert ours != SeededPrices(CATALOGUE, 8).ticks(1, NOW, NOW + 60_000)
+    assert ours == RandomPrices(CATALOGUE, 7).ticks(1, NOW, NOW + 60_000)
+    assert ours != RandomPrices(CATALOGUE, 8).ticks(1, NOW, NOW + 60_000)
 
 
 def test_the_path_is_pinned() -> None:
@@ -135,7 +135,7 @@ def test_the_first_tick_of_a_minute_names_both_sides_and_another_bid() -> None:
 
 @pytest.mark.parametrize("seconds", [1, 2, 5, 15, 20, 30, 60, 120, 400, 900])
 def test_ticks_come_as_often_as_one_asks(seconds: float) -> None:
-    prices, hours = SeededPrices(CATALOGUE, 7, tick_seconds=seconds), 20 if seconds > 5 else 2
+    prices, hours = RandomPrices(CATALOGUE, 7, tick_seconds=seconds), 20 if seconds > 5 else 2
     start = NOW // MINUTE - 5 * DAY  # a Sunday, on which Bitcoin trades
     for symbol_id in (1, 4, 324):
         begin = start + (0 if symbol_id == 324 else 2 * DAY)
@@ -145,7 +145,7 @@ def test_ticks_come_as_often_as_one_asks(seconds: float) -> None:
 
 def test_full_hours_have_the_same_levels_however_often_ticks_come() -> None:
     hour = NOW // MINUTE // HOUR * HOUR
-    quiet = SeededPrices(CATALOGUE, 7, tick_seconds=60)
+    quiet = RandomPrices(CATALOGUE, 7, tick_seconds=60)
     for mine, usual in zip(
         quiet.hours(1, hour - 2 * DAY, hour), PRICES.hours(1, hour - 2 * DAY, hour), strict=True
     ):
@@ -155,7 +155,7 @@ def test_full_hours_have_the_same_levels_however_often_ticks_come() -> None:
 @pytest.mark.parametrize("seconds", [0, -1, 0.9, 901, float("nan")])
 def test_a_pace_that_there_is_not(seconds: float) -> None:
     with pytest.raises(ValueError, match=r"expected 1 to 900 seconds from tick to tick, got"):
-        SeededPrices(CATALOGUE, 7, tick_seconds=seconds)
+        RandomPrices(CATALOGUE, 7, tick_seconds=seconds)
 
 
 def test_prices_stay_near_the_recorded_ones() -> None:
@@ -187,19 +187,19 @@ def test_nothing_is_before_the_beginning() -> None:
 
 
 def test_a_symbol_that_does_not_open_has_no_next_tick() -> None:
-    own = Catalogue.standard()
+    own = Instruments.standard()
     closed = own.symbol(1).FromString(bytes(own.symbol(1)))
     closed.schedule[:] = closed.schedule[:1]
     closed.schedule[0].start_second = closed.schedule[0].end_second
     own.replace(closed)
-    prices = SeededPrices(own, 7)
+    prices = RandomPrices(own, 7)
     assert prices.next_at(1, NOW) is None
     assert prices.quote(1, NOW) == NO_QUOTE
 
 
 def test_assets_of_ones_own() -> None:
-    natures = {**NATURES, "EUR": Nature(2.0, 0, 10)}
-    prices = SeededPrices(CATALOGUE, 7, natures=natures)
+    natures = {**WALK_PARAMETERS, "EUR": WalkParameters(2.0, 0, 10)}
+    prices = RandomPrices(CATALOGUE, 7, natures=natures)
     assert prices.quote(1, NOW).bid is not None
     levels = {
         bar.close
@@ -210,9 +210,9 @@ def test_assets_of_ones_own() -> None:
 
 @given(st.integers(0, 1_000_000))
 def test_an_assets_worth_is_positive_and_does_not_run_away(hour: int) -> None:
-    wild = Drift("key", Nature(100.0, 10_000, 5))
+    wild = RandomWalk("key", WalkParameters(100.0, 10_000, 5))
     assert 10 < wild.worth(hour) < 1_000
-    assert wild.worth(hour) == Drift("key", Nature(100.0, 10_000, 5)).worth(hour)
+    assert wild.worth(hour) == RandomWalk("key", WalkParameters(100.0, 10_000, 5)).worth(hour)
 
 
 def test_a_copy_shares_the_path() -> None:
@@ -222,7 +222,7 @@ def test_a_copy_shares_the_path() -> None:
 def test_a_month_of_one_minute_bars_comes_quickly() -> None:
     end = NOW // MINUTE
     began = time.process_time()
-    count = sum(1 for _ in SeededPrices(CATALOGUE, 7).minutes(1, end - 31 * DAY, end))
+    count = sum(1 for _ in RandomPrices(CATALOGUE, 7).minutes(1, end - 31 * DAY, end))
     # A year, 370,000 bars, in 20 seconds is a month in 1.7.
     assert time.process_time() - began < 1.7
     assert count > 30_000

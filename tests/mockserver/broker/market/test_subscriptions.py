@@ -89,18 +89,18 @@ def recorded_refusals(recordings: Path) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_subscribing_twice_is_refused_as_recorded(desk: MakeDesk, recordings: Path) -> None:
+def test_subscribing_twice_is_refused_as_recorded(state: MakeDesk, recordings: Path) -> None:
     code, text = recorded_refusals(recordings)["second subscribe, 2020"]
-    ours = desk()
+    ours = state()
     ours.ask(spots(1))
     assert ours.refused(spots(1)) == (code, text.replace("22396", "1"))
 
 
 def test_unsubscribing_without_a_subscription_is_refused_as_recorded(
-    desk: MakeDesk, recordings: Path
+    state: MakeDesk, recordings: Path
 ) -> None:
     code, text = recorded_refusals(recordings)["unsubscribe without subscription, 2020"]
-    assert desk().refused(no_spots(1)) == (code, text.replace("22396", "1"))
+    assert state().refused(no_spots(1)) == (code, text.replace("22396", "1"))
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_unsubscribing_without_a_subscription_is_refused_as_recorded(
     ],
 )
 def test_refusals(
-    desk: MakeDesk, before: list[Message], request_: Message, code: str, text: str
+    state: MakeDesk, before: list[Message], request_: Message, code: str, text: str
 ) -> None:
-    ours = desk()
+    ours = state()
     for message in before:
         ours.ask(message)
     assert ours.refused(request_) == (code, text)
@@ -146,16 +146,16 @@ def test_refusals(
     ],
 )
 def test_precise_codes_by_option(
-    desk: MakeDesk, before: list[Message], request_: Message, code: str
+    state: MakeDesk, before: list[Message], request_: Message, code: str
 ) -> None:
-    ours = desk(precise_codes=True)
+    ours = state(precise_codes=True)
     for message in before:
         ours.ask(message)
     assert ours.refused(request_)[0] == code
 
 
-def test_a_batch_with_one_bad_symbol_changes_nothing(desk: MakeDesk) -> None:
-    ours = desk()
+def test_a_batch_with_one_bad_symbol_changes_nothing(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1))
     assert ours.refused(spots(2, 1))[1] == "Already subscribed to symbol 1."
     assert ours.refused(no_spots(1, 2))[1] == "No subscription for symbol 2."
@@ -164,8 +164,8 @@ def test_a_batch_with_one_bad_symbol_changes_nothing(desk: MakeDesk) -> None:
     ours.ask(no_spots(1, 2))
 
 
-def test_a_symbol_twice_in_one_request_counts_once(desk: MakeDesk) -> None:
-    ours = desk()
+def test_a_symbol_twice_in_one_request_counts_once(state: MakeDesk) -> None:
+    ours = state()
     assert len(ours.ask(spots(1, 1))) == 2
     assert len(ours.ask(depth(1, 1))) == 2
     assert len(ours.ask(no_spots(1, 1))) == 1
@@ -175,9 +175,9 @@ def test_a_symbol_twice_in_one_request_counts_once(desk: MakeDesk) -> None:
 
 
 def test_the_response_comes_first_then_one_event_a_symbol_with_the_last_prices(
-    desk: MakeDesk,
+    state: MakeDesk,
 ) -> None:
-    ours = desk()
+    ours = state()
     response, euro, gold = ours.ask(spots(1, 41))
     assert response == ProtoOASubscribeSpotsRes(ctid_trader_account_id=ACCOUNT)
     assert (euro.bid, euro.ask) == ours.market.quote(1)
@@ -186,8 +186,8 @@ def test_the_response_comes_first_then_one_event_a_symbol_with_the_last_prices(
     assert euro.trendbar == []
 
 
-def test_the_technical_event_comes_from_a_closed_market_too(desk: MakeDesk) -> None:
-    ours = desk(now=NOW + 86_400_000)
+def test_the_technical_event_comes_from_a_closed_market_too(state: MakeDesk) -> None:
+    ours = state(now=NOW + 86_400_000)
     _, event = ours.ask(spots(1, timestamp=True))
     assert (event.bid, event.ask) == ours.market.quote(1)
     assert event.timestamp == NOW + 86_400_000
@@ -195,16 +195,16 @@ def test_the_technical_event_comes_from_a_closed_market_too(desk: MakeDesk) -> N
 
 
 def test_a_symbol_that_never_had_a_price_tells_nothing_yet(
-    desk: MakeDesk, tick_list: MakeTicks
+    state: MakeDesk, tick_list: MakeTicks
 ) -> None:
-    ours = desk(tick_list([(5, 100, None)]))
+    ours = state(tick_list([(5, 100, None)]))
     assert ours.ask(spots(1)) == [ProtoOASubscribeSpotsRes(ctid_trader_account_id=ACCOUNT)]
     (event,) = ours.wait(5)
     assert (event.bid, event.ask) == (100, None)
 
 
-def test_updates_name_only_what_changed(desk: MakeDesk, tick_list: MakeTicks) -> None:
-    ours = desk(tick_list([(0, 100, 110), (1, 101, None), (2, None, 111), (3, 102, 112)]))
+def test_updates_name_only_what_changed(state: MakeDesk, tick_list: MakeTicks) -> None:
+    ours = state(tick_list([(0, 100, 110), (1, 101, None), (2, None, 111), (3, 102, 112)]))
     ours.ask(spots(1, timestamp=True))
     assert [(e.bid, e.ask, e.timestamp) for e in ours.wait(10)] == [
         (101, None, NOW + 1),
@@ -214,9 +214,9 @@ def test_updates_name_only_what_changed(desk: MakeDesk, tick_list: MakeTicks) ->
 
 
 def test_the_recorded_quotes_give_the_recorded_events(
-    desk: MakeDesk, recorded_market: Session
+    state: MakeDesk, recorded_market: Session
 ) -> None:
-    ours = desk(from_session(recorded_market), now=NOW - 1)
+    ours = state(from_session(recorded_market), now=NOW - 1)
     ours.ask(spots(1, 279, timestamp=True))
     ours.ask(live(1))
     ours.ask(live(279))
@@ -234,8 +234,8 @@ def test_the_recorded_quotes_give_the_recorded_events(
         ]
 
 
-def test_live_bars_ride_only_with_a_bid_and_agree_with_history(desk: MakeDesk) -> None:
-    ours = desk()
+def test_live_bars_ride_only_with_a_bid_and_agree_with_history(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1))
     ours.ask(live(1, Period.M5))
     answer, event = ours.ask(live(1))
@@ -286,9 +286,9 @@ def test_live_bars_ride_only_with_a_bid_and_agree_with_history(desk: MakeDesk) -
 
 @pytest.mark.parametrize("period", Period)
 def test_a_live_bar_subscription_is_followed_at_once_by_the_bar_in_the_making(
-    desk: MakeDesk, period: Period
+    state: MakeDesk, period: Period
 ) -> None:
-    ours = desk()
+    ours = state()
     _, prices = ours.ask(spots(1, timestamp=True))
     answer, event = ours.ask(live(1, period))
     assert answer == ProtoOASubscribeLiveTrendbarRes(ctid_trader_account_id=ACCOUNT)
@@ -299,10 +299,12 @@ def test_a_live_bar_subscription_is_followed_at_once_by_the_bar_in_the_making(
     assert bar.utc_timestamp_in_minutes * MINUTE <= NOW
 
 
-def test_without_a_bar_in_the_making_no_event_follows(desk: MakeDesk, tick_list: MakeTicks) -> None:
+def test_without_a_bar_in_the_making_no_event_follows(
+    state: MakeDesk, tick_list: MakeTicks
+) -> None:
     """The only price is of an earlier minute: the bar of five minutes has it, the minute's not."""
     start = NOW - NOW % (5 * MINUTE)
-    ours = desk(tick_list([(start - NOW, 100_000, 100_010)]), now=start + 2 * MINUTE)
+    ours = state(tick_list([(start - NOW, 100_000, 100_010)]), now=start + 2 * MINUTE)
     ours.ask(spots(1))
     assert len(ours.ask(live(1, Period.M1))) == 1
     _, event = ours.ask(live(1, Period.M5))
@@ -310,8 +312,8 @@ def test_without_a_bar_in_the_making_no_event_follows(desk: MakeDesk, tick_list:
 
 
 @pytest.mark.parametrize("period", Period)
-def test_a_live_bar_knows_what_was_before_the_subscription(desk: MakeDesk, period: Period) -> None:
-    early, late = desk(), desk(now=NOW + 10 * MINUTE)
+def test_a_live_bar_knows_what_was_before_the_subscription(state: MakeDesk, period: Period) -> None:
+    early, late = state(), state(now=NOW + 10 * MINUTE)
     early.ask(spots(1))
     early.ask(live(1, period))
     early.wait(10 * MINUTE)
@@ -320,8 +322,8 @@ def test_a_live_bar_knows_what_was_before_the_subscription(desk: MakeDesk, perio
     assert [e.trendbar for e in early.wait(MINUTE)] == [e.trendbar for e in late.wait(MINUTE)]
 
 
-def test_unsubscribing_ends_bars_and_depth_with_the_spots(desk: MakeDesk) -> None:
-    ours = desk()
+def test_unsubscribing_ends_bars_and_depth_with_the_spots(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1))
     ours.ask(live(1))
     ours.ask(depth(1))
@@ -333,8 +335,8 @@ def test_unsubscribing_ends_bars_and_depth_with_the_spots(desk: MakeDesk) -> Non
     assert all(isinstance(e, ProtoOASpotEvent) and not e.trendbar for e in events)
 
 
-def test_bars_and_depth_can_be_left_while_spots_go_on(desk: MakeDesk) -> None:
-    ours = desk()
+def test_bars_and_depth_can_be_left_while_spots_go_on(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1))
     ours.ask(live(1))
     ours.ask(live(1, Period.H1))
@@ -350,8 +352,8 @@ def test_bars_and_depth_can_be_left_while_spots_go_on(desk: MakeDesk) -> None:
     assert not [e for e in events if isinstance(e, ProtoOADepthEvent)]
 
 
-def test_bars_that_nobody_wants_do_not_stay_behind(desk: MakeDesk) -> None:
-    ours, plain = desk(), desk()
+def test_bars_that_nobody_wants_do_not_stay_behind(state: MakeDesk) -> None:
+    ours, plain = state(), state()
     ours.ask(spots(1))
     ours.ask(live(1, Period.H1))
     ours.ask(no_spots(1))
@@ -362,8 +364,8 @@ def test_bars_that_nobody_wants_do_not_stay_behind(desk: MakeDesk) -> None:
     assert ours.wait(MINUTE) == plain.wait(MINUTE)
 
 
-def test_each_session_has_its_own_subscriptions(desk: MakeDesk) -> None:
-    ours = desk()
+def test_each_session_has_its_own_subscriptions(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1), connection=1)
     ours.ask(spots(1), connection=2)
     ours.ask(spots(1, account=5, timestamp=True), connection=1)
@@ -384,8 +386,8 @@ def test_each_session_has_its_own_subscriptions(desk: MakeDesk) -> None:
     ours.ask(spots(1), connection=2)
 
 
-def test_nobody_watches_before_and_after(desk: MakeDesk) -> None:
-    ours = desk()
+def test_nobody_watches_before_and_after(state: MakeDesk) -> None:
+    ours = state()
     assert not ours.data.spots.symbols
     ours.ask(spots(1, 4))
     ours.ask(no_spots(4))
@@ -394,8 +396,8 @@ def test_nobody_watches_before_and_after(desk: MakeDesk) -> None:
     assert not ours.data.spots.symbols
 
 
-def test_the_session_close_comes_first_and_with_each_new_day(desk: MakeDesk) -> None:
-    ours = desk()
+def test_the_session_close_comes_first_and_with_each_new_day(state: MakeDesk) -> None:
+    ours = state()
     _, technical = ours.ask(spots(324))
     day = NOW // MINUTE * MINUTE - 21 * 3_600_000 - 45 * MINUTE  # Thursday 21:00 UTC
     assert technical.session_close == ours.market.path.quote(324, day).bid
@@ -405,8 +407,8 @@ def test_the_session_close_comes_first_and_with_each_new_day(desk: MakeDesk) -> 
     assert told[0].session_close == ours.market.path.quote(324, day + 86_400_000).bid
 
 
-def test_a_price_set_by_hand_reaches_subscribers(desk: MakeDesk) -> None:
-    ours = desk()
+def test_a_price_set_by_hand_reaches_subscribers(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1, timestamp=True))
     tick, outgoing = ours.data.set_price("EURUSD", 1.0845, 1.0846)
     assert tick == Tick(1, NOW, 108_450, 108_460)
@@ -422,8 +424,8 @@ def test_a_price_set_by_hand_reaches_subscribers(desk: MakeDesk) -> None:
 # --- depth
 
 
-def test_the_book_can_be_rebuilt_from_events_and_its_top_is_the_quote(desk: MakeDesk) -> None:
-    ours = desk()
+def test_the_book_can_be_rebuilt_from_events_and_its_top_is_the_quote(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1, 324))
     response, *whole = ours.ask(depth(1, 324))
     assert response == ProtoOASubscribeDepthQuotesRes(ctid_trader_account_id=ACCOUNT)
@@ -455,8 +457,8 @@ def test_the_book_can_be_rebuilt_from_events_and_its_top_is_the_quote(desk: Make
     assert len(whole) == 2
 
 
-def test_events_of_depth_tell_only_what_changed(desk: MakeDesk) -> None:
-    ours = desk()
+def test_events_of_depth_tell_only_what_changed(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1))
     ours.ask(depth(1))
     changes = [e for e in ours.wait(MINUTE) if isinstance(e, ProtoOADepthEvent)]
@@ -466,31 +468,31 @@ def test_events_of_depth_tell_only_what_changed(desk: MakeDesk) -> None:
     assert sum(sizes) / len(sizes) < 15
 
 
-def test_a_book_without_prices_is_empty(desk: MakeDesk, tick_list: MakeTicks) -> None:
-    ours = desk(tick_list([(5, 100_000, None), (6, None, 100_001)]))
+def test_a_book_without_prices_is_empty(state: MakeDesk, tick_list: MakeTicks) -> None:
+    ours = state(tick_list([(5, 100_000, None), (6, None, 100_001)]))
     ours.ask(spots(1))
     assert len(ours.ask(depth(1))) == 1
     kinds = [type(e) for e in ours.wait(10)]
     assert kinds == [ProtoOASpotEvent, ProtoOASpotEvent, ProtoOADepthEvent]
 
 
-def test_a_book_around_a_recorded_quote_off_the_grid(desk: MakeDesk) -> None:
-    ours = desk(TickList([Tick(41, NOW, 368_400_001, 368_400_999)]))
+def test_a_book_around_a_recorded_quote_off_the_grid(state: MakeDesk) -> None:
+    ours = state(TickList([Tick(41, NOW, 368_400_001, 368_400_999)]))
     ours.ask(spots(41))
     _, event = ours.ask(depth(41))
     assert len({q.id for q in event.new_quotes}) == 20
     assert event.new_quotes[0].bid == 368_400_001
 
 
-def test_a_book_near_zero_has_fewer_bids(desk: MakeDesk, tick_list: MakeTicks) -> None:
-    ours = desk(tick_list([(0, 3, 4)]))
+def test_a_book_near_zero_has_fewer_bids(state: MakeDesk, tick_list: MakeTicks) -> None:
+    ours = state(tick_list([(0, 3, 4)]))
     ours.ask(spots(1))
     _, event = ours.ask(depth(1))
     assert [q.bid for q in event.new_quotes if q.bid is not None] == [3, 2]
 
 
-def test_errors_carry_the_account(desk: MakeDesk) -> None:
-    (error,) = desk().ask(no_spots(1))
+def test_errors_carry_the_account(state: MakeDesk) -> None:
+    (error,) = state().ask(no_spots(1))
     assert error == ProtoOAErrorRes(
         ctid_trader_account_id=ACCOUNT,
         error_code="INVALID_REQUEST",
@@ -498,9 +500,9 @@ def test_errors_carry_the_account(desk: MakeDesk) -> None:
     )
 
 
-def test_same_seed_same_requests_same_bytes(desk: MakeDesk) -> None:
+def test_same_seed_same_requests_same_bytes(state: MakeDesk) -> None:
     def story() -> bytes:
-        ours = desk()
+        ours = state()
         messages = []
         for request in (spots(1, 41, 324), live(1), live(41, Period.H4), depth(1, 324)):
             messages += ours.ask(request)
@@ -510,8 +512,8 @@ def test_same_seed_same_requests_same_bytes(desk: MakeDesk) -> None:
     assert story() == story()
 
 
-def test_pairs_of_bars_never_go_back_in_time(desk: MakeDesk) -> None:
-    ours = desk()
+def test_pairs_of_bars_never_go_back_in_time(state: MakeDesk) -> None:
+    ours = state()
     ours.ask(spots(1))
     ours.ask(live(1))
     minutes = [b.utc_timestamp_in_minutes for e in ours.wait(5 * MINUTE) for b in e.trendbar]

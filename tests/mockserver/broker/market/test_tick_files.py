@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ctrader_typed.proto import SCHEMA
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.prices import Quote, Tick
 from mockserver.broker.market.tick_files import TickFileError, from_session, read_csv, read_parquet
 from mockserver.recordings.session_file import Session, read_session
@@ -32,7 +32,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_csv_file(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_csv_file(tmp_path: Path, catalogue: Instruments) -> None:
     prices = read_csv(write(tmp_path, GOOD), catalogue)
     assert list(prices.ticks(1, 0, NOW * 2)) == [
         Tick(1, NOW, 114_815, None),
@@ -50,7 +50,7 @@ def test_a_csv_file(tmp_path: Path, catalogue: Catalogue) -> None:
     assert prices.shifted(-NOW).span() == (0, 2_789)
 
 
-def test_a_csv_file_of_one_symbol(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_csv_file_of_one_symbol(tmp_path: Path, catalogue: Instruments) -> None:
     path = write(tmp_path, "time,bid,ask\n5,1.1,1.2\n")
     (tick,) = read_csv(path, catalogue, "EURUSD").ticks(1, 0, 9)
     assert tick == Tick(1, 5, 110_000, 120_000)
@@ -74,26 +74,26 @@ HEAD = "time,symbol,bid,ask\n"
         (HEAD + "5,1,NaN,2\n", "row 2: expected a price"),
     ],
 )
-def test_a_bad_csv_file(tmp_path: Path, catalogue: Catalogue, text: str, message: str) -> None:
+def test_a_bad_csv_file(tmp_path: Path, catalogue: Instruments, text: str, message: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(TickFileError, match=message) as caught:
         read_csv(path, catalogue)
     assert str(path) in str(caught.value)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_file_that_is_not_there(tmp_path: Path, catalogue: Instruments) -> None:
     with pytest.raises(TickFileError, match=r"nope\.csv cannot be read"):
         read_csv(tmp_path / "nope.csv", catalogue)
 
 
-def test_a_file_that_is_not_text(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_file_that_is_not_text(tmp_path: Path, catalogue: Instruments) -> None:
     path = tmp_path / "ticks.csv"
     path.write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(TickFileError, match="cannot be read"):
         read_csv(path, catalogue)
 
 
-def test_a_file_without_ticks_has_no_span(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_a_file_without_ticks_has_no_span(tmp_path: Path, catalogue: Instruments) -> None:
     prices = read_csv(write(tmp_path, "time,symbol,bid,ask\n"), catalogue)
     with pytest.raises(ValueError, match="expected at least one tick"):
         prices.span()
@@ -109,7 +109,7 @@ ROWS: list[dict[str, Any]] = [
 TICKS = [Tick(1, NOW, 114_815, None), Tick(1, NOW + 1000, None, 120_000)]
 
 
-def test_parquet_with_pyarrow(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_parquet_with_pyarrow(tmp_path: Path, catalogue: Instruments) -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
     path = tmp_path / "ticks.parquet"
     pytest.importorskip("pyarrow.parquet").write_table(pyarrow.Table.from_pylist(ROWS), path)
@@ -117,7 +117,7 @@ def test_parquet_with_pyarrow(tmp_path: Path, catalogue: Catalogue) -> None:
 
 
 def test_parquet_with_polars(
-    tmp_path: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, catalogue: Instruments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     polars = pytest.importorskip("polars", reason="polars is not installed")
     path = tmp_path / "ticks.parquet"
@@ -129,7 +129,7 @@ def test_parquet_with_polars(
         read_parquet(path, catalogue)
 
 
-def test_bad_parquet_with_pyarrow(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_bad_parquet_with_pyarrow(tmp_path: Path, catalogue: Instruments) -> None:
     pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     path = tmp_path / "ticks.parquet"
     with pytest.raises(TickFileError, match="cannot be read"):
@@ -156,7 +156,7 @@ class Library:
 
 
 def test_rows_of_a_library_become_ticks(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    catalogue: Instruments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", Library(None))
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", Library(ROWS))
@@ -170,7 +170,7 @@ def test_rows_of_a_library_become_ticks(
 
 
 def test_parquet_without_a_library_says_what_to_install(
-    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+    catalogue: Instruments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     monkeypatch.setitem(sys.modules, "polars", None)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctrader_typed.proto import ProtoOAHoliday, ProtoOAInterval, ProtoOASymbol
-from mockserver.broker.market.instruments import Catalogue
-from mockserver.broker.market.trading_hours import WEEK, Schedule
+from mockserver.broker.market.instruments import Instruments
+from mockserver.broker.market.trading_hours import WEEK, TradingSchedule
 
-STANDARD = Catalogue.standard()
+STANDARD = Instruments.standard()
 MOMENTS = st.integers(1_577_836_800_000, 1_893_456_000_000)  # 2020 to 2030
 SYMBOLS = st.sampled_from([s.symbol_id for s in STANDARD.symbols])
 
@@ -43,7 +43,7 @@ def test_open_is_what_the_wall_clock_of_the_zone_says(symbol_id: int, when: int)
 def test_the_same_for_hours_with_daylight_saving(when: int) -> None:
     symbol = ProtoOASymbol.FromString(bytes(STANDARD.symbol(276)))
     symbol.holiday = []
-    assert Schedule(symbol).is_open(when) == stated(symbol, when)
+    assert TradingSchedule(symbol).is_open(when) == stated(symbol, when)
 
 
 QUARTERS = st.integers(0, 27)  # of days: clocks change in between, never at their ends
@@ -65,7 +65,7 @@ def in_quarters(zone: str, quarters: set[int]) -> ProtoOASymbol:
 @given(st.sets(QUARTERS, min_size=1), st.sampled_from(ZONES), MOMENTS)
 def test_the_same_for_any_hours_in_any_zone(quarters: set[int], zone: str, when: int) -> None:
     symbol = in_quarters(zone, quarters)
-    assert Schedule(symbol).is_open(when) == stated(symbol, when)
+    assert TradingSchedule(symbol).is_open(when) == stated(symbol, when)
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -73,7 +73,7 @@ def test_a_week_ends_when_it_ends_in_the_zone(zone: str) -> None:
     symbol = in_quarters(zone, {0, 2, 25, 27})
     for hours in range(-40, 40):
         when = ms("2026-07-12T00:00") + hours * 3_600_000  # around a Sunday
-        assert Schedule(symbol).is_open(when) == stated(symbol, when)
+        assert TradingSchedule(symbol).is_open(when) == stated(symbol, when)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,16 @@ def test_holidays(when: str, is_open: bool) -> None:
     assert STANDARD.is_open(276, ms(when)) is is_open
 
 
-def holiday(**fields: object) -> Schedule:
+def holiday(**fields: object) -> TradingSchedule:
     given_day = ProtoOAHoliday(
         holiday_id=1,
         name="Day",
         schedule_time_zone="UTC",
         **({"holiday_date": 18_321, "is_recurring": True} | fields),  # type: ignore[arg-type]  # the test's own keywords
     )
-    return Schedule(ProtoOASymbol(symbol_id=1, digits=5, pip_position=4, holiday=[given_day]))
+    return TradingSchedule(
+        ProtoOASymbol(symbol_id=1, digits=5, pip_position=4, holiday=[given_day])
+    )
 
 
 def test_29_february_recurs_in_leap_years_only() -> None:
@@ -180,4 +182,4 @@ def test_a_symbol_that_never_opens() -> None:
         pip_position=4,
         schedule=[ProtoOAInterval(start_second=10, end_second=10)],
     )
-    assert Schedule(never).next_open(0) is None
+    assert TradingSchedule(never).next_open(0) is None

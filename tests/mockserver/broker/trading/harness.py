@@ -18,9 +18,9 @@ from ctrader_typed.proto import (
 )
 from mockserver.broker.broker import Broker
 from mockserver.broker.interface import Outgoing
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.prices import TickList
-from mockserver.broker.rules import Liquidity, Rules
+from mockserver.broker.rules import Liquidity, TradingRules
 from mockserver.broker.trading.account import Account, Terms
 
 EURUSD, GBPUSD, USDJPY, EURGBP, GER40, BTCUSD = 1, 2, 4, 9, 279, 324
@@ -56,7 +56,7 @@ class Session:
         terms: Terms | None = None,
         *,
         deposit: int = 100_000,
-        rules: Rules | None = None,
+        rules: TradingRules | None = None,
         account_id: int = ACCOUNT,
         **broker: Any,
     ) -> None:
@@ -151,5 +151,5 @@ def error(outgoing: Iterable[Outgoing]) -> tuple[str, str | None]:
 
 def still_market(**quotes: tuple[int, int]) -> TickList:
     """A market that stands still at these quotes, by symbol name."""
-    catalogue = Catalogue.standard()
+    catalogue = Instruments.standard()
     return TickList.still((catalogue.id_of(n), bid, ask) for n, (bid, ask) in quotes.items())

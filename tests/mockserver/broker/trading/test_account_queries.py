@@ -32,7 +32,7 @@ from ctrader_typed.proto import (
     ProtoOAv1PnLChangeUnSubscribeReq,
     ProtoOAv1PnLChangeUnSubscribeRes,
 )
-from mockserver.broker.rules import Rules
+from mockserver.broker.rules import TradingRules
 from mockserver.broker.trading.account import Terms
 from tests.mockserver.broker.trading.harness import (
     ACCOUNT,
@@ -128,7 +128,7 @@ def test_in_lists_a_deals_last_update_is_its_creation(session: Session) -> None:
 
 
 def test_a_page_has_a_length() -> None:
-    session = Session(rules=Rules(page=3))
+    session = Session(rules=TradingRules(page=3))
     traded(session, 4)
     assert [len(ask(session, ProtoOADealListReq).deal), ask(session, ProtoOADealListReq).has_more] \
         == [3, True]  # fmt: skip
@@ -192,7 +192,7 @@ def test_wide_windows_are_refused_by_strict_rules_only(session: Session) -> None
         ctid_trader_account_id=ACCOUNT, from_timestamp=0, to_timestamp=WEEK + 1
     )
     assert isinstance(session.ask(wide), ProtoOADealListRes)
-    strict = Session(rules=Rules(strict_windows=True))
+    strict = Session(rules=TradingRules(strict_windows=True))
     assert error(strict.send(wide))[0] == "INCORRECT_BOUNDARIES"
     by_position = ProtoOADealListByPositionIdReq(ctid_trader_account_id=ACCOUNT, position_id=1)
     assert isinstance(strict.ask(by_position), ProtoOADealListByPositionIdRes)

@@ -38,9 +38,9 @@ from ctrader_typed.proto import (
 )
 from mockserver.broker import requests
 from mockserver.broker.broker import START, Broker
-from mockserver.broker.interface import Core, Outgoing
-from mockserver.broker.market.market_requests import MarketData
-from mockserver.broker.rules import Rules
+from mockserver.broker.interface import BrokerInterface, Outgoing
+from mockserver.broker.market.market_requests import MarketRequests
+from mockserver.broker.rules import TradingRules
 from mockserver.broker.trading.account import Terms
 from tests.mockserver.broker.trading.harness import (
     ACCOUNT,
@@ -65,7 +65,7 @@ GATE = {
 """What the gate answers: it knows clients, tokens and sessions."""
 
 
-def core(broker: Broker) -> Core:
+def core(broker: Broker) -> BrokerInterface:
     """A broker is what the gate wants."""
     return broker
 
@@ -74,7 +74,7 @@ def core(broker: Broker) -> Core:
 
 
 def test_the_broker_answers_everything_but_what_is_the_gates() -> None:
-    mine = {*requests.TRADES, *requests.READS, *MarketData.answers}
+    mine = {*requests.TRADES, *requests.READS, *MarketRequests.answers}
     assert mine == set(SCHEMA.responses) - GATE
     assert len(SCHEMA.responses) == 42
 
@@ -383,7 +383,7 @@ def test_symbol_by_id_still_works_through_the_broker() -> None:
 
 
 def test_unpublished_fields_ride_along_where_the_rules_say_so() -> None:
-    session = Session(rules=Rules(unpublished_fields=True))
+    session = Session(rules=TradingRules(unpublished_fields=True))
     plain = Session()
     sent, usual = (executions(s.do(s.order()))[-1].deal for s in (session, plain))
     assert sent is not None

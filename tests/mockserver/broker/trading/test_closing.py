@@ -14,7 +14,7 @@ from ctrader_typed.proto import (
     ProtoOAPositionStatus,
     ProtoOATradingMode,
 )
-from mockserver.broker.rules import Latency, Rules
+from mockserver.broker.rules import Latency, TradingRules
 from tests.mockserver.broker.trading.harness import (
     EURUSD,
     GBPUSD,
@@ -95,7 +95,7 @@ def test_full_close_without_one(session: Session) -> None:
 
 
 def test_a_close_before_the_protective_order_is_there() -> None:
-    session = Session(rules=Rules(Latency(protect=500)))
+    session = Session(rules=TradingRules(Latency(protect=500)))
     session.send(session.order(relative_stop_loss=400))
     session.wait(130)
     (position,) = session.account.positions
@@ -244,7 +244,7 @@ def test_a_close_in_execution_loses_against_a_stop_loss(session: Session) -> Non
 
 
 def test_a_stop_loss_closes_what_a_partial_close_left() -> None:
-    session = Session(rules=Rules(Latency(protect=500)))
+    session = Session(rules=TradingRules(Latency(protect=500)))
     position = session.opened(relative_stop_loss=100)
     session.wait()
     session.send(close(session, position, 300_000))

@@ -152,15 +152,15 @@ def test_a_loss_costs_the_fee_too() -> None:
 def test_the_conversion_fee_is_rounded_against_the_trader(gross: int, fee: int) -> None:
     """Recorded: gross -2621 at a rate of 70 was booked as -19 (18.347), the balance confirms it."""
     session = Session()
-    desk, account = session.broker._desk, session.account
-    assert fees.conversion_fee(desk, account, USDJPY, gross) == fee
+    state, account = session.broker._state, session.account
+    assert fees.conversion_fee(state, account, USDJPY, gross) == fee
 
 
 def test_fees_without_a_recorded_booking_are_rounded_against_the_trader_too() -> None:
     session = Session()
     session.change(EURUSD, gsl_charge=250)
-    desk, account = session.broker._desk, session.account
-    assert fees.guaranteed_stop_charge(desk, account, EURUSD, 101_000) == -3  # 2.525 cents
+    state, account = session.broker._state, session.account
+    assert fees.guaranteed_stop_charge(state, account, EURUSD, 101_000) == -3  # 2.525 cents
 
 
 def test_the_margin_rate_of_a_cross_goes_through_its_own_price() -> None:

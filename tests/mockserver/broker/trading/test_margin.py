@@ -24,7 +24,7 @@ from ctrader_typed.proto import (
     ProtoOATotalMarginCalculationType,
     ProtoOATraderUpdatedEvent,
 )
-from mockserver.broker.rules import Rules
+from mockserver.broker.rules import TradingRules
 from mockserver.broker.trading import margin
 from mockserver.broker.trading.account import Terms
 from mockserver.broker.trading.margin import effective_leverage
@@ -234,7 +234,7 @@ def test_in_parts_only_as_much_as_is_needed() -> None:
     after = session.account.positions[position].volume
     assert 0 < after < left == LOT
     assert (left - after) % 100_000 == 0
-    level = margin.margin_level(session.broker._desk, session.account)
+    level = margin.margin_level(session.broker._state, session.account)
     assert level is not None
     assert level > 50
 
@@ -277,7 +277,7 @@ def test_a_bonus_serves_as_margin() -> None:
 def test_account_events_only_where_the_rules_say_so() -> None:
     types = (ProtoOATraderUpdatedEvent, ProtoOAMarginChangedEvent)
     for wanted in (False, True):
-        session = Session(rules=Rules(account_events=wanted))
+        session = Session(rules=TradingRules(account_events=wanted))
         sent = session.do(session.order())
         assert any(isinstance(o.message, types) for o in sent) is wanted
     changed = [o.message for o in sent if isinstance(o.message, ProtoOAMarginChangedEvent)]

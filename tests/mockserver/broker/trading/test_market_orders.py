@@ -15,11 +15,11 @@ from ctrader_typed.proto import (
     ProtoOATimeInForce,
     ProtoOATradingMode,
 )
-from mockserver.broker.market.instruments import Catalogue
+from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.prices import TickList
-from mockserver.broker.rules import Latency, Rules
+from mockserver.broker.rules import Latency, TradingRules
 from mockserver.broker.trading.account import Terms
-from mockserver.broker.trading.state import Manner
+from mockserver.broker.trading.state import RefusalCarrier
 from tests.mockserver.broker.trading.harness import (
     BTCUSD,
     EUR,
@@ -68,7 +68,7 @@ def test_wake_at_names_the_next_of_them(session: Session) -> None:
 
 
 def test_latencies_can_be_chosen() -> None:
-    session = Session(rules=Rules(Latency(accept=10, fill=0, protect=0)))
+    session = Session(rules=TradingRules(Latency(accept=10, fill=0, protect=0)))
     assert session.send(session.order(relative_stop_loss=100)) == []
     assert len(kinds(session.wait(10))) == 3
 
@@ -212,7 +212,7 @@ def test_client_order_ids_may_repeat_unless_the_rules_say_no(session: Session) -
     for _ in range(2):
         session.do(session.order(client_order_id="one"))
     assert [o.client_order_id for o in session.account.orders.values()] == ["one", "one"]
-    strict = Session(rules=Rules(unique_client_order_ids=True))
+    strict = Session(rules=TradingRules(unique_client_order_ids=True))
     strict.send(strict.order(client_order_id="one"))
     taken = error(strict.send(strict.order(client_order_id="one")))
     assert taken == ("INVALID_REQUEST", "clientOrderId is in use")
@@ -299,7 +299,7 @@ def test_short_selling_and_exposure(session: Session) -> None:
 
 
 def test_too_many_positions() -> None:
-    session = Session(rules=Rules(max_positions=1))
+    session = Session(rules=TradingRules(max_positions=1))
     session.do(session.order())
     assert error(session.send(session.order()))[0] == "TOO_MANY_POSITIONS"
 
@@ -311,8 +311,8 @@ def test_no_quotes() -> None:
 
 def test_without_dollars_there_is_no_rate_to_them() -> None:
     """A catalogue of its own, with a pair that has nothing to do with US dollars."""
-    standard = Catalogue.standard()
-    catalogue = Catalogue(
+    standard = Instruments.standard()
+    catalogue = Instruments(
         assets=[standard.asset(EUR), standard.asset(6)],
         symbols=[
             standard.symbol(EURGBP).__replace__(
@@ -341,11 +341,11 @@ def test_two_orders_that_only_one_can_afford() -> None:
     assert executions(sent)[-1].error_code == "NOT_ENOUGH_MONEY"
 
 
-@pytest.mark.parametrize("manner", list(Manner))
-def test_the_next_order_can_be_refused_by_a_test(session: Session, manner: Manner) -> None:
+@pytest.mark.parametrize("manner", list(RefusalCarrier))
+def test_the_next_order_can_be_refused_by_a_test(session: Session, manner: RefusalCarrier) -> None:
     session.broker.reject_next("NOT_ENOUGH_MONEY", "No", manner=manner)
     sent = session.do(session.order())
-    if manner is Manner.REJECTED:
+    if manner is RefusalCarrier.REJECTED:
         assert kinds(sent) == ["ORDER_ACCEPTED", "ORDER_REJECTED"]
         assert executions(sent)[-1].error_code == "NOT_ENOUGH_MONEY"
     else:

@@ -11,7 +11,7 @@ from ctrader_typed.proto import (
     ProtoOAPositionStatus,
     ProtoOATimeInForce,
 )
-from mockserver.broker.rules import Latency, Rules
+from mockserver.broker.rules import Latency, TradingRules
 from tests.mockserver.broker.trading.harness import EURUSD, KIND, Session, executions, kinds
 
 TIME, STATUS = ProtoOATimeInForce, ProtoOAOrderStatus
@@ -52,7 +52,7 @@ def test_several_deals_then_filled(session: Session) -> None:
 
 
 def test_the_protective_order_grows_with_late_deals() -> None:
-    session = Session(rules=Rules(Latency(next_deal=50)))
+    session = Session(rules=TradingRules(Latency(next_deal=50)))
     session.liquidity(EURUSD, per_deal=600_000)
     sent = session.do(session.order(relative_stop_loss=100))
     assert kinds(sent) == [

@@ -16,7 +16,7 @@ from ctrader_typed.proto import (
     ProtoOATimeInForce,
     ProtoOATradingMode,
 )
-from mockserver.broker.rules import Rules
+from mockserver.broker.rules import TradingRules
 from tests.mockserver.broker.trading.harness import (
     BUY,
     EURUSD,
@@ -294,7 +294,7 @@ def test_a_date_in_the_past_is_refused(session: Session, when: int) -> None:
 def test_impatient_limits(
     resting: bool, kind: ProtoOATimeInForce, price: float, expected: list[str]
 ) -> None:
-    session = Session(rules=Rules(resting_ioc=resting))
+    session = Session(rules=TradingRules(resting_ioc=resting))
     session.liquidity(EURUSD, available=600_000)
     sent = session.do(session.order(order_type=LIMIT, limit_price=price, time_in_force=kind))
     assert kinds(sent) == expected

@@ -18,7 +18,7 @@ from ctrader_typed.proto import (
     ProtoOASymbolDistanceType,
     ProtoOATrailingSLChangedEvent,
 )
-from mockserver.broker.rules import Rules
+from mockserver.broker.rules import TradingRules
 from mockserver.broker.trading.account import Terms
 from tests.mockserver.broker.trading.harness import (
     EURUSD,
@@ -160,7 +160,7 @@ def test_a_take_profit_through_the_market_fills_at_once(session: Session) -> Non
 
 
 def test_or_is_refused_with_the_text_that_was_seen() -> None:
-    session = Session(rules=Rules(refuse_crossed_take_profit=True))
+    session = Session(rules=TradingRules(refuse_crossed_take_profit=True))
     session.price(EURUSD, 66_466, 66_470)
     position = session.opened()
     (sent,) = session.do(amend(session, position, take_profit=0.66464))
@@ -226,7 +226,7 @@ def test_an_unknown_position_carries_zeros(session: Session) -> None:
 
 
 def test_too_soon_after_the_fill_if_the_rules_say_so() -> None:
-    session = Session(rules=Rules(amend_blackout=80))
+    session = Session(rules=TradingRules(amend_blackout=80))
     session.send(session.order())
     session.wait(130)
     (position,) = session.account.positions

@@ -32,7 +32,7 @@ from ctrader_typed.proto import (
     ProtoOATrailingSLChangedEvent,
 )
 from mockserver.broker.interface import Outgoing
-from mockserver.broker.rules import Latency, Liquidity, Rules
+from mockserver.broker.rules import Latency, Liquidity, TradingRules
 from mockserver.broker.trading import margin
 from mockserver.broker.trading.account import Terms
 from mockserver.broker.trading.state import Snapshot
@@ -83,7 +83,7 @@ class Trading(RuleBasedStateMachine):
             total_margin=how,
             fair_stop_out=fair,
         )
-        rules = Rules(Latency(fill=data.draw(st.sampled_from([0, 130]))), resting_ioc=False)
+        rules = TradingRules(Latency(fill=data.draw(st.sampled_from([0, 130]))), resting_ioc=False)
         self.session = Session(terms, deposit=0, rules=rules)
         self.books = Bookkeeper()
         self.mirror: list[tuple[bytes, int | None, str | None]] = []
