@@ -12,52 +12,50 @@ if TYPE_CHECKING:
     from .client import Client
     from .error_codes import Advice
     from .errors import (
-        AuthError,
         CertificateRefused,
         CodecError,
         ConnectFailed,
         ConnectionLost,
         CTraderError,
         DecodeError,
-        DuplicateOrder,
         EncodeError,
         InvalidOrder,
         InvalidValue,
-        JournalInUse,
         LocalProtocolError,
         MissingLibrary,
-        NotFilled,
-        NotRouted,
-        NotSent,
-        OrderError,
-        OutcomeUnknown,
         OutsideTrio,
-        PagingError,
-        RateLimited,
         ReconnectAbandoned,
         RefreshLost,
         RemoteProtocolError,
-        ServerError,
         SlowSubscriber,
         StoreDamaged,
         StoreInUse,
         TokenRefused,
         TokenStoreError,
-        UnexpectedReply,
         UnknownName,
     )
     from .message import Message, Request
     from .message.choice import CodecInfo
     from .message.columns import Columns
     from .net.event_streams import EventStream
+    from .orders.errors import DuplicateOrder, JournalInUse, NotFilled, NotSent
     from .orders.journal import Journal, OpenOrder, UsedId
-    from .orders.order import Order
+    from .orders.order import Order, OutcomeUnknown
     from .orders.order_manager import OrderManager
     from .orders.order_states import OrderStatus
     from .orders.tracked_order import Fill, OrderEvent
     from .proto import *  # noqa: F403 - all messages, each by its own name
     from .proto import SCHEMA
     from .protocol.backoff import NO_RECONNECT, Reconnect
+    from .protocol.errors import (
+        AuthError,
+        NotRouted,
+        OrderError,
+        PagingError,
+        RateLimited,
+        ServerError,
+        UnexpectedReply,
+    )
     from .protocol.rate_limits import NO_LIMITS, Limits, RateLimits
     from .protocol.statistics import Latency, Statistics, StreamStatistics
     from .protocol.stream_buffers import conflate, conflate_spots

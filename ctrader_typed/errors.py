@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from .error_codes import Advice, advise
-
-if TYPE_CHECKING:
-    from .message import Message
-    from .orders.order import Order
 
 
 class CTraderError(Exception):
@@ -45,36 +41,6 @@ class OutsideTrio(LocalProtocolError, RuntimeError):
     """
 
 
-class DuplicateOrder(LocalProtocolError):
-    """A new order has the client_order_id of another one of the account; nothing was sent.
-
-    `status` names how that one stands, `order_id` and `position_id` are the server's where they are
-    known, and `order` is its handle if this client has it.
-    """
-
-    order: Order | None = None
-
-    def __init__(
-        self, client_order_id: str, status: str, order_id: int | None, position_id: int | None
-    ) -> None:
-        super().__init__(client_order_id, status, order_id, position_id)
-        self.client_order_id = client_order_id
-        self.status = status
-        self.order_id = order_id
-        self.position_id = position_id
-
-    def __reduce__(self) -> tuple[type[DuplicateOrder], tuple[object, ...]]:
-        return type(self), self.args  # without the handle
-
-    def __str__(self) -> str:
-        order = "an order without a known id" if self.order_id is None else f"order {self.order_id}"
-        position = "" if self.position_id is None else f", position {self.position_id}"
-        return (
-            f"the client_order_id {self.client_order_id!r} belongs to {order} ({self.status}"
-            f"{position}), and nothing was sent: give another order another id, or none"
-        )
-
-
 class InvalidValue(CTraderError, ValueError):
     """A number, a time or a name that cannot be meant; the text says what would do."""
 
@@ -94,123 +60,7 @@ class RemoteProtocolError(CTraderError):
     """The other end did what the protocol does not allow, and the link cannot go on."""
 
 
-class UnexpectedReply(CTraderError):
-    """A request was answered by something that is no answer to it; it may have been carried out.
-
-    `request` is the request and `reply` what came, both as values that may be inspected.
-    """
-
-    def __init__(self, request: Message, reply: object, expected: str) -> None:
-        super().__init__(request, reply, expected)
-        self.request = request
-        self.reply = reply
-        self.expected = expected
-
-    def __str__(self) -> str:
-        return f"{type(self.request).__name__}: expected {self.expected}, got {self.reply!r}"
-
-
 # --- the server said no ---
-
-
-class ServerError(CTraderError):
-    """The server refused a request.
-
-    `code` is the name of a ProtoOAErrorCode or ProtoErrorCode value, or one that no schema has;
-    `description` is the server's text, if any, and `advice` ours. `request` is what was refused
-    and `reply` the message that refused it, with whatever else it says (maintenance times, for
-    example).
-    """
-
-    def __init__(
-        self, code: str, description: str | None, request: Message, reply: Message
-    ) -> None:
-        super().__init__(code, description, request, reply)
-        self.code = code
-        self.description = description
-        self.request = request
-        self.reply = reply
-        self.add_note(str(self.advice))  # for the traceback
-
-    @property
-    def advice(self) -> Advice:
-        """What it means and what to do, in plain words; a code that nobody knows has some too."""
-        return advise(self.code, self.description, type(self.request).__name__)
-
-    def __str__(self) -> str:
-        said = self.code if self.description is None else f"{self.code}: {self.description}"
-        return f"{type(self.request).__name__} was refused: {said}"
-
-
-class AuthError(ServerError):
-    """The application, the account or the token is not (or no longer) authorised."""
-
-
-class NotRouted(ServerError):
-    """The server has no way to an account: it is of the other environment, or its broker is away.
-
-    Demo and live are separate systems; `is_live` of the account says to which it belongs. An
-    account for play money can be a live one.
-    """
-
-    def __str__(self) -> str:
-        return (
-            f"{super().__str__()}; the account is probably of the other environment (connect to "
-            '"live" instead of "demo", or the other way round), or its broker is in maintenance'
-        )
-
-
-class RateLimited(ServerError):
-    """Too many requests.
-
-    `retry_after` says for how many seconds this payload type is blocked, if the server said so. A
-    longer quota on history exists as well, for which that hint is too short.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        description: str | None,
-        request: Message,
-        reply: Message,
-        retry_after: int | None = None,
-    ) -> None:
-        super().__init__(code, description, request, reply)
-        self.args = (code, description, request, reply, retry_after)
-        self.retry_after = retry_after
-
-    def __str__(self) -> str:
-        hint = "" if self.retry_after is None else f" (retry after {self.retry_after} s)"
-        return super().__str__() + hint
-
-
-class OrderError(ServerError):
-    """A trading request was rejected.
-
-    `order_id` and `position_id` are the server's where it gave them, the request's otherwise, and
-    None where neither has them.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        description: str | None,
-        request: Message,
-        reply: Message,
-        order_id: int | None = None,
-        position_id: int | None = None,
-    ) -> None:
-        super().__init__(code, description, request, reply)
-        self.args = (code, description, request, reply, order_id, position_id)
-        self.order_id = order_id
-        self.position_id = position_id
-
-
-class PagingError(CTraderError):
-    """The server's pages of history do not fit together or do not get on; the text says where.
-
-    Nothing was left out without a word: what was given before that is whole.
-    """
 
 
 # --- tokens ---
@@ -312,57 +162,6 @@ class SlowSubscriber(CTraderError):
 
 
 # --- the fate of an order ---
-
-
-class NotSent(ConnectionLost):
-    """A trading request that did not leave: not one byte of it, so nothing has happened."""
-
-
-class OutcomeUnknown(CTraderError):
-    """A trading request left, and nobody can say yet what has become of it. Never send it again.
-
-    It is no ConnectionLost: who tries again after one of those must not place an order twice.
-    `reason` says why the answer is missing, `request` what was asked.
-    `await error.order.resolved()` waits until the client has found out.
-    """
-
-    order: Order
-    """The handle. An error that was pickled has none."""
-
-    def __init__(self, reason: str, request: Message) -> None:
-        super().__init__(reason, request)
-        self.reason = reason
-        self.request = request
-
-    def __reduce__(self) -> tuple[type[OutcomeUnknown], tuple[str, Message]]:
-        return type(self), (self.reason, self.request)
-
-    def __str__(self) -> str:
-        return f"{type(self.request).__name__}: {self.reason}; it may have been carried out"
-
-
-class NotFilled(CTraderError):
-    """An order ended before it was filled wholly: `status` names how.
-
-    `filled_volume` of the `volume` asked for was filled, in 0.01 of a unit, at `average_price` on
-    average (None if nothing was).
-    """
-
-    def __init__(
-        self, status: str, volume: int, filled_volume: int, average_price: float | None
-    ) -> None:
-        super().__init__(status, volume, filled_volume, average_price)
-        self.status = status
-        self.volume = volume
-        self.filled_volume = filled_volume
-        self.average_price = average_price
-
-    def __str__(self) -> str:
-        return f"the order ended {self.status}: {self.filled_volume} of {self.volume} were filled"
-
-
-class JournalInUse(CTraderError, OSError):
-    """Another process (or another client of this one) holds the journal of orders."""
 
 
 # --- what is kept ---

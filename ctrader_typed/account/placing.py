@@ -6,7 +6,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from fractions import Fraction
 
-from ..errors import ConnectionLost, NotSent
+from ..errors import ConnectionLost
+from ..orders.errors import NotSent
 from ..orders.order import Order
 from ..proto import ProtoOAOrderTriggerMethod, ProtoOAOrderType, ProtoOATradeSide
 from ..symbols import Symbol

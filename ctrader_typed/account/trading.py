@@ -14,8 +14,9 @@ from weakref import WeakValueDictionary
 import trio
 
 from ..client import Client
-from ..errors import CTraderError, InvalidOrder, NotSent, OutcomeUnknown, again
-from ..orders.order import Order
+from ..errors import CTraderError, InvalidOrder, again
+from ..orders.errors import NotSent
+from ..orders.order import Order, OutcomeUnknown
 from ..orders.tracked_order import Fill
 from ..proto import (
     ProtoOACancelOrderReq,

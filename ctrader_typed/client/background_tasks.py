@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from ..errors import ConnectionLost, CTraderError, ServerError, TokenRefused
+from ..errors import ConnectionLost, CTraderError, TokenRefused
 from ..net.supervisor import Supervisor
+from ..protocol.errors import ServerError
 from ..tokens.keeper import SessionWatch
 from ..trio_run import TrioRun
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from ..errors import ServerError, raise_first
+from ..errors import raise_first
 from ..keywords import suggest
 from ..message import Message, Request
 from ..message.columns import Columns
@@ -18,6 +18,7 @@ from ..net.event_streams import BUFFER, EventHub, EventStream
 from ..net.supervisor import Supervisor
 from ..orders.order import Order
 from ..orders.order_manager import OrderManager
+from ..protocol.errors import ServerError
 from ..protocol.event_filters import filtering, numbers
 from ..protocol.message_roles import MessageRoles
 from ..protocol.rate_limits import Limits

@@ -15,9 +15,10 @@ import trio
 
 from ..client import Client
 from ..error_codes import Retry
-from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned, ServerError
+from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned
 from ..message import Message, Request
 from ..only_async import OnlyAsyncStream
+from ..protocol.errors import ServerError
 from ..units import Time, milliseconds, utc
 from .paging import LATEST, Pager, Window
 

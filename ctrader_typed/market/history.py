@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar, overload
 
 from ..client import Client
-from ..errors import InvalidValue, ServerError
+from ..errors import InvalidValue
 from ..keywords import suggest_all
 from ..message import Message, Request
 from ..proto import (
@@ -26,6 +26,7 @@ from ..proto import (
     ProtoOAQuoteType,
     ProtoOATrendbarPeriod,
 )
+from ..protocol.errors import ServerError
 from ..units import PRICE_DIGITS, Time, utc
 from .bars import Bars
 from .download import SETTLED, DownloadProgress, OnProgress, Page, Pages, now, read, span

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from operator import le, lt
 
-from ..errors import PagingError
 from ..proto import ProtoOATrendbarPeriod
+from ..protocol.errors import PagingError
 
 LATEST = 2_147_483_646_000
 """The greatest time that a request may name (schema of 2021)."""

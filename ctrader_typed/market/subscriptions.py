@@ -16,7 +16,7 @@ import trio
 
 from ..client import Client
 from ..error_codes import Retry
-from ..errors import ConnectionLost, CTraderError, ServerError, again
+from ..errors import ConnectionLost, CTraderError, again
 from ..message import Request
 from ..proto import (
     ProtoOASubscribeDepthQuotesReq,
@@ -27,6 +27,7 @@ from ..proto import (
     ProtoOAUnsubscribeLiveTrendbarReq,
     ProtoOAUnsubscribeSpotsReq,
 )
+from ..protocol.errors import ServerError
 from ..protocol.session import SessionPart, SessionPartKind
 
 PATIENCE = 10.0

@@ -19,13 +19,13 @@ from ..errors import (
     ConnectionLost,
     CTraderError,
     LocalProtocolError,
-    RateLimited,
     ReconnectAbandoned,
     RemoteProtocolError,
 )
 from ..message import Message, Request
 from ..message.columns import Columns, layout_of
 from ..orders.order_manager import OrderManager
+from ..protocol.errors import RateLimited
 from ..protocol.keepalive import Keepalive, KeepaliveAction
 from ..protocol.message_roles import MessageRoles
 from ..protocol.rate_limits import Limits, RateLimits

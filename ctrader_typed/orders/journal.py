@@ -27,9 +27,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from .. import files, proto
-from ..errors import DecodeError, JournalInUse
+from ..errors import DecodeError
 from ..message import Request
 from ..schema import Schema
+from .errors import JournalInUse
 
 log = logging.getLogger(__name__)
 

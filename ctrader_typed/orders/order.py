@@ -12,11 +12,12 @@ from typing import Any, NoReturn, Self
 
 import trio
 
-from ..errors import CTraderError, LocalProtocolError, NotFilled, NotSent, OutcomeUnknown
-from ..message import Request
+from ..errors import CTraderError, LocalProtocolError
+from ..message import Message, Request
 from ..only_async import OnlyAsyncStream
 from ..proto import ProtoOADeal, ProtoOAOrder, ProtoOAPosition
 from ..trio_run import TrioRun
+from .errors import NotFilled, NotSent
 from .order_states import OrderStatus
 from .tracked_order import CHECKS, Fill, OrderEvent, TrackedOrder
 
@@ -279,3 +280,26 @@ class OrderEvents(OnlyAsyncStream):
             raise StopAsyncIteration
         self._number += 1
         return event
+
+
+class OutcomeUnknown(CTraderError):
+    """A trading request left, and nobody can say yet what has become of it. Never send it again.
+
+    It is no ConnectionLost: who tries again after one of those must not place an order twice.
+    `reason` says why the answer is missing, `request` what was asked.
+    `await error.order.resolved()` waits until the client has found out.
+    """
+
+    order: Order
+    """The handle. An error that was pickled has none."""
+
+    def __init__(self, reason: str, request: Message) -> None:
+        super().__init__(reason, request)
+        self.reason = reason
+        self.request = request
+
+    def __reduce__(self) -> tuple[type[OutcomeUnknown], tuple[str, Message]]:
+        return type(self), (self.reason, self.request)
+
+    def __str__(self) -> str:
+        return f"{type(self.request).__name__}: {self.reason}; it may have been carried out"

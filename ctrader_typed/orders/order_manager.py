@@ -26,19 +26,14 @@ from typing import Any
 
 import trio
 
-from ..errors import (
-    ConnectionLost,
-    CTraderError,
-    DuplicateOrder,
-    LocalProtocolError,
-    NotSent,
-)
+from ..errors import ConnectionLost, CTraderError, LocalProtocolError
 from ..keywords import hot
 from ..message import Message, Request
 from ..protocol.request_tracker import AnsweredRequest, RequestState, Ticket
 from ..schema import Schema
 from ..trio_run import TrioRun
 from ..wire.envelope import Received
+from .errors import DuplicateOrder, NotSent
 from .journal import Journal, OpenOrder
 from .order import ConnectionStatus, Order
 from .order_ids import ClientOrderIds

@@ -11,14 +11,16 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..error_codes import UNHEARD_OF, Happened
-from ..errors import CTraderError, DuplicateOrder, LocalProtocolError, OrderError, ServerError
+from ..errors import CTraderError, LocalProtocolError
 from ..message import Message, Request
 from ..proto import ProtoOAExecutionEvent, ProtoOAOrder
+from ..protocol.errors import OrderError, ServerError
 from ..protocol.message_roles import TradingMessageRoles
 from ..protocol.reply_outcome import ALREADY_AUTHORISED
 from ..protocol.request_tracker import AnsweredRequest, Verdicts
 from ..schema import Schema
 from ..wire.envelope import Envelope, Received
+from .errors import DuplicateOrder
 from .order_fields import is_protective
 from .order_ids import ClientOrderIds, TradingKind, trading_kinds, with_client_order_id
 from .order_states import OrderStatus

@@ -15,9 +15,9 @@ from collections.abc import Callable, Generator, Iterable
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from ..errors import OrderError
 from ..message import Message, Request
 from ..proto import ProtoOAOrder, ProtoOAOrderStatus, ProtoOAPosition
+from ..protocol.errors import OrderError
 from .amendment_check import amended, protected
 from .order_fields import is_protective
 from .order_ids import TradingKind

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 
 from ..error_codes import Category
-from ..errors import CTraderError, RateLimited, ServerError
+from ..errors import CTraderError
+from .errors import RateLimited, ServerError
 
 _FOR_NOW = frozenset((Category.RATE_LIMIT, Category.UNAVAILABLE, Category.UNKNOWN, Category.BUSY))
 _MOST_DOUBLINGS = 64

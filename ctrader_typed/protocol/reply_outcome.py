@@ -8,17 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..error_codes import Category, codes, meant
-from ..errors import (
-    AuthError,
-    CTraderError,
-    NotRouted,
-    OrderError,
-    RateLimited,
-    ServerError,
-    UnexpectedReply,
-)
+from ..errors import CTraderError
 from ..message import Message
 from ..wire.envelope import BadPayload, Envelope, Received
+from .errors import AuthError, NotRouted, OrderError, RateLimited, ServerError, UnexpectedReply
 from .message_roles import MessageRoles
 
 RATE_CODES = codes(Category.RATE_LIMIT)

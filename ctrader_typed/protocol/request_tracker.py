@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, TypeAlias
 
-from ..errors import ConnectionLost, CTraderError, LocalProtocolError, RateLimited
+from ..errors import ConnectionLost, CTraderError, LocalProtocolError
 from ..message import Message, Request
 from ..message.columns import Columns
 from ..schema import Schema
 from ..wire.columnar import ColumnsEnvelope
 from ..wire.envelope import BadPayload, Envelope, Received, UnknownPayload
+from .errors import RateLimited
 from .message_roles import MessageRoles
 from .rate_limits import NO_LIMITS, Limits, RateLimits, repeatable_requests
 from .reply_outcome import WHOLE_LANE_CODES, judge

@@ -13,9 +13,9 @@ from enum import IntEnum
 from typing import Any
 
 from ..error_codes import Retry
-from ..errors import ServerError
 from ..message import Message
 from ..schema import Schema
+from .errors import ServerError
 from .request_tracker import AnsweredRequest, Event
 
 

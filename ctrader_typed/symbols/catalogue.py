@@ -17,7 +17,7 @@ import trio
 
 from ..client import Client
 from ..error_codes import Category
-from ..errors import AuthError, InvalidValue, ServerError, UnexpectedReply, UnknownName
+from ..errors import InvalidValue, UnknownName
 from ..message import Message, Request
 from ..proto import (
     ProtoOAAsset,
@@ -33,6 +33,7 @@ from ..proto import (
     ProtoOASymbolsListReq,
     ProtoOASymbolsListRes,
 )
+from ..protocol.errors import AuthError, ServerError, UnexpectedReply
 from ..units.numbers import as_int
 from .conversion import Chain
 from .symbol import ArchivedSymbol, Symbol

@@ -5,8 +5,9 @@ from __future__ import annotations
 import trio
 
 from ..client import Client
-from ..errors import ConnectionLost, ServerError, SlowSubscriber
+from ..errors import ConnectionLost, SlowSubscriber
 from ..proto import ProtoOASymbolChangedEvent
+from ..protocol.errors import ServerError
 from ..protocol.stream_events import Gap
 from .catalogue import Catalogue
 

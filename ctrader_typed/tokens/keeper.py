@@ -15,17 +15,16 @@ import trio
 
 from ..error_codes import Category, Happened
 from ..errors import (
-    AuthError,
     ConnectionLost,
     EncodeError,
     LocalProtocolError,
     RefreshLost,
-    ServerError,
     TokenRefused,
     TokenStoreError,
     raise_first,
 )
 from ..message import Request
+from ..protocol.errors import AuthError, ServerError
 from ..protocol.message_roles import MessageRoles
 from ..protocol.reply_outcome import ALREADY_AUTHORISED
 from ..protocol.stream_events import NotRestored

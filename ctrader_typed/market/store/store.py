@@ -16,8 +16,9 @@ from typing import Literal, Protocol, cast, overload
 import trio
 
 from ...client import Client
-from ...errors import AuthError, CTraderError, InvalidValue, PagingError, ServerError, raise_first
+from ...errors import CTraderError, InvalidValue, raise_first
 from ...proto import ProtoOATrendbarPeriod
+from ...protocol.errors import AuthError, PagingError, ServerError
 from ...units import Time, milliseconds, utc
 from .. import history
 from ..bars import Bars

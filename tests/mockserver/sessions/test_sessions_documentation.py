@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ctrader_typed import connect_over
-from ctrader_typed.errors import ServerError
 from ctrader_typed.proto import SCHEMA, ProtoOAOrderType, ProtoOATradeSide
+from ctrader_typed.protocol.errors import ServerError
 from mockserver.box import Box
 from mockserver.errors import SessionDiverged, StaleSession
 from mockserver.recordings.session_file import header, load_session, read_session
