@@ -12,7 +12,7 @@ from ctrader_typed import Api, connect_over
 from ctrader_typed.market import Bars, Page, Progress, history
 from ctrader_typed.symbols import Symbol, load_catalogue
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 
 def told(progress: Progress) -> None:

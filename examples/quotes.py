@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from ctrader_typed import Api, connect_over
 from ctrader_typed.market import BarClosed, SpotFeed, books, live_bars, quotes
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 EURUSD, USDJPY = 1, 3
 

@@ -16,7 +16,7 @@ from ctrader_typed import Api, connect_over
 from ctrader_typed.market import Store
 from ctrader_typed.symbols import load_catalogue
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 
 async def keep(api: Api, folder: Path) -> None:

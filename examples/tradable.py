@@ -11,7 +11,7 @@ import trio
 from ctrader_typed import Api, InvalidValue, connect_over
 from ctrader_typed.symbols import load_catalogue
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 FRIDAY_EVENING = "2026-03-06T22:00"  # in UTC, as all times are that name no zone
 

@@ -11,7 +11,7 @@ import trio
 
 from ctrader_typed import Api, connect_over
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 
 async def trade(api: Api) -> None:

@@ -1,6 +1,6 @@
 """A cTrader server in a box: the other end of the wire, for tests and demonstrations.
 
-`behaviour` says what a server does, `server` lets it do so over real or in-memory connections.
-Recorded sessions (`script`) are one behaviour. Shares `ctrader_typed.wire` with the client and
-nothing above it.
+`handler` says what a server does on a connection, `server` lets it do so over real or in-memory
+ones: `composition.mock_server()` puts them together. The simulated `broker` behind its `proxy` is
+one handler, a recorded session (`replay`) another.
 """

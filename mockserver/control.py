@@ -78,7 +78,7 @@ async def _state(control: Control) -> Reply:
     ]
     return {
         "now": broker.now_ms,
-        "connections": len(control.box.channels),
+        "connections": len(control.box.sessions),
         "violations": [str(each) for each in control.server.violations[-100:]],
         "faults": len(control.plan.happened),
         "accounts": accounts,

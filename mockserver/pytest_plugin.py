@@ -19,11 +19,12 @@ import pytest
 from ctrader_typed.proto import SCHEMA
 
 from .box import Box
+from .composition import mock_server
 from .faults.plan import Plan
 from .faults.scenario_files import scenario
 from .handler import HandlerFactory
 from .replay.cassette import Cassette, passing_on
-from .server.server import MockServer, mock_server
+from .server.server import MockServer
 from .threaded import ThreadedServer
 
 _MARK = "mock_ctrader"

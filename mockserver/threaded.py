@@ -19,10 +19,11 @@ import trio
 from ctrader_typed.keywords import suggest
 from ctrader_typed.message import Message
 
+from .composition import mock_server
 from .handler import HandlerFactory
 from .replay.cassette import passing_on
 from .server.client_rules import Violation
-from .server.server import MockServer, mock_server
+from .server.server import MockServer
 
 if TYPE_CHECKING:
     from ctrader_typed.schema import Schema

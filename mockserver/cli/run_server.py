@@ -35,6 +35,7 @@ from ..broker.market.prices import TickList
 from ..broker.market.tick_files import TickFileError, read_csv, read_parquet
 from ..broker.start_time import shown
 from ..broker.trading.account import Account
+from ..composition import mock_server
 from ..errors import MockServerError
 from ..faults.plan import Plan
 from ..faults.scenario_files import scenario
@@ -46,7 +47,7 @@ from ..replay.replay import STEP, Replay
 from ..replay.report import report
 from ..server.certificates import Certificates
 from ..server.client_rules import Violation, summary
-from ..server.server import MockServer, mock_server
+from ..server.server import MockServer
 
 __all__ = [
     "MockServerError",

@@ -14,10 +14,10 @@ from typing import BinaryIO
 import trio
 
 from ..box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, REFRESH_TOKEN, Box
+from ..composition import mock_server
 from ..faults.plan import Plan
 from ..proxy.proxy import ProxyRules
 from ..server.certificates import Certificates
-from ..server.server import mock_server
 from .expectations import Expectation, shortened_times
 from .observer import ObservedFactory
 from .record import Exit, Record

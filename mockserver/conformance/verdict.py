@@ -94,7 +94,8 @@ def _undone(expectation: Expectation, record: Record) -> Iterator[str]:
         yield from (_why_not(fault) for fault in missing[:1])
     asked = len(record.said("ProtoOAGetTrendbarsReq"))
     if asked < expectation.history:
-        yield f"it asked for history {asked} times, and was told to do so {expectation.history} times"
+        told = expectation.history
+        yield f"it asked for history {asked} times, and was told to do so {told} times"
     stay = expectation.stays(record.tempo)
     if not expectation.scenario.faults and record.exit.at < stay:
         yield f"it was told to stay for {stay:g} s, and left after {record.exit.at:.1f} s"

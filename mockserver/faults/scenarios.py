@@ -172,7 +172,7 @@ _ALL = (
             (ConnectionGreeting.EXPIRED, "at first the certificate has run out"),
             (ConnectionGreeting.WRONG_HOST, "at first the certificate is for another host"),
             (ConnectionGreeting.GARBAGE, "at first the handshake is answered with nonsense"),
-            (ConnectionGreeting.HANG_UP, "at first the connection is closed in the middle of the handshake"),
+            (ConnectionGreeting.HANG_UP, "at first the connection is closed in mid-handshake"),
             (ConnectionGreeting.SILENCE, "at first nobody answers the handshake"),
             (ConnectionGreeting.RESET, "at first the connection is reset as soon as it stands"),
         )

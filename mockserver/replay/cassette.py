@@ -21,10 +21,11 @@ import trio
 from ctrader_typed.keywords import suggest
 from ctrader_typed.schema import Schema
 
+from ..composition import mock_server
 from ..errors import MockServerError, bare
 from ..handler import ClientConnection
 from ..recordings.session_file import Order, Session, header, load_session, nth_file, whole_lines
-from ..server.server import MockServer, mock_server
+from ..server.server import MockServer
 from .forwarder import CallableServer, Forwarder
 from .replay import Replay, ReplayHandler
 

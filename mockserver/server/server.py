@@ -11,103 +11,33 @@ import math
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from ctrader_typed.errors import OutsideTrio
 from ctrader_typed.keywords import suggest
 from ctrader_typed.schema import Schema
 from ctrader_typed.wire.connection import Carrier
 
-from ..errors import bare
-from ..faults.injector import FaultyFactory
 from ..handler import ClientConnection, ConnectionFilter, HandlerFactory, TimedFactory
 from .call_log import CallLog
 from .certificates import Certificates
 from .connection import SOON, ConnectionLimits, ServerConnection
-from .endpoints import Endpoint, endpoint_named, listen
+from .endpoints import Endpoint, endpoint_named
 from .graceful_close import close_gracefully, close_now, reset
 from .listener import Listener
 from .throttled_stream import ThrottledStream
 
 if TYPE_CHECKING:
     from ..broker.broker import Broker
-    from ..faults.plan import Plan
 
-__all__ = ["ConnectionLimits", "Ended", "MockServer", "mock_server"]
+__all__ = ["ConnectionLimits", "Ended", "MockServer"]
 
 _REMEMBERED = 1000
-
-
-@suggest
-@asynccontextmanager
-async def mock_server(
-    handlers: HandlerFactory,
-    *,
-    schema: Schema | None = None,
-    host: str = "127.0.0.1",
-    port: int | None = 0,
-    tls: bool = True,
-    wires: Iterable[str] | None = None,
-    limits: ConnectionLimits | None = None,
-    certificates: Certificates | None = None,
-    listening: socket.socket | Mapping[str, socket.socket] | None = None,
-    faults: Plan | None = None,
-    journal: Callable[[str], object] | None = None,
-) -> AsyncGenerator[MockServer, None]:
-    """Serve while the block runs; `behaviours` is called with each Caller and gives its behaviour.
-
-    It listens on one address, port 0 being a free one, with a certificate made on the spot unless
-    it is given; or with `port=None` on none, for `memory_client` alone. A socket that listens
-    already may be handed over instead, or several by the names of their wires.
-
-    `wires` opens several doors to the same server, the first on `port` and the others on free ones:
-    "tls" and "tcp" (protobuf), "wss" and "ws" (protobuf over WebSocket), "json-wss" and "json-ws".
-    Without it the one door is "tls", or "tcp" with `tls=False`. `schema` is release 91 unless said
-    otherwise.
-
-    Leaving the block hangs up on everybody. Raises OSError if it cannot listen, MissingExtra if a
-    certificate cannot be made; an exception from the block or from a behaviour comes out as it is.
-    """
-    _in_trio()
-    if wires is None:
-        wires = ("tls",) if tls else ("tcp",)
-    endpoints = _endpoints(list(wires), host, port, listening)
-    if certificates is None and any(each.tls for each in endpoints):
-        certificates = Certificates([host])
-    schema = schema or _release()
-    if faults is not None:
-        handlers = FaultyFactory(handlers, faults, schema)
-    server = MockServer(
-        handlers, schema, limits or ConnectionLimits(), endpoints, certificates, journal
-    )
-    error: BaseException | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(server.serve)
-            try:
-                yield server
-            finally:
-                nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        error = bare(group)
-    if error is not None:
-        raise error
-
-
-def _in_trio() -> None:
-    try:
-        trio.lowlevel.current_trio_token()
-    except RuntimeError:
-        raise OutsideTrio(
-            "mock_server() runs on trio, and no trio is running here: trio.run(main), or, for "
-            "asyncio and synchronous programs, `with ThreadedServer(…)` of mockserver.threaded"
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,34 +244,3 @@ class MockServer(CallLog):
         self.ended.append(Ended(number, reason))
         self._over += 1
         self._hung_up.unpark_all()
-
-
-def _endpoints(
-    wires: list[str],
-    host: str,
-    port: int | None,
-    listening: socket.socket | Mapping[str, socket.socket] | None,
-) -> dict[Endpoint, socket.socket]:
-    """A listening socket for each door; ValueError for one that there is not."""
-    endpoints = [endpoint_named(name) for name in wires]
-    if isinstance(listening, socket.socket):
-        return {endpoints[0]: listening}
-    if listening is not None:
-        return {endpoint_named(name): each for name, each in listening.items()}
-    if port is None:
-        return {}
-    sockets: dict[Endpoint, socket.socket] = {}
-    try:
-        for each in endpoints:
-            sockets[each] = listen(host, 0 if sockets else port)
-    except BaseException:
-        for opened in sockets.values():
-            opened.close()
-        raise
-    return sockets
-
-
-def _release() -> Schema:
-    from ctrader_typed.proto import SCHEMA  # noqa: PLC0415 - who brings another schema need not pay
-
-    return SCHEMA

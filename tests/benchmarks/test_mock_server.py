@@ -24,9 +24,10 @@ import trio.testing
 from ctrader_typed.proto import SCHEMA, ProtoOASpotEvent, ProtoOAVersionReq
 from ctrader_typed.wire.connection import Connection
 from mockserver.box import Box
+from mockserver.composition import mock_server
 from mockserver.handler import Action, ClientConnection, Event, Send, SendRaw
 from mockserver.proxy.proxy import ProxyRules
-from mockserver.server.server import ConnectionLimits, mock_server
+from mockserver.server.server import ConnectionLimits
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = 3

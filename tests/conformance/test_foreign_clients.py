@@ -37,7 +37,8 @@ from ctrader_typed.proto import (
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.broker.broker import START
-from mockserver.server.server import MockServer, mock_server
+from mockserver.composition import mock_server
+from mockserver.server.server import MockServer
 
 pytestmark = pytest.mark.conformance
 

@@ -12,7 +12,7 @@ import trio.testing
 from ctrader_typed import ProtoOASpotEvent, connect, connect_over
 from ctrader_typed.market import history
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 SPAN = "2026-01-01", "2026-01-02"
 

@@ -15,9 +15,9 @@ import trio
 
 from ctrader_typed.net import endpoints
 from ctrader_typed.proto import SCHEMA
+from mockserver.composition import mock_server
 from mockserver.recordings.session_file import load_session
 from mockserver.replay.replay import Replay
-from mockserver.server.server import mock_server
 
 HEADER = {"session": 1, "schema": {"release": SCHEMA.release, "digest": SCHEMA.digest}}
 

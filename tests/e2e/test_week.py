@@ -30,12 +30,12 @@ from mockserver.box import HEDGED, Box
 from mockserver.broker.broker import START
 from mockserver.broker.trading.orders import Touched
 from mockserver.broker.trading.rollover import weekday
+from mockserver.composition import mock_server
 from mockserver.faults.effects import Hang, HangUp, Refuse, Reset
 from mockserver.faults.plan import Fault, Plan
 from mockserver.proxy.proxy import ProxyRules
 from mockserver.recordings.session_file import Direction
 from mockserver.server.client_rules import Rule
-from mockserver.server.server import mock_server
 from tests.e2e.week.books import Books
 from tests.e2e.week.ledger import compare
 from tests.e2e.week.network import Network

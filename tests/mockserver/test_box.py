@@ -18,9 +18,9 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.composition import mock_server
 from mockserver.proxy.proxy import ProxyRules
 from mockserver.rate_limit import RateRules
-from mockserver.server.server import mock_server
 
 KEYS = {
     "client_id": CLIENT_ID,

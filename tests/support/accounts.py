@@ -37,7 +37,7 @@ from mockserver.broker.broker import Broker
 from mockserver.broker.market.prices import TickList
 from mockserver.broker.trading import margin
 from mockserver.broker.trading.account import Terms
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 from tests.mockserver.broker.trading.harness import QUOTES
 from tests.support import releases
 from tests.support.releases import as_ours

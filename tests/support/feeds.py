@@ -16,8 +16,8 @@ from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.broker.broker import Broker
 from mockserver.broker.rules import MarketRules
 from mockserver.broker.trading.account import Terms
+from mockserver.composition import mock_server
 from mockserver.faults.plan import Plan
-from mockserver.server.server import mock_server
 from tests.support import releases
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}

@@ -2,8 +2,8 @@
 
 The pace is that of trio's clock, so virtual minutes take as long as the work in them. Latencies
 are the core's time: a quote carries it from when the server wrote it. Run as a program, by which
-the memory is that of nothing else: `python -m tests.support.flood SECONDS [POLICY …]`, a policy for each
-reader that stalls.
+the memory is that of nothing else: `python -m tests.support.flood SECONDS [POLICY …]`, a policy
+for each reader that stalls.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ctrader_typed import Gap, ProtoOASpotEvent, connect_over
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.protocol.stream_buffers import Overflow, conflate_spots
 from ctrader_typed.wire.connection import Connection
+from mockserver.composition import mock_server
 from mockserver.handler import Action, ClientConnection, Event, SendRaw
-from mockserver.server.server import mock_server
 from tests.support.memory import peak
 
 RATE = 10_000

@@ -35,7 +35,7 @@ from ctrader_typed.wire.connection import Connection
 from ctrader_typed.wire.envelope import Envelope
 from mockserver.box import HEDGED, NETTED
 from mockserver.broker.rules import Liquidity
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 from tests.support.accounts import BUY, KEYS, SELL, order, still_box
 
 EURUSD, STEP = 1, 100_000

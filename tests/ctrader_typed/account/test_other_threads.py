@@ -28,7 +28,7 @@ from ctrader_typed.symbols import load_catalogue
 from ctrader_typed.tokens import FileTokenStore, SecretTokenStore, Tokens
 from ctrader_typed.trio_run import TrioRun
 from mockserver.box import Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 from tests.support.accounts import BUY, KEYS, at_work, order, still_box
 
 EURUSD = 1

@@ -9,7 +9,7 @@ import pytest
 from ctrader_typed import InvalidValue, connect_over
 from ctrader_typed.market import Store, history
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 SPAN = 1769990400, 1769994000  # 2 February 2026, 00:00 to 01:00, in seconds
 

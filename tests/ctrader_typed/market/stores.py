@@ -18,7 +18,7 @@ from mockserver.broker.broker import Broker
 from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.market.random_prices import SINCE, RandomPrices
 from mockserver.broker.rules import MarketRules
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 ROOT = Path(__file__).parents[3]

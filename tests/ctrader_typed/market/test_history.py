@@ -57,11 +57,11 @@ from mockserver.broker.market.prices import Tick, TickList
 from mockserver.broker.rules import MarketRules, TradingRules
 from mockserver.broker.trading.deals import Deal
 from mockserver.broker.trading.orders import BUY, Order
+from mockserver.composition import mock_server
 from mockserver.proxy.proxy import ProxyRules
 from mockserver.rate_limit import RateRules
 from mockserver.recordings.session_file import load_session
 from mockserver.server.endpoints import ENDPOINTS
-from mockserver.server.server import mock_server
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 SYMBOL = 1

@@ -1,4 +1,4 @@
-"""The pagers against servers that have all the market_rules of PROTOCOL.md 6: no gap, no duplicate."""
+"""The pagers against servers with all that PROTOCOL.md 6 tells of them: no gap, no duplicate."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from trio.testing import MockClock
 from ctrader_typed import connect_over
 from ctrader_typed.market.history import bars
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 from tests.support.memory import peak
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}

@@ -24,8 +24,8 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.composition import mock_server
 from mockserver.server.endpoints import ENDPOINTS
-from mockserver.server.server import mock_server
 
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}
 TICKS = ProtoOAGetTickDataReq(

@@ -24,9 +24,10 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.composition import mock_server
 from mockserver.faults.scenarios import SCENARIOS
 from mockserver.server.endpoints import ENDPOINTS
-from mockserver.server.server import MockServer, mock_server
+from mockserver.server.server import MockServer
 
 PARTS = 8
 KEYS = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": ACCESS_TOKEN}

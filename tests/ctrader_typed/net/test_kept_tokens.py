@@ -37,9 +37,10 @@ from mockserver.box import (
     REFRESH_TOKEN,
     Box,
 )
+from mockserver.composition import mock_server
 from mockserver.faults.scenarios import SCENARIOS
 from mockserver.server.endpoints import ENDPOINTS
-from mockserver.server.server import MockServer, mock_server
+from mockserver.server.server import MockServer
 
 DAY = 86_400.0
 KEYS: dict[str, Any] = {

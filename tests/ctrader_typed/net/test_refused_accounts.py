@@ -11,9 +11,9 @@ import trio
 from ctrader_typed import AuthError, ProtoOASpotEvent, Reconnect, ServerError, connect_over
 from ctrader_typed.tokens import FileTokenStore, Tokens, save_tokens
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, NETTED, REFRESH_TOKEN
+from mockserver.composition import mock_server
 from mockserver.faults.effects import Refuse
 from mockserver.faults.plan import Fault, Plan
-from mockserver.server.server import mock_server
 from tests.support.accounts import KEYS, still_box
 
 FAST = Reconnect(first=0.1, ceiling=0.2)

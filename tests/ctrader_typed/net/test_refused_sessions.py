@@ -30,10 +30,10 @@ from ctrader_typed import (
 )
 from ctrader_typed.market import SpotFeed, quotes
 from mockserver.box import ACCESS_TOKEN, HEDGED, NETTED
+from mockserver.composition import mock_server
 from mockserver.faults.effects import Drop, Refuse
 from mockserver.faults.plan import Fault, Plan
 from mockserver.recordings.session_file import Direction
-from mockserver.server.server import mock_server
 from tests.support.accounts import BUY, KEYS, still_box
 
 FAST = Reconnect(first=0.1, ceiling=0.2)

@@ -46,10 +46,11 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, REFRESH_TOKEN, Box
+from mockserver.composition import mock_server
 from mockserver.faults.effects import Announce, Truncate
 from mockserver.faults.plan import Fault, Plan
 from mockserver.faults.scenarios import SCENARIOS
-from mockserver.server.server import MockServer, mock_server
+from mockserver.server.server import MockServer
 
 WIRES = {"tcp": PROTOBUF_TCP, "ws": PROTOBUF_WEBSOCKET, "json-ws": JSON_WEBSOCKET}
 EURUSD = 1

@@ -25,8 +25,8 @@ from ctrader_typed.net.endpoints import route
 from ctrader_typed.wire.connection import WIRES_BY_NAME, wire_of
 from ctrader_typed.wire.framing import Deframer
 from mockserver.box import Box
+from mockserver.composition import mock_server
 from mockserver.server.endpoints import ENDPOINTS
-from mockserver.server.server import mock_server
 
 # --- wires by name ---
 

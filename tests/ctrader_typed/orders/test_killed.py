@@ -16,7 +16,7 @@ from ctrader_typed.orders import order_manager, tracked_order
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, standard_credentials
 from mockserver.broker.broker import Broker
 from mockserver.broker.market.prices import TickList
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 ROOT = Path(__file__).parents[3]
 EURUSD = 1

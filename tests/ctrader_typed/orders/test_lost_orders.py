@@ -37,9 +37,10 @@ from ctrader_typed.orders.order import Order
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, Box, standard_credentials
 from mockserver.broker.broker import Broker
 from mockserver.broker.market.prices import TickList
+from mockserver.composition import mock_server
 from mockserver.proxy.proxy import ProxyRules
 from mockserver.server.client_rules import Rule
-from mockserver.server.server import MockServer, mock_server
+from mockserver.server.server import MockServer
 
 ACCOUNT, EURUSD, STEP = 1_000_001, 1, 100_000
 KEYS = {

@@ -40,9 +40,10 @@ from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box, 
 from mockserver.broker.broker import Broker
 from mockserver.broker.market.prices import TickList
 from mockserver.broker.rules import Liquidity
+from mockserver.composition import mock_server
 from mockserver.faults.effects import HangUp
 from mockserver.faults.plan import Fault, Plan
-from mockserver.server.server import MockServer, mock_server
+from mockserver.server.server import MockServer
 from tests.support.trading import ACCEPTED, FILLED, deal, execution, new_order, position
 
 EURUSD, STEP = 1, 100_000

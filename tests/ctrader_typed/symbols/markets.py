@@ -35,7 +35,7 @@ from ctrader_typed import (
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.trio_run import TrioRun
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 from tests.support import releases
 
 

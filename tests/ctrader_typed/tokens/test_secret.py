@@ -24,7 +24,7 @@ from ctrader_typed.tokens import (
     tokens_of_command,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 NEXT = Tokens("canary-a2", "canary-r2", 0, 5)
 PAIR = {"access_token": " canary-a\n", "refresh_token": "canary-r\r\n"}

@@ -22,13 +22,14 @@ from ctrader_typed.wire.connection import (
 )
 from ctrader_typed.wire.envelope import Envelope
 from mockserver.box import Box
+from mockserver.composition import mock_server
 from mockserver.faults.corruption import announced, corrupted, inflated, truncated
 from mockserver.faults.effects import Throttle
 from mockserver.faults.plan import Fault, Plan
 from mockserver.handler import Send
 from mockserver.server.encoding import frame
 from mockserver.server.endpoints import ENDPOINTS
-from mockserver.server.server import ConnectionLimits, mock_server
+from mockserver.server.server import ConnectionLimits
 
 ANSWER = ProtoOAVersionRes(version="91")
 WEBSOCKETS = (PROTOBUF_WEBSOCKET, JSON_WEBSOCKET)

@@ -17,6 +17,7 @@ from ctrader_typed import (
     connect_over,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, REFRESH_TOKEN, Box
+from mockserver.composition import mock_server
 from mockserver.errors import ScenarioError
 from mockserver.faults.effects import Delay, Meet, Push, Strip
 from mockserver.faults.plan import Fault
@@ -24,7 +25,6 @@ from mockserver.faults.scenario_files import EFFECTS, read_scenario, scenario
 from mockserver.faults.scenarios import SCENARIOS
 from mockserver.handler import ConnectionGreeting
 from mockserver.recordings.session_file import Direction
-from mockserver.server.server import mock_server
 
 KEYS = {
     "client_id": CLIENT_ID,

@@ -10,10 +10,10 @@ import trio
 
 from ctrader_typed.proto import ProtoOAVersionReq, ProtoOAVersionRes
 from mockserver.box import Box
+from mockserver.composition import mock_server
 from mockserver.faults.effects import CloseDoor, HangUp, Meet, Reset, Throttle
 from mockserver.faults.plan import Fault, Plan
 from mockserver.handler import ConnectionGreeting
-from mockserver.server.server import mock_server
 
 VERSION = ProtoOAVersionRes(version="91")
 
@@ -82,7 +82,9 @@ TLS_FAILURES = {
     ConnectionGreeting.RESET: (ssl.SSLError, OSError),
 }
 TEXTS = {
-    ConnectionGreeting.UNTRUSTED: "self-signed certificate in certificate chain|unable to get local issuer",
+    ConnectionGreeting.UNTRUSTED: (
+        "self-signed certificate in certificate chain|unable to get local issuer"
+    ),
     ConnectionGreeting.EXPIRED: "certificate has expired",
     ConnectionGreeting.WRONG_HOST: "not valid for 'localhost'",
 }

@@ -11,9 +11,9 @@ import trio
 from ctrader_typed import Message, ProtoOAExecutionEvent, ProtoOASpotEvent, connect, connect_over
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.envelope import Envelope
+from mockserver.composition import mock_server
 from mockserver.recordings.session_file import Session, load_session
 from mockserver.replay.replay import Replay
-from mockserver.server.server import mock_server
 
 NAMES = ("manual_trading", "market_data")
 

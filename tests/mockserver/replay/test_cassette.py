@@ -20,12 +20,13 @@ from ctrader_typed.proto import (
     ProtoOAVersionReq,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.composition import mock_server
 from mockserver.errors import SessionDiverged, SessionError, TornSession
 from mockserver.handler import Close, SendPayload, SendRaw
 from mockserver.recordings.session_file import Order, load_session
 from mockserver.replay.cassette import Cassette, NoUpstream, RecordMode, mock_session
 from mockserver.replay.upstream import UpstreamFailed
-from mockserver.server.server import MockServer, mock_server
+from mockserver.server.server import MockServer
 
 KEYS = {
     "client_id": CLIENT_ID,

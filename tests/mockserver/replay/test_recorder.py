@@ -44,11 +44,11 @@ from ctrader_typed.wire.connection import (
     Connection,
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.composition import mock_server
 from mockserver.recordings.session_file import Direction, Session, read_session
 from mockserver.replay.recording_proxy import SessionRecorder, recording_proxy
 from mockserver.replay.replay import Replay
 from mockserver.replay.upstream import Upstream, UpstreamFailed
-from mockserver.server.server import mock_server
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 30

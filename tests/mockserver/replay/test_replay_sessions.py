@@ -19,13 +19,13 @@ from ctrader_typed.proto import (
     ProtoOASymbolByIdReq,
     ProtoOAVersionReq,
 )
+from mockserver.composition import mock_server
 from mockserver.errors import SessionDiverged, SessionError
 from mockserver.handler import Action, Close, Envelope, Send, UnknownPayload
 from mockserver.recordings.session_file import Order, Session, read_session
 from mockserver.recordings.templates import FIRST_FRESH
 from mockserver.replay.replay import STEP, NotStepwise, Replay, ReplayHandler
 from mockserver.replay.report import report
-from mockserver.server.server import mock_server
 
 
 def step(

@@ -27,11 +27,11 @@ from ctrader_typed.proto import (
 )
 from ctrader_typed.wire.envelope import BadPayload, Envelope, UnknownPayload
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.composition import mock_server
 from mockserver.errors import InvariantBroken
 from mockserver.handler import Close, Send, SendPayload, SendRaw
 from mockserver.server.call_log import CallLog
 from mockserver.server.client_rules import ClientRules, Rule
-from mockserver.server.server import mock_server
 
 APP = ProtoOAApplicationAuthReq(client_id="a", client_secret="canary-secret")
 AUTH = ProtoOAAccountAuthReq(ctid_trader_account_id=1, access_token="canary-token")

@@ -26,9 +26,9 @@ from ctrader_typed import (
 from ctrader_typed.proto import SCHEMA
 from ctrader_typed.wire.connection import Connection
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
+from mockserver.composition import mock_server
 from mockserver.handler import Close, Reset, SendPayload
 from mockserver.server.endpoints import ENDPOINTS
-from mockserver.server.server import mock_server
 
 KEYS: dict[str, Any] = {
     "client_id": CLIENT_ID,

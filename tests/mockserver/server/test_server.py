@@ -20,6 +20,7 @@ from ctrader_typed.proto import (
     ProtoOAVersionRes,
 )
 from ctrader_typed.wire.connection import Connection
+from mockserver.composition import mock_server
 from mockserver.handler import (
     Action,
     BadPayload,
@@ -32,7 +33,7 @@ from mockserver.handler import (
     SendRaw,
     UnknownPayload,
 )
-from mockserver.server.server import ConnectionLimits, Ended, mock_server
+from mockserver.server.server import ConnectionLimits, Ended
 
 SPOT = ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=1, bid=108450)
 

@@ -1,4 +1,4 @@
-"""`python -m tests.mockserver.sessions.record`: records the shipped sessions anew, beside this file.
+"""`python -m tests.mockserver.sessions.record`: records the shipped sessions anew, in place.
 
 Our client talks to the simulated broker through the recorder, on a clock of its own and with a
 fixed seed, so that the same programs give the same sessions.
@@ -15,9 +15,9 @@ from trio.testing import MockClock, memory_stream_pair
 from ctrader_typed import connect_over
 from ctrader_typed.proto import SCHEMA
 from mockserver.box import Box
+from mockserver.composition import mock_server
 from mockserver.faults.scenario_files import scenario
 from mockserver.replay.recording_proxy import recording_proxy
-from mockserver.server.server import mock_server
 from tests.mockserver.sessions.programs import PROGRAMS, SCENARIOS
 
 HERE = Path(__file__).parent

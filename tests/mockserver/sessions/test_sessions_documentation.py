@@ -13,10 +13,11 @@ from ctrader_typed import connect_over
 from ctrader_typed.proto import SCHEMA, ProtoOAOrderType, ProtoOATradeSide
 from ctrader_typed.protocol.errors import ServerError
 from mockserver.box import Box
+from mockserver.composition import mock_server
 from mockserver.errors import SessionDiverged, StaleSession
 from mockserver.recordings.session_file import header, load_session, read_session
 from mockserver.replay.replay import Replay
-from mockserver.server.server import MockServer, mock_server
+from mockserver.server.server import MockServer
 
 TEXT = (Path(__file__).parents[3] / "docs" / "sessions.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"(?:<!-- tested: (\w+) -->\n)?```\w*\n(.*?)```", TEXT, re.DOTALL)

@@ -10,9 +10,9 @@ import pytest
 
 from ctrader_typed import connect_over
 from ctrader_typed.proto import SCHEMA
+from mockserver.composition import mock_server
 from mockserver.recordings.session_file import Order, Session, load_session
 from mockserver.replay.replay import Replay
-from mockserver.server.server import mock_server
 from tests.mockserver.sessions.programs import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, PROGRAMS
 from tests.mockserver.sessions.record import HERE, path, recorded
 

@@ -140,12 +140,13 @@ from mockserver.broker.broker import Broker
 from mockserver.broker.market.instruments import Instruments
 from mockserver.broker.rules import MarketRules
 from mockserver.broker.market.random_prices import RandomPrices
-from mockserver.server.server import mock_server
+from mockserver.composition import mock_server
 
 async def main():
     store.ENOUGH = 500
     prices = RandomPrices(Instruments.standard(), 7)
-    broker = Broker(market_rules=MarketRules(bars_page=700, ticks_page=400), start_ms={now}, prices=prices)
+    rules = MarketRules(bars_page=700, ticks_page=400)
+    broker = Broker(market_rules=rules, start_ms={now}, prices=prices)
     broker.open_account(HEDGED, deposit=10_000)
     async with (
         mock_server(Box(broker, standard_credentials(broker)), port=None) as server,
