@@ -1,7 +1,7 @@
 """The server's front, shared by all connections: lets clients in, tells them what concerns them.
 
 Behind it stands a core, such as the simulated broker, which answers what is let through. A
-`ProxySession` is one connection's side of it. Time is an argument, and what has to be said on another
+`ProxySession` is one connection's side of it. Time is an argument; what has to be said on another
 connection goes through its client's `push`.
 """
 

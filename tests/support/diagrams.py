@@ -1,4 +1,4 @@
-"""`python -m tests.support.diagrams`: writes the state tables into docs/architecture.md, as diagrams."""
+"""`python -m tests.support.diagrams`: draws the state tables in docs/architecture.md."""
 
 from __future__ import annotations
 

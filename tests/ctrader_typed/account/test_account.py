@@ -34,12 +34,12 @@ from mockserver.box import (
 from tests.support.accounts import BUY, SELL, WIRES, agrees, at_work, order, symbol_id
 
 
-@pytest.mark.parametrize("door", list(WIRES))
+@pytest.mark.parametrize("endpoint", list(WIRES))
 @pytest.mark.parametrize("account_id", [HEDGED, NETTED, SPREAD_BETTING])
 async def test_what_is_filled_is_there_and_worth_what_the_server_says(
-    account_id: int, door: str, autojump_clock
+    account_id: int, endpoint: str, autojump_clock
 ) -> None:
-    async with at_work(account_id, door) as (api, account, server):
+    async with at_work(account_id, endpoint) as (api, account, server):
         for name, side in [("EURUSD", BUY), ("USDJPY", SELL), ("EURGBP", BUY), ("EURUSD", BUY)]:
             number = symbol_id(server, name)
             placed = await api.place(order(account, number, side, 300_000))
@@ -136,10 +136,12 @@ async def test_changes_tell_of_everything_once(autojump_clock) -> None:
         ]
 
 
-@pytest.mark.parametrize("door", list(WIRES))
-async def test_after_a_gap_it_is_reconciled_before_it_is_in_step(door: str, autojump_clock) -> None:
+@pytest.mark.parametrize("endpoint", list(WIRES))
+async def test_after_a_gap_it_is_reconciled_before_it_is_in_step(
+    endpoint: str, autojump_clock
+) -> None:
     fast = Reconnect(first=0.1, ceiling=0.2)
-    async with at_work(door=door, reconnect=fast) as (api, account, server):
+    async with at_work(endpoint=endpoint, reconnect=fast) as (api, account, server):
         eurusd = symbol_id(server, "EURUSD")
         kept = await api.place(order(account, eurusd, BUY, 100_000))
         await kept.filled()

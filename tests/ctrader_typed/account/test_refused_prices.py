@@ -225,6 +225,8 @@ async def test_a_lone_quote_does_not_wake_the_task_that_keeps_the_account_in_ste
             finally:
                 sys.setprofile(before)
             assert (await anext(quotes)).is_known
-        assert [call for call in calls if call.startswith("Upkeep.")] == ["Upkeep._hear"]
+        assert [call for call in calls if call.startswith("Synchroniser.")] == [
+            "Synchroniser._hear"
+        ]
         assert "_suggesting.<locals>.call" not in of_client
         assert len(calls) < 130  # 171 were counted when it woke that task
