@@ -17,7 +17,8 @@ from .broker.market.random_prices import RandomPrices
 from .broker.start_time import Start, start_ms
 from .broker.trading.account import Terms
 from .proxy.credentials import Credentials
-from .proxy.proxy import Proxy, ProxyRules
+from .proxy.proxy import Proxy
+from .proxy.rules import ProxyRules
 
 CLIENT_ID = "mock-client"
 CLIENT_SECRET = "mock-secret"

@@ -17,7 +17,7 @@ from ..errors import DecodeError
 from ..keywords import suggest, unexpected
 from ..units.checks import refuse
 from . import codec, delimited, json_format, reflection
-from .declaration import MessageType
+from .declaration import FieldedMessage
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead, SupportsWrite
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _CAMEL: Any = vars(betterproto.Casing)["CAMEL"]  # type checkers take it for a method
 
 
-class Message(betterproto.Message, metaclass=MessageType):
+class Message(FieldedMessage):
     """The base of every generated message.
 
     Construct with keywords: `ProtoOASpotEvent(ctid_trader_account_id=1, symbol_id=1, bid=108450)`.
@@ -46,7 +46,7 @@ class Message(betterproto.Message, metaclass=MessageType):
     __match_args__ = ()
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # mutable, as google's messages
     __signature__ = reflection.Lazy(reflection.signature)
-    __dataclass_fields__ = reflection.Lazy(reflection.dataclass_fields)
+    __dataclass_fields__: ClassVar[Any] = reflection.Lazy(reflection.dataclass_fields)
     __dataclass_params__ = reflection.Lazy(reflection.dataclass_params)
 
     if TYPE_CHECKING:
@@ -70,15 +70,6 @@ class Message(betterproto.Message, metaclass=MessageType):
         self._unknown_fields = _unknown_fields
         if _unknown_json:
             object.__setattr__(self, json_format.UNKNOWN, _unknown_json)
-
-    @classmethod
-    def blank(cls) -> Self:
-        """An instance with nothing set, required fields included: what a decoder fills."""
-        self = cls.__new__(cls)
-        for f in cls.message_fields:
-            setattr(self, f.name, [] if f.repeated else None)
-        self._unknown_fields = b""
-        return self
 
     # --- bytes ------------------------------------------------------------------------------------
 
@@ -288,11 +279,6 @@ class Message(betterproto.Message, metaclass=MessageType):
 
     def __rich_repr__(self) -> Iterator[tuple[str, Any, Any]]:
         return ((name, value, None) for name, value in self._shown())
-
-    def is_set(self, name: str) -> bool:
-        """Whether a field has a value: not None, and for a list not empty."""
-        value = getattr(self, name)
-        return value is not None and value != []
 
 
 class Request(Message, Generic[R]):

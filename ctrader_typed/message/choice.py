@@ -13,13 +13,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from . import Message
+    from .declaration import FieldedMessage
 
 VARIABLE = "CTRADER_TYPED_CODEC"
 """The environment variable that asks for one of the two: `compiled` or `python`."""
 
 Codecs: TypeAlias = Mapping[
-    type["Message"], tuple[Callable[[bytes, int, int], Any], Callable[[Any], bytes]]
+    type["FieldedMessage"], tuple[Callable[[bytes, int, int], Any], Callable[[Any], bytes]]
 ]
 """A module's straight-line functions: of each class the one that reads and the one that writes."""
 

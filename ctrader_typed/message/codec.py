@@ -18,9 +18,9 @@ from .decode import decode_span, merge_span
 from .encode import encode_general
 
 if TYPE_CHECKING:
-    from . import Message
+    from .declaration import FieldedMessage
 
-M = TypeVar("M", bound="Message")
+M = TypeVar("M", bound="FieldedMessage")
 
 IRREGULAR = (
     IndexError,
@@ -51,7 +51,7 @@ def decode(cls: type[M], data: bytes, *, lenient: bool = False) -> M:
     return decode_span(cls, data, 0, len(data), lenient=lenient)
 
 
-def merge(message: Message, data: bytes) -> None:
+def merge(message: FieldedMessage, data: bytes) -> None:
     """Read `data` into a message that may have fields already, as protobuf merges.
 
     Raises DecodeError; some of the fields may then have been set.
@@ -59,7 +59,7 @@ def merge(message: Message, data: bytes) -> None:
     merge_span(message, data, 0, len(data))
 
 
-def encode(message: Message) -> bytes:
+def encode(message: FieldedMessage) -> bytes:
     """The protobuf bytes of `message`: known fields by number, then the unknown ones as they came.
 
     Raises EncodeError naming the field that is unset or does not fit.
@@ -74,7 +74,7 @@ def encode(message: Message) -> bytes:
     return encode_general(message, 0)
 
 
-def defer(prepare: Callable[[], object], classes: Iterable[type[Message]]) -> None:
+def defer(prepare: Callable[[], object], classes: Iterable[type[FieldedMessage]]) -> None:
     """Call `prepare`, which attaches straight-line codecs, when the first of `classes` is used.
 
     They are a third of the package: a program that imports it may never need them.
@@ -85,7 +85,7 @@ def defer(prepare: Callable[[], object], classes: Iterable[type[Message]]) -> No
         cls.straight_decode, cls.straight_encode = _deferred(prepare, cls)
 
 
-def attach(codecs: Codecs, classes: Iterable[type[Message]]) -> None:
+def attach(codecs: Codecs, classes: Iterable[type[FieldedMessage]]) -> None:
     """Let these straight-line codecs overtake the general path, and no others."""
     for cls in classes:
         cls.straight_decode, cls.straight_encode = codecs.get(cls, (None, None))

@@ -7,7 +7,6 @@ whatever is not as every server writes it goes through messages, which also expl
 from __future__ import annotations
 
 import functools
-import re
 from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,16 +16,16 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..errors import DecodeError
 from .choice import may_be_compiled
-from .field_values import LIMITS
-from .fields import LENGTH, VARINT, Field
+from .column_layout import Layout
+from .fields import VARINT, Field
 from .scan import read_tag, skip
 from .straight import Irregular
 
 if TYPE_CHECKING:
-    from . import Message
+    from .declaration import FieldedMessage
 
-M = TypeVar("M", bound="Message")
-M_co = TypeVar("M_co", bound="Message", covariant=True)
+M = TypeVar("M", bound="FieldedMessage")
+M_co = TypeVar("M_co", bound="FieldedMessage", covariant=True)
 
 _ROWS = "ctrader_typed.message.rows"
 
@@ -54,47 +53,20 @@ class Columns(Generic[M_co]):
         return self.columns[name]
 
 
-class Layout:
-    """What is known of the rows of one class of answers before any comes in."""
-
-    def __init__(self, rows: Field, fields: tuple[Field, ...]) -> None:
-        self.attribute = rows.name
-        self.fields = fields
-        self.tag = rows.number << 3 | LENGTH
-        self.column_of_tag = {f.number << 3: column for column, f in enumerate(fields)}
-        self.limits = tuple(_limits(f.kind) for f in fields)
-        # Present or not, in the order of their numbers; the row's length is checked afterwards.
-        body = b"".join(
-            b"%b([\x80-\xff]{0,9}[\x00-\x7f])" % re.escape(bytes([f.number << 3]))
-            if f.required
-            else b"(?:%b([\x80-\xff]{0,9}[\x00-\x7f]))?" % re.escape(bytes([f.number << 3]))
-            for f in fields
-        )
-        self.row = re.compile(
-            b"%b([\x00-\x7f])(%b)" % (re.escape(bytes([self.tag])), body), re.DOTALL
-        )
-
-
-def _limits(kind: str) -> tuple[int, int]:
-    """The numbers that a column can take as they are: the lowest and the highest."""
-    low, above = (0, 2) if kind == "bool" else LIMITS[kind]
-    return low, min(above, 1 << 63) - 1
-
-
 Way = Callable[[Layout, bytes, int], "tuple[list[array[int]], int]"]
 """From where the rows begin to their columns and where they end; may raise Irregular."""
 
 _layouts: dict[type, Layout | None] = {}
 
 
-def layout_of(cls: type[Message]) -> Layout | None:
+def layout_of(cls: type[FieldedMessage]) -> Layout | None:
     """How the answers of a class are laid out; None if they are no list of rows of numbers."""
     if cls not in _layouts:
         _layouts[cls] = _layout(cls)
     return _layouts[cls]
 
 
-def _layout(cls: type[Message]) -> Layout | None:
+def _layout(cls: type[FieldedMessage]) -> Layout | None:
     lists = [f for f in cls.message_fields if f.repeated]
     if len(lists) != 1 or lists[0].kind != "message" or lists[0].number > 15:
         return None

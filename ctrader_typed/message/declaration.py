@@ -10,13 +10,12 @@ from __future__ import annotations
 import sys
 from abc import ABCMeta
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, dataclass_transform, overload
+from typing import Any, Generic, Self, TypeVar, dataclass_transform, overload
+
+import betterproto
 
 from ..keywords import unexpected
 from .fields import Field, field
-
-if TYPE_CHECKING:
-    from .base import Message
 
 T = TypeVar("T")
 
@@ -63,11 +62,31 @@ class MessageType(ABCMeta):
         return getattr(sys.modules[of.module], of.of)
 
 
+class FieldedMessage(betterproto.Message, metaclass=MessageType):
+    """A message as far as codecs look at it: its fields, and the bytes of unknown ones."""
+
+    __slots__ = ()
+
+    @classmethod
+    def blank(cls) -> Self:
+        """An instance with nothing set, required fields included: what a decoder fills."""
+        self = cls.__new__(cls)
+        for f in cls.message_fields:
+            setattr(self, f.name, [] if f.repeated else None)
+        self._unknown_fields = b""
+        return self
+
+    def is_set(self, name: str) -> bool:
+        """Whether a field has a value: not None, and for a list not empty."""
+        value = getattr(self, name)
+        return value is not None and value != []
+
+
 # --- construction ---------------------------------------------------------------------------------
 
 
 def _compile_on_first_use(cls: MessageType) -> Callable[..., None]:
-    def __init__(self: Message, /, **values: Any) -> None:  # noqa: N807 - it becomes the method
+    def __init__(self: FieldedMessage, /, **values: Any) -> None:  # noqa: N807 - it becomes the method
         # Two threads may both come here: they compile the same constructor.
         cls.__init__ = constructor = _constructor(cls)  # type: ignore[misc]  # as above
         constructor(self, **values)
@@ -105,13 +124,13 @@ def _constructor(cls: MessageType) -> Callable[..., None]:
     return constructor
 
 
-def _refuse_others(message: Message, others: dict[str, Any]) -> None:
+def _refuse_others(message: FieldedMessage, others: dict[str, Any]) -> None:
     """Called with keywords that are no fields: the error names the nearest field."""
     cls = type(message)
     raise unexpected(cls.__name__, next(iter(others)), [f.name for f in cls.message_fields])
 
 
-def _refuse_unless_blank(message: Message) -> None:
+def _refuse_unless_blank(message: FieldedMessage) -> None:
     """Called when required fields are missing: only `Cls()`, to parse into, may do without them."""
     cls = type(message)
     missing = [f.name for f in cls.required_fields if getattr(message, f.name) is None]
@@ -132,10 +151,10 @@ class OrDefault(Generic[T]):
         self._default = default
 
     @overload
-    def __get__(self, instance: None, owner: type[Message]) -> Self: ...
+    def __get__(self, instance: None, owner: type[FieldedMessage]) -> Self: ...
     @overload
-    def __get__(self, instance: Message, owner: type[Message]) -> T: ...
-    def __get__(self, instance: Message | None, owner: type[Message]) -> Self | T:
+    def __get__(self, instance: FieldedMessage, owner: type[FieldedMessage]) -> T: ...
+    def __get__(self, instance: FieldedMessage | None, owner: type[FieldedMessage]) -> Self | T:
         if instance is None:
             return self
         value: T | None = getattr(instance, self._name)

@@ -13,9 +13,9 @@ from .fields import FIXED, LENGTH, MAX_DEPTH, Field
 from .scan import read_span, read_tag, read_varint, skip
 
 if TYPE_CHECKING:
-    from . import Message
+    from .declaration import FieldedMessage
 
-M = TypeVar("M", bound="Message")
+M = TypeVar("M", bound="FieldedMessage")
 
 Read = Callable[[bytes, int, int], tuple[Any, int]]
 """From bytes, a position and an end to the value there and the position behind it."""
@@ -34,7 +34,7 @@ class Draft:
 
     __slots__ = ("lenient", "message", "parts", "unknown")
 
-    def __init__(self, message: Message, lenient: bool = False) -> None:
+    def __init__(self, message: FieldedMessage, lenient: bool = False) -> None:
         self.message = message
         self.lenient = lenient
         self.unknown: bytearray | None = None
@@ -59,7 +59,7 @@ class Draft:
                 raise DecodeError(f": required field {field.name} ({field.number}) is missing")
 
 
-def fill(message: Message) -> None:
+def fill(message: FieldedMessage) -> None:
     """Set required fields that are absent to zero: 0, false, "" or the member of an enum that is 0.
 
     A message has no zero, and neither has an enum without such a member (a side of a trade): these
@@ -91,7 +91,13 @@ def decode_span(
 
 
 def merge_span(
-    message: Message, data: bytes, pos: int, end: int, depth: int = 0, *, lenient: bool = False
+    message: FieldedMessage,
+    data: bytes,
+    pos: int,
+    end: int,
+    depth: int = 0,
+    *,
+    lenient: bool = False,
 ) -> None:
     """Read `data[pos:end]` into `message` as protobuf merges: scalars replaced, lists extended.
 
@@ -131,7 +137,7 @@ def _read(draft: Draft, data: bytes, pos: int, end: int, depth: int) -> None:
             draft.unknown += data[start:pos]
 
 
-def _readers(cls: type[Message]) -> dict[int, tuple[str, Reader]]:
+def _readers(cls: type[FieldedMessage]) -> dict[int, tuple[str, Reader]]:
     """Tag → the attribute of the field and what reads it; made on first use."""
     readers: dict[int, tuple[str, Reader]] | None = cls.__dict__.get("general_readers")
     if readers is None:
@@ -186,7 +192,7 @@ def _packed_reader(name: str, read: Read) -> Reader:
     return reader
 
 
-def _message_reader(cls: type[Message], field: Field) -> Reader:
+def _message_reader(cls: type[FieldedMessage], field: Field) -> Reader:
     name, part_class = field.name, cls.class_of(field)
 
     def read_one_more(draft: Draft, data: bytes, pos: int, end: int, depth: int) -> int:
@@ -219,7 +225,7 @@ def _message_reader(cls: type[Message], field: Field) -> Reader:
 # --- one value ------------------------------------------------------------------------------------
 
 
-def _scalar_read(cls: type[Message], field: Field) -> Read:
+def _scalar_read(cls: type[FieldedMessage], field: Field) -> Read:
     if field.kind in FIXED:
         return _fixed_read(field.kind)
     if field.kind == "enum":

@@ -13,7 +13,7 @@ from .field_values import CHECKED, as_list, each
 from .fields import FIXED, LENGTH, MAX_DEPTH, Field
 
 if TYPE_CHECKING:
-    from . import Message
+    from .declaration import FieldedMessage
 
 _MASK64 = (1 << 64) - 1
 ONE_BYTE = tuple(bytes((value,)) for value in range(128))
@@ -47,7 +47,7 @@ def signed_varint(value: int) -> bytes:
     return varint(value & _MASK64)
 
 
-def encode_general(message: Message, depth: int) -> bytes:
+def encode_general(message: FieldedMessage, depth: int) -> bytes:
     """The general path of `encode` for a message that is nested `depth` deep."""
     try:
         return _write_message(message, depth)
@@ -57,7 +57,7 @@ def encode_general(message: Message, depth: int) -> bytes:
         raise EncodeError(f"{type(message).__name__}: the caller's stack is full") from None
 
 
-def _write_message(message: Message, depth: int) -> bytes:
+def _write_message(message: FieldedMessage, depth: int) -> bytes:
     if depth > MAX_DEPTH:
         raise EncodeError(f": nested more than {MAX_DEPTH} deep")
     if message.__dict__:
@@ -77,7 +77,7 @@ def _write_message(message: Message, depth: int) -> bytes:
     return b"".join(out)
 
 
-def refuse_strays(message: Message) -> None:
+def refuse_strays(message: FieldedMessage) -> None:
     """EncodeError if an attribute was set that the class does not have: a misspelt field."""
     cls = type(message)
     declared = {name for base in cls.__mro__ for name in vars(base).get("__annotations__", ())}
@@ -86,7 +86,7 @@ def refuse_strays(message: Message) -> None:
         raise EncodeError(f" has no field {', '.join(strays)}")
 
 
-def _writers(cls: type[Message]) -> tuple[tuple[str, bool, Write], ...]:
+def _writers(cls: type[FieldedMessage]) -> tuple[tuple[str, bool, Write], ...]:
     """Each field's attribute, whether it is required, and what writes it; made on first use."""
     writers: tuple[tuple[str, bool, Write], ...] | None = cls.__dict__.get("general_writers")
     if writers is None:
@@ -95,7 +95,7 @@ def _writers(cls: type[Message]) -> tuple[tuple[str, bool, Write], ...]:
     return writers
 
 
-def _writer(cls: type[Message], field: Field) -> Write:
+def _writer(cls: type[FieldedMessage], field: Field) -> Write:
     tag = varint(field.number << 3 | field.wire_type)
     write = _message_writer(cls, field) if field.kind == "message" else _scalar_writer(field)
     if not field.repeated:
@@ -112,7 +112,7 @@ def _writer(cls: type[Message], field: Field) -> Write:
     return write_list
 
 
-def _message_writer(cls: type[Message], field: Field) -> Write:
+def _message_writer(cls: type[FieldedMessage], field: Field) -> Write:
     expected = cls.class_of(field)
 
     def write(value: Any, depth: int) -> bytes:

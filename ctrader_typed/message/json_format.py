@@ -30,9 +30,9 @@ from .fields import MAX_DEPTH, Field
 from .json_values import OTHERS, REAL, instance, integer, member, real
 
 if TYPE_CHECKING:
-    from . import Message
+    from .declaration import FieldedMessage
 
-M = TypeVar("M", bound="Message")
+M = TypeVar("M", bound="FieldedMessage")
 
 UNKNOWN = "_unknown_json"
 """The attribute of a message with the keys that its class does not have."""
@@ -46,7 +46,9 @@ class ClassOrInstance:
         self._update = update
         self.__doc__ = make.__doc__
 
-    def __get__(self, instance: Message | None, owner: type[Message]) -> Callable[..., Any]:
+    def __get__(
+        self, instance: FieldedMessage | None, owner: type[FieldedMessage]
+    ) -> Callable[..., Any]:
         bound: Callable[..., Any] = (
             self._make.__get__(owner) if instance is None else self._update.__get__(instance)
         )
@@ -70,7 +72,7 @@ class Style(NamedTuple):
     complete: bool = False
 
 
-def to_dict(message: Message, style: Style) -> dict[str, Any]:
+def to_dict(message: FieldedMessage, style: Style) -> dict[str, Any]:
     """The message as a dictionary; EncodeError names the field whose value is not of its type."""
     try:
         return _to_dict(message, style, 0)
@@ -80,12 +82,12 @@ def to_dict(message: Message, style: Style) -> dict[str, Any]:
         raise EncodeError(f"{type(message).__name__}: the caller's stack is full") from None
 
 
-def to_json(message: Message, style: Style, indent: int | str | None) -> str:
+def to_json(message: FieldedMessage, style: Style, indent: int | str | None) -> str:
     """`to_dict` as a JSON text."""
     return json.dumps(to_dict(message, style), indent=indent, allow_nan=False)
 
 
-def _to_dict(message: Message, style: Style, depth: int) -> dict[str, Any]:
+def _to_dict(message: FieldedMessage, style: Style, depth: int) -> dict[str, Any]:
     if depth > MAX_DEPTH:
         raise EncodeError(f": nested more than {MAX_DEPTH} deep")
     if message.__dict__:
@@ -113,7 +115,7 @@ def _to_dict(message: Message, style: Style, depth: int) -> dict[str, Any]:
     return result
 
 
-def _shown(cls: type[Message], f: Field, style: Style, depth: int, value: Any) -> Any:
+def _shown(cls: type[FieldedMessage], f: Field, style: Style, depth: int, value: Any) -> Any:
     if f.kind == "message":
         expected = cls.class_of(f)
         if not isinstance(value, expected):
@@ -160,7 +162,7 @@ def update_from_dict(message: M, value: Mapping[str, Any], *, strict: bool = Fal
 
 
 @contextmanager
-def _named(cls: type[Message]) -> Generator[None, None, None]:
+def _named(cls: type[FieldedMessage]) -> Generator[None, None, None]:
     try:
         yield
     except DecodeError as error:
@@ -179,7 +181,7 @@ def update_from_json(message: M, value: str | bytes, *, strict: bool = False) ->
     return update_from_dict(message, _parsed(type(message), value, strict), strict=strict)
 
 
-def _parsed(cls: type[Message], text: str | bytes, strict: bool) -> Any:
+def _parsed(cls: type[FieldedMessage], text: str | bytes, strict: bool) -> Any:
     once = _no_key_twice if strict else None
     try:
         return json.loads(
@@ -226,7 +228,7 @@ def _set(message: M, values: dict[str, Any]) -> M:
     return message
 
 
-def _values(cls: type[Message], given: Any, how: Reading, depth: int) -> dict[str, Any]:
+def _values(cls: type[FieldedMessage], given: Any, how: Reading, depth: int) -> dict[str, Any]:
     """The values by attribute name, and the JSON text of unknown keys by `UNKNOWN` if any came."""
     if depth > MAX_DEPTH:
         raise DecodeError(f": nested more than {MAX_DEPTH} deep")
@@ -286,7 +288,7 @@ _as_text = json.JSONEncoder(
 ).encode
 
 
-def _fields_by_key(cls: type[Message]) -> dict[str, Field]:
+def _fields_by_key(cls: type[FieldedMessage]) -> dict[str, Field]:
     """Fields by schema key and by attribute name."""
     fields: dict[str, Field] | None = cls.__dict__.get("fields_by_key")
     if fields is None:
@@ -295,12 +297,12 @@ def _fields_by_key(cls: type[Message]) -> dict[str, Field]:
     return fields
 
 
-def _field_value(cls: type[Message], f: Field, given: Any, how: Reading, depth: int) -> Any:
+def _field_value(cls: type[FieldedMessage], f: Field, given: Any, how: Reading, depth: int) -> Any:
     read = partial(_value, cls, f, how, depth)
     return each(read, instance(given, (list, tuple), "a list")) if f.repeated else read(given)
 
 
-def _value(cls: type[Message], f: Field, how: Reading, depth: int, given: Any) -> Any:
+def _value(cls: type[FieldedMessage], f: Field, how: Reading, depth: int, given: Any) -> Any:
     if f.kind == "message":
         part = cls.class_of(f)
         return given if isinstance(given, part) else _new(part, given, how, depth + 1)

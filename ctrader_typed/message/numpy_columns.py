@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from array import array
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .column_layout import Layout
 from .scan import read_tag, read_varint
 from .straight import Irregular
-
-if TYPE_CHECKING:
-    from .columns import Layout
 
 np: Any = import_module("numpy")  # its stubs change from release to release, its arrays do not
 

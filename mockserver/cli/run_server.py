@@ -40,7 +40,7 @@ from ..errors import MockServerError
 from ..faults.plan import Plan
 from ..faults.scenario_files import scenario
 from ..handler import HandlerFactory
-from ..proxy.proxy import ProxyRules
+from ..proxy.rules import ProxyRules
 from ..replay.cassette import Cassette, passing_on
 from ..replay.forwarder import CallableServer
 from ..replay.replay import STEP, Replay

@@ -16,7 +16,7 @@ import trio
 from ..box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, REFRESH_TOKEN, Box
 from ..composition import mock_server
 from ..faults.plan import Plan
-from ..proxy.proxy import ProxyRules
+from ..proxy.rules import ProxyRules
 from ..server.certificates import Certificates
 from .expectations import Expectation, shortened_times
 from .observer import ObservedFactory

@@ -7,7 +7,7 @@ text is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ctrader_typed.message import Message
 from ctrader_typed.proto import (
@@ -27,14 +27,8 @@ from ctrader_typed.proto import (
 )
 
 from ..broker.refusals import Refusal
-from ..handler import Action
 from .credentials import Grant
-
-if TYPE_CHECKING:
-    from .session import ProxySession
-
-Reply = tuple[Message, list[Action]]
-"""The answer, and the events that follow it on the same connection."""
+from .session import ProxySession, Reply
 
 _BAD_TOKEN = "Invalid access token"
 
@@ -130,4 +124,4 @@ ANSWERS: Mapping[type[Message], Callable[[ProxySession, Any, float], Reply]] = {
     ProtoOAGetCtidProfileByTokenReq: _profile,
     ProtoOARefreshTokenReq: _refresh_token,
 }
-"""What the gate answers; the core gets the rest. Each raises Refusal."""
+"""What the proxy answers itself; the broker gets the rest. Each raises Refusal."""

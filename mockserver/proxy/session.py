@@ -7,9 +7,9 @@ text is left out. Knows no other connection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from ctrader_typed.errors import RemoteProtocolError
 from ctrader_typed.message import Message, Request
@@ -32,11 +32,8 @@ from ..broker.refusal_texts import seen, without_invented
 from ..broker.refusals import Refusal
 from ..handler import Action, BadPayload, ClientConnection, Close, Envelope, Event, Send
 from ..rate_limit import RateLimit
-from .auth import ANSWERS
-from .credentials import Grant
-
-if TYPE_CHECKING:
-    from .proxy import Proxy
+from .credentials import Credentials, Grant
+from .rules import AccountDirectory, ProxyRules
 
 _ANYBODY = frozenset({ProtoOAApplicationAuthReq, ProtoOAVersionReq})
 """What needs no application session. Clients probe with the version on a bare connection."""
@@ -54,6 +51,51 @@ _MISSING_IN_JSON = re.compile(r"missing required fields: .*")
 _MISSING = re.compile(r"required field (\w+) \(\d+\) is missing")
 
 
+class SharedProxy(Protocol):
+    """What a session needs of the proxy that all sessions share."""
+
+    core: AccountDirectory
+    credentials: Credentials
+    proxy_rules: ProxyRules
+    now: float
+
+    def join(self, session: ProxySession) -> None:
+        """A client has connected."""
+        ...
+
+    def leave(self, session: ProxySession) -> None:
+        """A client has gone."""
+        ...
+
+    def ask(
+        self, session: ProxySession, request: Message, client_msg_id: str | None
+    ) -> list[Action]:
+        """Put a request to the broker; returns what the session gets."""
+        ...
+
+    def replan(self) -> None:
+        """Something may be due earlier than was planned."""
+        ...
+
+    def connections_of(self, client_id: str) -> int:
+        """On how many connections an application is logged in."""
+        ...
+
+    def invalidate(
+        self, grant: Grant, reason: str, asking: ProxySession | None = None
+    ) -> list[Action]:
+        """End all account sessions of a token; returns what `asking` gets."""
+        ...
+
+    def end_session(self, session: ProxySession, account_id: int) -> Send:
+        """An account's session on one connection ends; returns the event that says so."""
+        ...
+
+
+Reply: TypeAlias = tuple[Message, list[Action]]
+"""The reply, and the events that follow it on the same connection."""
+
+
 class ProxySession:
     """The gate's behaviour on one connection.
 
@@ -61,12 +103,18 @@ class ProxySession:
     sessions, each with the grant that it stands on.
     """
 
-    def __init__(self, proxy: Proxy, client: ClientConnection) -> None:
+    def __init__(
+        self,
+        proxy: SharedProxy,
+        client: ClientConnection,
+        answers: Mapping[type[Message], Callable[[ProxySession, Any, float], Reply]],
+    ) -> None:
         self.number = client.number
         self.client_id: str | None = None
         self.accounts: dict[int, Grant] = {}
         self.proxy = proxy
         self._push = client.push
+        self._answers = answers
         rates = proxy.proxy_rules.rates
         self._limit = None if rates is None else RateLimit(rates)
         self._heard = 0.0
@@ -168,7 +216,7 @@ class ProxySession:
                 account_id = getattr(request, "ctid_trader_account_id", None)
             self._count(request, now)
             self._admit(request, account_id)
-            own = ANSWERS.get(type(request))
+            own = self._answers.get(type(request))
             if own is None:
                 return self.proxy.ask(self, request, client_msg_id)
             reply, events = own(self, request, now)

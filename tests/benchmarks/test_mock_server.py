@@ -26,7 +26,7 @@ from ctrader_typed.wire.connection import Connection
 from mockserver.box import Box
 from mockserver.composition import mock_server
 from mockserver.handler import Action, ClientConnection, Event, Send, SendRaw
-from mockserver.proxy.proxy import ProxyRules
+from mockserver.proxy.rules import ProxyRules
 from mockserver.server.server import ConnectionLimits
 
 ROOT = Path(__file__).parents[2]

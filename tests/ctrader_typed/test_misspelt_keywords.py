@@ -20,11 +20,12 @@ from ctrader_typed.keywords import ALIASES, nearest, suggest
 from ctrader_typed.market import history
 from ctrader_typed.net.event_streams import EventStream
 from ctrader_typed.orders.order_manager import OrderManager
-from mockserver import box, threaded
+from mockserver import box, composition, threaded
 from mockserver.broker import broker
 from mockserver.broker.trading import account as broker_account
 from mockserver.faults import plan
-from mockserver.proxy import credentials, proxy
+from mockserver.proxy import credentials
+from mockserver.proxy import rules as proxy_rules
 from mockserver.replay import cassette
 from mockserver.server import certificates, connection, server
 
@@ -39,12 +40,12 @@ MOCKED: list[Any] = [
     cassette.mock_session,
     certificates.Certificates,
     credentials.Credentials,
-    proxy.ProxyRules,
+    proxy_rules.ProxyRules,
     connection.ConnectionLimits,
     plan.Fault,
     plan.Plan,
     server.MockServer,
-    server.mock_server,
+    composition.mock_server,
     threaded.ThreadedServer,
 ]
 

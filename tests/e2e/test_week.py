@@ -33,7 +33,7 @@ from mockserver.broker.trading.rollover import weekday
 from mockserver.composition import mock_server
 from mockserver.faults.effects import Hang, HangUp, Refuse, Reset
 from mockserver.faults.plan import Fault, Plan
-from mockserver.proxy.proxy import ProxyRules
+from mockserver.proxy.rules import ProxyRules
 from mockserver.recordings.session_file import Direction
 from mockserver.server.client_rules import Rule
 from tests.e2e.week.books import Books

@@ -19,7 +19,7 @@ from ctrader_typed import (
 )
 from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 from mockserver.composition import mock_server
-from mockserver.proxy.proxy import ProxyRules
+from mockserver.proxy.rules import ProxyRules
 from mockserver.rate_limit import RateRules
 
 KEYS = {

@@ -58,7 +58,7 @@ from mockserver.broker.rules import MarketRules, TradingRules
 from mockserver.broker.trading.deals import Deal
 from mockserver.broker.trading.orders import BUY, Order
 from mockserver.composition import mock_server
-from mockserver.proxy.proxy import ProxyRules
+from mockserver.proxy.rules import ProxyRules
 from mockserver.rate_limit import RateRules
 from mockserver.recordings.session_file import load_session
 from mockserver.server.endpoints import ENDPOINTS

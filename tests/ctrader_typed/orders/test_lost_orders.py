@@ -38,7 +38,7 @@ from mockserver.box import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, Box, standard
 from mockserver.broker.broker import Broker
 from mockserver.broker.market.prices import TickList
 from mockserver.composition import mock_server
-from mockserver.proxy.proxy import ProxyRules
+from mockserver.proxy.rules import ProxyRules
 from mockserver.server.client_rules import Rule
 from mockserver.server.server import MockServer
 

@@ -64,7 +64,8 @@ from mockserver.handler import (
     Send,
     UnknownPayload,
 )
-from mockserver.proxy.proxy import Proxy, ProxyRules
+from mockserver.proxy.proxy import Proxy
+from mockserver.proxy.rules import ProxyRules
 from mockserver.rate_limit import RateLimit, RateRules
 
 UNLIMITED = ProxyRules(rates=None)
