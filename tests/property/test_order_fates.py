@@ -6,6 +6,7 @@ and after each exchange, and what the client's book says is compared with what t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -285,7 +286,7 @@ class Fates(RuleBasedStateMachine):
             assert tracked.position.trade_data.volume == there.volume
 
     def check(self) -> None:
-        asking = check(self.book, ACCOUNT, self.broker.now_ms + self.skew)
+        asking = check(self.book, ACCOUNT, self.broker.now_ms + self.skew, math.inf)
         answer: Message | None = None
         while True:
             try:

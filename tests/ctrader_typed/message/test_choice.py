@@ -167,7 +167,8 @@ def test_what_is_read_is_a_message_like_any_other(path: str) -> None:
 def test_the_first_message_is_refused_like_any_other(asked: str) -> None:
     """What brings the codecs keeps their contract: it gives up, and the general path explains."""
     program = """
-from ctrader_typed import DecodeError, EncodeError, ProtoOASpotEvent, ProtoOATraderReq, codec
+from ctrader_typed import DecodeError, EncodeError, ProtoOASpotEvent, ProtoOATraderReq
+from ctrader_typed.message import codec
 for cls in (ProtoOASpotEvent, ProtoOATraderReq):
     straight = cls.straight_decode
     if straight is not None:
