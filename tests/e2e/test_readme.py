@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import MockClock
+
+from mockserver import ACCESS_TOKEN, CLIENT_ID, CLIENT_SECRET, HEDGED, Box
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-CONNECT, TRADER, HISTORY, TRADE, MESSAGES, OFFLINE = re.findall(
+FIRST, DEMO, PANDAS, TRADER, HISTORY, OFFLINE, CONNECT, TRADE, MESSAGES = re.findall(
     r"```python\n(.*?)```", README, re.DOTALL
 )
+FIRST_SHOWN, PANDAS_SHOWN = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
 
 ACCOUNT = 42
 
@@ -149,6 +156,55 @@ def run(program: str) -> None:
     exec(compile(program, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - the point of the test
 
 
+def with_pandas(program: str) -> str:
+    """The program with the lines from bars to pandas at its end."""
+    end = "        print(account)\n"
+    assert program.count(end) == 1
+    return program.replace(end, end + indent(PANDAS, " " * 8))
+
+
+def test_first_program_is_short_and_prints_what_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_virtual_time = functools.partial(trio.run, clock=MockClock(autojump_threshold=0))
+    monkeypatch.setattr(trio, "run", in_virtual_time)
+    assert len([line for line in FIRST.splitlines() if line]) <= 12
+    run(with_pandas(FIRST))
+    assert capsys.readouterr().out == FIRST_SHOWN + PANDAS_SHOWN
+
+
+def test_first_program_runs_as_a_script_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text(FIRST)
+    shown = subprocess.run(
+        [sys.executable, "-W", "error", "first.py"],
+        cwd=tmp_path,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert len(shown.stdout.splitlines()) == 2
+
+
+def test_the_same_program_trades_on_the_demo_endpoint(
+    serve_as_demo: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CTRADER_CLIENT_ID", CLIENT_ID)
+    monkeypatch.setenv("CTRADER_CLIENT_SECRET", CLIENT_SECRET)
+    monkeypatch.setenv("CTRADER_ACCESS_TOKEN", ACCESS_TOKEN)
+    monkeypatch.setenv("CTRADER_ACCOUNT_ID", str(HEDGED))
+    body = FIRST[FIRST.index("        quote = ") :]
+    assert DEMO.endswith(body), "it is no longer the same program"
+    with serve_as_demo(Box(seed=7)):
+        run(with_pandas(DEMO))
+    bought, account, bars = capsys.readouterr().out.splitlines(keepends=True)
+    assert re.fullmatch(r"bid 1\.\d+, ask 1\.\d+; bought at 1\.\d+\n", bought)
+    assert re.search(r"Account 1000001: balance 10000\.00, equity \d+\.\d\d, 1 pos", account)
+    assert bars == PANDAS_SHOWN
+
+
 @pytest.mark.usefixtures("environment")
 def test_connect_ask_listen(play: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with play([*AUTH, *QUOTES]):
@@ -205,6 +261,9 @@ def test_prices_and_history(
 
 
 def test_links_lead_somewhere() -> None:
+    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links
     for link in links:
@@ -235,5 +294,4 @@ def test_the_demo_runs_as_it_is() -> None:
 
 
 def _environment() -> dict[str, str]:
-
     return {**os.environ, "PYTHONPATH": str(ROOT)}
