@@ -9,7 +9,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ctrader_typed.errors import InvalidValue
@@ -27,7 +27,8 @@ HOUR, DAY = 3_600_000, 86_400_000
 SUMMER = 1_772_928_000_000  # 2026-03-08: New York puts its clocks forward
 WINTER = 1_793_491_200_000  # 2026-11-01: and back
 CATALOGUE = Instruments.standard()
-MARKET = Market(CATALOGUE, RandomPrices(CATALOGUE, 7), WINTER + 40 * DAY)
+MARKET = Market(CATALOGUE, RandomPrices(CATALOGUE, 7), WINTER + 100 * DAY)
+"""Later than the end of every bar that is asked for: the server gives bars that have ended."""
 SERVER = History(MARKET, MarketRules(bars_page=1_000_000))
 EURUSD, BITCOIN = 1, 324
 NATIVE = [period for period in Period if period.native is not None]
@@ -84,6 +85,7 @@ PAIRS = [
 
 
 @settings(max_examples=60)
+@example((Period.D1, Period.MN1), 1_793_480_400_000, EURUSD)  # November and all of December
 @given(st.sampled_from(PAIRS), TIMES, st.sampled_from([EURUSD, BITCOIN]))
 def test_made_as_the_server_has_them(
     periods: tuple[Period, Period], time: int, symbol_id: int
