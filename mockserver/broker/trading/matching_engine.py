@@ -84,7 +84,7 @@ def execute(state: TradingState, account: Account, order: Order) -> None:
     if order.doomed is not None:
         reject(state, account, order, order.doomed)
         return
-    if order.closing and order.position_id not in account.positions:
+    if order.closing and not _closes(account, order):
         _position_gone(state, account, order)
         return
     if not order.closing and not settlement.find_position(state, account, order):
@@ -134,7 +134,7 @@ def _wanted(account: Account, order: Order) -> int:
 
 def _go_on(state: TradingState, account: Account, order: Order) -> None:
     """After a partial fill: the next deal, the cancellation of the rest, or waiting for a tick."""
-    gone = order.closing and order.position_id not in account.positions
+    gone = order.closing and not _closes(account, order)
     if order.offered and not gone:
         _again(state, account, order, state.rules.latency.next_deal)
     elif ioc(state, order) or gone:
@@ -269,11 +269,21 @@ def expire(state: TradingState, account: Account, order: Order) -> None:
         end(state, account, order, _STATUS.ORDER_STATUS_EXPIRED, _KIND.ORDER_EXPIRED)
 
 
+def _closes(account: Account, order: Order) -> bool:
+    """Whether the position of a closing order is still there and has not been reversed."""
+    position = account.positions.get(order.position_id)
+    return position is not None and position.side != order.side
+
+
 def _position_gone(state: TradingState, account: Account, order: Order) -> None:
-    """The position was closed while the order that should close it was on its way."""
-    position = account.closed_positions.get(order.position_id)
-    if order.protective and position is not None:
-        protective_orders.cancel(state, account, position, order)
+    """The position was closed or reversed while the order that should close it was on its way.
+
+    A protective order is cancelled, and what a reversed position awaits takes its place. How a
+    server refuses to close what was reversed is not recorded; here it is as if it was closed.
+    """
+    if order.protective:
+        order.executing = False
+        protective_orders.follow(state, account, order.position_id)
     else:
         reject(state, account, order, "POSITION_NOT_OPEN")
 

@@ -60,7 +60,8 @@ def protect(
     """Give a position these levels and no others, and say so with one event.
 
     ORDER_ACCEPTED if it had no protective order, ORDER_REPLACED if it had, ORDER_CANCELLED if none
-    is left.
+    is left. If the position was reversed a moment ago, the protective order of its old side is
+    cancelled first, which is an event of its own.
     """
     position.awaited = None
     position.trailing_shown = True
@@ -69,6 +70,9 @@ def protect(
         if order is not None:
             cancel(state, account, position, order, to=to, server=server)
         return
+    if order is not None and order.side == position.side:  # of before a reversal
+        cancel(state, account, position, order)
+        order = None
     position.protection = levels
     position.trail = _distance(state, position) if levels.trailing else None
     margin.bind(state, account, position)

@@ -6,6 +6,7 @@ import pytest
 
 from ctrader_typed.proto import (
     ProtoOAAccountType,
+    ProtoOAAmendPositionSLTPReq,
     ProtoOAClosePositionReq,
     ProtoOADealOffsetListReq,
     ProtoOADealOffsetListRes,
@@ -82,6 +83,59 @@ def test_turning_ends_the_old_levels(session: Session) -> None:
     assert accepted.order is not None
     assert accepted.order.trade_data.trade_side == BUY
     assert accepted.order.stop_price == 1.0875
+
+
+def reverse(session: Session) -> None:
+    """Turn a short position of 100_000 into a long one of the same volume, up to the fill."""
+    sent = session.do(session.order(volume=200_000), 130)
+    assert kinds(sent)[:2] == ["ORDER_ACCEPTED", "ORDER_FILLED"]
+
+
+def test_levels_set_at_once_after_a_reversal_close_the_new_side(session: Session) -> None:
+    """Found by hypothesis: the old side's protective order got the new levels and raised."""
+    number = session.opened(trade_side=SELL, volume=100_000, relative_stop_loss=400)
+    reverse(session)
+    stop = ProtoOAAmendPositionSLTPReq(
+        ctid_trader_account_id=session.account_id, position_id=number, stop_loss=1.08
+    )
+    sent = session.do(stop)
+    assert kinds(sent) == ["ORDER_CANCELLED*", "ORDER_ACCEPTED"]
+    accepted = executions(sent)[1].order
+    assert accepted is not None
+    assert accepted.trade_data.trade_side == SELL
+    session.price(EURUSD, 107_990, 108_000)
+    session.wait()
+    assert not session.account.positions
+    assert not session.account.working
+
+
+@pytest.mark.parametrize("brought", [{}, {"relative_stop_loss": 300}])
+def test_a_stop_in_execution_does_not_raise_what_was_reversed(
+    session: Session, brought: dict[str, int]
+) -> None:
+    number = session.opened(trade_side=SELL, volume=100_000, relative_stop_loss=400)
+    session.send(session.order(volume=200_000, **brought))
+    session.wait(50)
+    session.price(EURUSD, 108_850, 108_860)  # touches the stop; the reversal fills before it does
+    sent = session.wait(1_000)
+    assert kinds(sent)[:2] == ["ORDER_FILLED", "ORDER_CANCELLED*"]
+    position = session.account.positions[number]
+    assert (position.side, position.volume) == (BUY, 100_000)
+    assert position.protection.empty is (not brought)
+    protecting = [order.side for order in session.account.working.values()]
+    assert protecting == ([SELL] if brought else [])
+
+
+def test_a_close_on_its_way_does_not_raise_what_was_reversed(session: Session) -> None:
+    number = session.opened(trade_side=SELL, volume=100_000)
+    session.send(session.order(volume=200_000))
+    close = ProtoOAClosePositionReq(
+        ctid_trader_account_id=session.account_id, position_id=number, volume=100_000
+    )
+    sent = session.do(close)
+    assert executions(sent)[-1].error_code == "POSITION_NOT_OPEN"
+    position = session.account.positions[number]
+    assert (position.side, position.volume) == (BUY, 100_000)
 
 
 def test_reducing_keeps_the_levels_on_what_is_left(session: Session) -> None:
