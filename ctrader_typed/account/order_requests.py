@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import InvalidOrder
 from ..proto import ProtoOANewOrderReq, ProtoOAOrderType, ProtoOATimeInForce, ProtoOATradeSide
 from ..symbols import Symbol
-from ..units import Number, Time, milliseconds
+from ..units import Number, Time, checks, milliseconds
 from .levels import (
     AT_ONCE,
     WITHIN_POINTS,
@@ -82,6 +82,7 @@ def new_order(
 
 
 def _text(name: str, text: str) -> str:
+    checks.instance(text, name, str, f"a text of at most {_LONGEST[name]} characters")
     if len(text) > _LONGEST[name]:
         longest = _LONGEST[name]
         raise InvalidOrder(f"{name} has {len(text)} characters; {longest} are allowed")

@@ -34,6 +34,7 @@ from ..proto import (
     ProtoOASymbolsListRes,
 )
 from ..protocol.errors import AuthError, ServerError, UnexpectedReply
+from ..units.checks import identifier
 from ..units.numbers import as_int
 from .conversion import Chain
 from .symbol import ArchivedSymbol, Symbol
@@ -113,7 +114,7 @@ class Catalogue:
     def get(self, key: str | int) -> Symbol | None:
         """A symbol by its name or id; None if there is none."""
         if not isinstance(key, str):
-            return self._symbols.get(key)
+            return self._symbols.get(identifier(key, "symbol", "EURUSD"))
         number = self._names.get(key)
         if number is None:
             number = self._loose_names.get(loose(key))
@@ -170,11 +171,13 @@ class Catalogue:
 
     def find_asset(self, key: str | int) -> ProtoOAAsset | None:
         """An asset by its name or id; None if there is none."""
+        if not isinstance(key, str):
+            return self._assets.get(identifier(key, "asset", "EUR"))
         assets = self._assets.values()
         for each in assets:
-            if key in (each.asset_id, each.name):
+            if each.name == key:
                 return each
-        alike = [each for each in assets if isinstance(key, str) and loose(each.name) == loose(key)]
+        alike = [each for each in assets if loose(each.name) == loose(key)]
         return alike[0] if len(alike) == 1 else None
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from ..errors import InvalidValue
-from .numbers import integer
+from .numbers import as_int, integer
 
 T = TypeVar("T")
 
@@ -70,6 +70,14 @@ def seconds(value: object, what: str, *, zero: bool = False) -> float:
         least = "0 or more" if zero else "more than 0"
         refuse(value, what, f"seconds as a number, {least}")
     return value
+
+
+def identifier(value: object, what: str, such_as: str) -> int:
+    """The id of what may be given by its name as well: an int, not True and not 1.0."""
+    number = as_int(value)
+    if number is None:
+        refuse(value, what, f"a name, such as {such_as!r}, or an id")
+    return number
 
 
 def ids(value: int | Iterable[int], what: str) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from ctrader_typed import (
     Order,
     OrderStatus,
     ProtoOALightSymbol,
+    ProtoOANewOrderReq,
     ProtoOAOrderTriggerMethod,
     ProtoOASymbol,
     ProtoOATradeSide,
@@ -324,6 +325,15 @@ async def test_texts_as_long_as_they_may_be(autojump_clock) -> None:
             longer: Any = {field: text + "x"}
             with pytest.raises(InvalidOrder, match=f"{len(text)} are allowed"):
                 await account.buy("EURUSD", lots="0.1", **longer)
+
+
+async def test_a_text_that_is_none_is_refused_by_its_name(autojump_clock) -> None:
+    async with at_work(box=still_box()) as (_, account, server):
+        untyped: Any = account
+        for name in ("label", "comment", "client_order_id"):
+            with pytest.raises(InvalidValue, match=rf"{name} = 7 \(int\): expected a text"):
+                await untyped.buy("EURUSD", lots="0.1", **{name: 7})
+        server.never(ProtoOANewOrderReq)
 
 
 async def test_a_symbol_its_name_and_its_id_are_the_same(autojump_clock) -> None:

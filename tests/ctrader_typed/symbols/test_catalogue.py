@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from ctrader_typed import CTraderError, ServerError, UnexpectedReply, UnknownName
+from ctrader_typed import CTraderError, InvalidValue, ServerError, UnexpectedReply, UnknownName
 from ctrader_typed.proto import ProtoOAArchivedSymbol, ProtoOAErrorRes, ProtoOASymbolsListReq
 from ctrader_typed.symbols import Catalogue, load_catalogue
 from mockserver.box import HEDGED
@@ -287,6 +287,12 @@ async def test_names_that_are_spelt_alike() -> None:
         catalogue.asset(9)
     assert None not in catalogue
     assert 1 in catalogue
+    untyped: Any = catalogue
+    for wrong in (True, 1.0, None, b"EURUSD"):
+        with pytest.raises(InvalidValue, match="expected a name, such as 'EURUSD', or an id"):
+            untyped[wrong]
+        with pytest.raises(InvalidValue, match="expected a name, such as 'EUR', or an id"):
+            untyped.asset(wrong)
 
 
 @pytest.mark.parametrize(
