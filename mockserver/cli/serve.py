@@ -237,7 +237,7 @@ def _serve(
         return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
     market = (options.seed, options.tick_seconds, options.start)
-    proxy_rules = running.Etiquette(live=live, invented_texts=options.invented_texts)
+    proxy_rules = running.ProxyRules(live=live, invented_texts=options.invented_texts)
     box = running.box(*market, proxy_rules, options.prices)
     where["broker"] = running.keys(box)
     if options.control is not None:

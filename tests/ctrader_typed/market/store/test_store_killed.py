@@ -217,7 +217,7 @@ from pathlib import Path
 from ctrader_typed.market.atomic_files import locked_file
 
 with locked_file(Path(sys.argv[1]), "it"):
-    print("locked_file", flush=True)
+    print("held", flush=True)
     time.sleep(600)
 """
 
