@@ -5,10 +5,11 @@ Inside this module the texts of errors begin with the path from the message that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EncodeError
+from ..keywords import nearest
 from .field_values import CHECKED, as_list, each
 from .fields import FIXED, LENGTH, MAX_DEPTH, Field
 
@@ -83,7 +84,16 @@ def refuse_strays(message: FieldedMessage) -> None:
     declared = {name for base in cls.__mro__ for name in vars(base).get("__annotations__", ())}
     strays = [name for name in message.__dict__ if name not in declared and not hasattr(cls, name)]
     if strays:
-        raise EncodeError(f" has no field {', '.join(strays)}")
+        raise EncodeError(f" has no field {meant(strays, [f.name for f in cls.message_fields])}")
+
+
+def meant(unknown: Iterable[str], names: Iterable[str]) -> str:
+    """The unknown names, each with the nearest one that there is."""
+    known = list(names)
+    found = ((name, nearest(name, known)) for name in unknown)
+    return ", ".join(
+        name if near is None else f"{name} (did you mean {near}?)" for name, near in found
+    )
 
 
 def _writers(cls: type[FieldedMessage]) -> tuple[tuple[str, bool, Write], ...]:

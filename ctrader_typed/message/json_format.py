@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..errors import DecodeError, EncodeError
 from .decode import fill
-from .encode import refuse_strays
+from .encode import meant, refuse_strays
 from .field_values import CHECKED, LIMITS, as_list, each
 from .fields import MAX_DEPTH, Field
 from .json_values import OTHERS, REAL, instance, integer, member, real
@@ -251,6 +251,17 @@ def _values(cls: type[FieldedMessage], given: Any, how: Reading, depth: int) -> 
     if unknown and (text := _kept(unknown)):
         values[UNKNOWN] = text
     return values
+
+
+def refuse_unknown_keys(message: FieldedMessage) -> None:
+    """EncodeError if the message was made of JSON or a mapping with keys that no field has.
+
+    For what must not be sent without them: an order whose stop loss is misspelt has none.
+    """
+    if message.__dict__ and (unknown := getattr(message, UNKNOWN)) != "":
+        cls = type(message)
+        keys = meant(json.loads(unknown), [f.key for f in cls.message_fields])
+        raise EncodeError(f"{cls.__name__} has no field {keys}: nothing was sent")
 
 
 def _kept(unknown: dict[Any, Any]) -> str:

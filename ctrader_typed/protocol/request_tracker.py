@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from ..errors import ConnectionLost, CTraderError, LocalProtocolError
 from ..message import Message, Request
 from ..message.columns import Columns
+from ..message.json_format import refuse_unknown_keys
 from ..schema import Schema
 from ..wire.columnar import ColumnsEnvelope
 from ..wire.envelope import BadPayload, Envelope, Received, UnknownPayload
@@ -192,7 +193,8 @@ class RequestTracker:
     def submit(self, request: Request[Any], now: float, *, urgent: bool = False) -> Ticket:
         """Queue a request, encoded as it is now; `urgent` puts it before the others.
 
-        Raises EncodeError if it cannot be written, LocalProtocolError if it is no request of this
+        Raises EncodeError if it cannot be written, or is a trading request with a key that no field
+        has; LocalProtocolError if it is no request of this
         schema, ConnectionLost if the link has ended, RateLimited if it is a trading request of a
         kind that the server has blocked for now; then nothing is queued.
         """
@@ -200,6 +202,8 @@ class RequestTracker:
             raise ConnectionLost(self._lost)
         expected = self.answer_to(request)
         self._check_block(request, now)
+        if expected is self._roles.execution:
+            refuse_unknown_keys(request)
         self._count += 1
         client_msg_id = f"{self._id_prefix}{self._count:x}"
         ticket = Ticket(request, expected, client_msg_id, self._encode(request, client_msg_id))
