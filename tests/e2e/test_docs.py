@@ -21,6 +21,14 @@ from mockserver.composition import mock_server
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(page.name for page in DOCS.glob("*.md"))
+PIECES = ["account.md", "market.md"]
+PROGRAMS = ["orders.md", "tokens.md"]
+RUN_ELSEWHERE = {  # all blocks of a page, by a test that takes them one by one
+    "README.md": "tests/e2e/test_readme.py",
+    "codec.md": "tests/e2e/test_docs.py",
+    "mockserver.md": "tests/e2e/test_docs.py",
+    "sessions.md": "tests/mockserver/sessions/test_sessions_documentation.py",
+}
 
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n```text\n(.*?)```)?", re.DOTALL)
 HERE = re.compile(r"^( *)\.\.\.  # .*\n", re.MULTILINE)
@@ -41,7 +49,7 @@ def program(pieces: list[str]) -> str:
     return whole[: here.start()] + indent("".join(ends), here[1]) + whole[here.end() :]
 
 
-@pytest.mark.parametrize("page", ["account.md", "market.md"])
+@pytest.mark.parametrize("page", PIECES)
 def test_pieces_print_what_is_shown(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,7 +59,7 @@ def test_pieces_print_what_is_shown(
     assert capsys.readouterr().out.split(CUT) == [*(shown for _, shown in pieces), ""]
 
 
-@pytest.mark.parametrize("page", ["orders.md", "tokens.md"])
+@pytest.mark.parametrize("page", PROGRAMS)
 def test_programs_print_what_is_shown(
     page: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +75,27 @@ def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#]+)\)", text):
         assert link.startswith("https://") or (DOCS / link).exists(), link
+
+
+def test_every_page_with_python_is_run_by_a_test() -> None:
+    root = DOCS.parent
+    shown = {
+        page.name
+        for page in [*root.glob("*.md"), *DOCS.glob("*.md")]
+        if "```python" in page.read_text(encoding="utf-8")
+    }
+    assert shown == {*PIECES, *PROGRAMS, *RUN_ELSEWHERE}
+    for page, test in RUN_ELSEWHERE.items():
+        assert page in (root / test).read_text(encoding="utf-8")
+
+
+def test_every_block_of_the_sessions_page_is_taken_by_its_test() -> None:
+    text = (DOCS / "sessions.md").read_text(encoding="utf-8")
+    tagged = re.findall(r"<!-- tested: (\w+) -->\n```python", text)
+    assert len(tagged) == text.count("```python")
+    test = (DOCS.parent / RUN_ELSEWHERE["sessions.md"]).read_text(encoding="utf-8")
+    for name in tagged:
+        assert f'program("{name}")' in test
 
 
 def test_the_codec_says_which_it_is_and_gives_columns(capsys: pytest.CaptureFixture[str]) -> None:
