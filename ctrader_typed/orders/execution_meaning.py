@@ -1,4 +1,4 @@
-"""What an execution event means for the trading request that it concerns. Pure.
+"""What an execution event means for the trading request that it concerns.
 
 Among them are answers that carry an error and show success, and fills that do not say how much.
 """
@@ -6,10 +6,10 @@ Among them are answers that carry an error and show success, and fills that do n
 from __future__ import annotations
 
 from ..errors import CTraderError
-from ..proto import ProtoOAExecutionEvent, ProtoOAOrderStatus
+from ..proto import ProtoOAExecutionEvent, ProtoOAOrder, ProtoOAOrderStatus
 from .amendment_check import amended, protected
 from .filling import Filling
-from .order_fields import part, part_filled
+from .order_fields import is_protective, part, part_filled
 from .order_ids import TradingKind
 from .order_states import EXECUTIONS, OrderTransition
 
@@ -62,3 +62,14 @@ def doubtful(event: ProtoOAExecutionEvent, error: CTraderError | None) -> str:
     if error is None:
         return f"{name} names no volume or no price"
     return f"{name} shows that it was done and carries an error: {error}"
+
+
+def may_be_its(order: ProtoOAOrder | None, order_id: int | None) -> bool:
+    """Whether an event under a request's id shows the order that the request made, if `order_id` is
+    that order's as far as it is known.
+
+    The protective order may be announced under that id too.
+    """
+    if order is None:
+        return True
+    return not is_protective(order) and order_id in (None, order.order_id)

@@ -21,6 +21,7 @@ from ..protocol.request_tracker import AnsweredRequest, Verdicts
 from ..schema import Schema
 from ..wire.envelope import Envelope, Received
 from .errors import DuplicateOrder
+from .execution_meaning import may_be_its
 from .order_fields import is_protective
 from .order_ids import ClientOrderIds, TradingKind, trading_kinds, with_client_order_id
 from .order_states import OrderStatus
@@ -195,7 +196,7 @@ class OrderTracker:
         account, order = event.ctid_trader_account_id, event.order
         owner: TrackedOrder | None = None
         asked = None if client_msg_id is None else self._by_message.get(client_msg_id)
-        if asked is not None and asked.follows_order and _may_be_its(asked, order):
+        if asked is not None and asked.follows_order and may_be_its(order, asked.order_id):
             owner = asked
         elif order is not None:
             owner = self.owner(account, order)
@@ -387,11 +388,9 @@ class OrderTracker:
         account = tracked.account_id
         if tracked.client_order_id is not None:
             self._by_client_order.pop((account, tracked.client_order_id), None)
-        if (
-            tracked.order_id is not None
-            and self._by_order.get((account, tracked.order_id)) is tracked
-        ):
-            del self._by_order[account, tracked.order_id]
+        number = tracked.order_id
+        if number is not None and self._by_order.get((account, number)) is tracked:
+            del self._by_order[account, number]
         for place in self._places.pop(tracked, ()):
             there = self._by_position[place]
             del there[tracked]
@@ -399,13 +398,3 @@ class OrderTracker:
                 del self._by_position[place]
         for client_msg_id in self._names.pop(tracked, ()):
             self._by_message.pop(client_msg_id, None)
-
-
-def _may_be_its(asked: TrackedOrder, order: ProtoOAOrder | None) -> bool:
-    """Whether an event under a request's id shows the order that the request made.
-
-    The protective order may be announced under that id too.
-    """
-    if order is None:
-        return True
-    return not is_protective(order) and asked.order_id in (None, order.order_id)

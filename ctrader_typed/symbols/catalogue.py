@@ -9,7 +9,6 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TypeVar, cast
 
@@ -37,6 +36,7 @@ from ..protocol.errors import AuthError, ServerError, UnexpectedReply
 from ..units.checks import identifier
 from ..units.numbers import as_int
 from .conversion import Chain
+from .names import loose, unknown
 from .symbol import ArchivedSymbol, Symbol
 
 BATCH = 100
@@ -109,7 +109,7 @@ class Catalogue:
         number = self._refused_names.get(key) if isinstance(key, str) else key
         if number in self._refused:
             raise UnknownName(f"symbol {key} has no details: {self._refused[number]}")
-        raise UnknownName(_unknown("symbol", key, self._names))
+        raise UnknownName(unknown("symbol", key, self._names))
 
     def get(self, key: str | int) -> Symbol | None:
         """A symbol by its name or id; None if there is none."""
@@ -167,7 +167,7 @@ class Catalogue:
         found = self.find_asset(key)
         if found is not None:
             return found
-        raise UnknownName(_unknown("asset", key, [asset.name for asset in self._assets.values()]))
+        raise UnknownName(unknown("asset", key, [asset.name for asset in self._assets.values()]))
 
     def find_asset(self, key: str | int) -> ProtoOAAsset | None:
         """An asset by its name or id; None if there is none."""
@@ -396,29 +396,3 @@ async def _optional(client: Client, request: Request[R]) -> R | None:
 def _is_about_all(error: ServerError) -> bool:
     """Whether it is no use to ask for other things: the session is at fault, or the server."""
     return isinstance(error, AuthError) or error.advice.category in _FOR_NOW
-
-
-def _unknown(what: str, key: str | int, names: Iterable[str]) -> str:
-    if not isinstance(key, str):
-        return f"there is no {what} with the id {key}"
-    plain: dict[str, list[str]] = {}
-    for name in names:
-        plain.setdefault(_plain(name), []).append(name)
-    near = [
-        name for each in get_close_matches(_plain(key), plain, cutoff=0.6) for name in plain[each]
-    ]
-    return f"there is no {what} {key!r}; spelt alike: {', '.join(near) or 'none'}"
-
-
-def loose(name: str) -> str:
-    """A name without case, slashes and dots.
-
-    >>> loose("EUR/USD"), loose("eurusd"), loose("US.500")
-    ('eurusd', 'eurusd', 'us500')
-    """
-    return name.replace("/", "").replace(".", "").casefold()
-
-
-def _plain(name: str) -> str:
-    """EUR/USD and eurusd are meant to be EURUSD."""
-    return "".join(filter(str.isalnum, name)).upper()

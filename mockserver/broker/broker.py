@@ -388,9 +388,8 @@ class Broker:
         """What has to be sent. Who has gone meanwhile gets no answer; the account hears of it."""
         out, self._state.out = self._state.out, []
         sent = [self._addressed(outgoing) for outgoing in out if self._reaches(outgoing)]
-        return (
-            [unpublished_fields.added(o) for o in sent] if self.rules.unpublished_fields else sent
-        )
+        with_more = self.rules.unpublished_fields
+        return [unpublished_fields.added(each) for each in sent] if with_more else sent
 
     def _reaches(self, outgoing: Outgoing) -> bool:
         return outgoing.account_id is not None or outgoing.connection in self._connections
