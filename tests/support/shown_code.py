@@ -75,6 +75,7 @@ OBJECTS: dict[str, Any] = {
     "SCHEMA": type(ctrader_typed.SCHEMA),
     "server": MockServer,
     "symbol": ctrader_typed.Symbol,
+    "symbols": ctrader_typed.Catalogue,
 }
 """What the variables of the pages' programs are."""
 
@@ -141,7 +142,7 @@ def _parsed(code: str) -> ast.AST:
     code = code.replace("(…, ", "(").replace(", …)", ")").replace("…", "...")
     if code.endswith(":"):
         code += " ..."
-    if code.startswith(("def ", "async def ")):
+    if code.startswith(("def ", "async def ", "async for ")):
         code += ": ..."
     if code.startswith("@"):
         code += "\n    def decorated(): ..."
@@ -185,7 +186,10 @@ def _unknown_call(node: ast.Call) -> Iterator[str]:
 
 def _takes(target: Any, args: list[ast.expr], given: dict[str, None]) -> bool:
     """Whether it has these parameters; a sentence may leave out some that are required."""
-    signature = inspect.signature(target)
+    try:
+        signature = inspect.signature(target)
+    except ValueError:  # some functions in C tell nothing of theirs
+        return True
     for bound in (args, [None, *args]):  # as a method, its object comes first
         with suppress(TypeError):
             signature.bind_partial(*bound, **given)
