@@ -1,8 +1,8 @@
 """Messages: proto2 semantics on betterproto's base class and API.
 
 `base` is what a message can do, `declaration` how the body of a class becomes its fields,
-`reflection` what dataclasses, inspect and betterproto see of it. Knows no message by name:
-generated classes only declare their fields.
+`reflection` what dataclasses, inspect and betterproto see of it. Generated classes only declare
+their fields.
 """
 
 from __future__ import annotations

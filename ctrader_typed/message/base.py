@@ -1,4 +1,4 @@
-"""`Message`: what every message can do. Knows no message by name.
+"""`Message`: what every message can do.
 
 betterproto's own hooks for attribute access and construction are switched off: they cost more than
 the decoding. What they provide (lazy defaults, oneof bookkeeping) this schema does not need.

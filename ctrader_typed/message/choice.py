@@ -1,6 +1,6 @@
 """Which codec runs: the compiled one where it was built, else plain Python, or the one asked for.
 
-Knows no message by name: a schema says which modules it has.
+A schema says which modules it has.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from .declaration import FieldedMessage
+from .declaration import FieldedMessage
 
 VARIABLE = "CTRADER_TYPED_CODEC"
 """The environment variable that asks for one of the two: `compiled` or `python`."""
 
 Codecs: TypeAlias = Mapping[
-    type["FieldedMessage"], tuple[Callable[[bytes, int, int], Any], Callable[[Any], bytes]]
+    type[FieldedMessage], tuple[Callable[[bytes, int, int], Any], Callable[[Any], bytes]]
 ]
 """A module's straight-line functions: of each class the one that reads and the one that writes."""
 

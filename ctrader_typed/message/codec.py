@@ -1,26 +1,23 @@
 """Protobuf bytes ↔ messages: the entry points, and which of two paths a message takes.
 
-`reading` and `writing` are the general path: driven by the fields of a class, they accept all that
+`decode` and `encode` are the general path: driven by the fields of a class, they accept all that
 the wire format allows and refuse the rest with an error that says what was expected. Generated
 straight-line functions overtake them for the messages that carry the traffic and hand back to them
-whatever is not straightforward: in Python, or compiled (`choice` says which). Knows no message by
-name and no transport.
+whatever is not straightforward: in Python, or compiled (`choice` says which).
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from .choice import Codecs
+from .declaration import FieldedMessage
 from .decode import decode_span, merge_span
 from .encode import encode_general
 
-if TYPE_CHECKING:
-    from .declaration import FieldedMessage
-
-M = TypeVar("M", bound="FieldedMessage")
+M = TypeVar("M", bound=FieldedMessage)
 
 IRREGULAR = (
     IndexError,

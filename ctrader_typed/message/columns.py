@@ -12,20 +12,18 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from ..errors import DecodeError
 from .choice import may_be_compiled
 from .column_layout import Layout
+from .declaration import FieldedMessage
 from .fields import VARINT, Field
 from .scan import read_tag, skip
 from .straight import Irregular
 
-if TYPE_CHECKING:
-    from .declaration import FieldedMessage
-
-M = TypeVar("M", bound="FieldedMessage")
-M_co = TypeVar("M_co", bound="FieldedMessage", covariant=True)
+M = TypeVar("M", bound=FieldedMessage)
+M_co = TypeVar("M_co", bound=FieldedMessage, covariant=True)
 
 _ROWS = "ctrader_typed.message.rows"
 

@@ -6,16 +6,14 @@ Inside this module the texts of errors begin with the path from the message that
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import DecodeError
+from .declaration import FieldedMessage
 from .fields import FIXED, LENGTH, MAX_DEPTH, Field
 from .scan import read_span, read_tag, read_varint, skip
 
-if TYPE_CHECKING:
-    from .declaration import FieldedMessage
-
-M = TypeVar("M", bound="FieldedMessage")
+M = TypeVar("M", bound=FieldedMessage)
 
 Read = Callable[[bytes, int, int], tuple[Any, int]]
 """From bytes, a position and an end to the value there and the position behind it."""

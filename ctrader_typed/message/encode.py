@@ -6,15 +6,13 @@ Inside this module the texts of errors begin with the path from the message that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import EncodeError
 from ..keywords import nearest
+from .declaration import FieldedMessage
 from .field_values import CHECKED, as_list, each
 from .fields import FIXED, LENGTH, MAX_DEPTH, Field
-
-if TYPE_CHECKING:
-    from .declaration import FieldedMessage
 
 _MASK64 = (1 << 64) - 1
 ONE_BYTE = tuple(bytes((value,)) for value in range(128))

@@ -20,19 +20,17 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import DecodeError, EncodeError
+from .declaration import FieldedMessage
 from .decode import fill
 from .encode import meant, refuse_strays
 from .field_values import CHECKED, LIMITS, as_list, each
 from .fields import MAX_DEPTH, Field
 from .json_values import OTHERS, REAL, instance, integer, member, real
 
-if TYPE_CHECKING:
-    from .declaration import FieldedMessage
-
-M = TypeVar("M", bound="FieldedMessage")
+M = TypeVar("M", bound=FieldedMessage)
 
 UNKNOWN = "_unknown_json"
 """The attribute of a message with the keys that its class does not have."""

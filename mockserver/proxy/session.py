@@ -1,7 +1,7 @@
 """One connection's side of the gate: who it is, what it may ask, when it has been silent too long.
 
 Error codes and texts are those that clients saw on live servers; where only the code is known, the
-text is left out. Knows no other connection.
+text is left out.
 """
 
 from __future__ import annotations

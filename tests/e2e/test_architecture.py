@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.diagrams import PAGE, with_diagrams
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("codegen", "ctrader_typed", "mockserver")
+PACKAGES = ("codegen", "ctrader_typed", "mockserver", "tests")
 
 
 def test_the_page_shows_the_state_tables_as_they_are() -> None:
