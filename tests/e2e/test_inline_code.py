@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import ssl
 from importlib.util import find_spec
@@ -97,8 +98,8 @@ TEXT = re.compile(  # literals, and sentences of the server
 )
 LEADS_CODE = ("await ", "async ", "with ", "def ", "from ", "import ", "bid + ")
 
-OPTIONS = {
-    command: set(parser._option_string_actions)
+OPTIONS: dict[str, dict[str, argparse.Action]] = {
+    command: parser._option_string_actions
     for command, parser in {
         "mockserver": serve._parser(),
         "mockserver record": record._parser(),
@@ -192,6 +193,20 @@ def test_environment_variable_is_read_or_set(page: str, span: str) -> None:
 @pytest.mark.parametrize(("page", "span"), of("option"))
 def test_option_is_known_to_a_command(page: str, span: str) -> None:
     assert set(OPTION.findall(span)) <= set().union(*OPTIONS.values()), f"{page}: `{span}`"
+    for option, value in re.findall(r"(--[a-z-]+) (?!--)(\S+)", span):
+        if not value.isupper():  # FILE stands for one
+            assert any(accepts(known.get(option), value) for known in OPTIONS.values()), value
+
+
+def accepts(action: argparse.Action | None, value: str) -> bool:
+    """Whether the parser takes the value for this option."""
+    if action is None:
+        return False
+    try:
+        taken = action.type(value) if callable(action.type) else value
+    except (ValueError, argparse.ArgumentTypeError):
+        return False
+    return action.choices is None or taken in action.choices
 
 
 @pytest.mark.parametrize(("page", "span"), [*of("command"), *COMMAND_LINES])
@@ -209,8 +224,19 @@ def test_command_exists_and_knows_its_options(page: str, span: str) -> None:
             return
         arguments, _, _ = arguments.partition(" -- ")
         command = f"{module} {arguments.partition(' ')[0]}"
-        known = OPTIONS.get(command, OPTIONS.get(module, set()))
-        assert set(OPTION.findall(arguments)) <= known, f"{page}: `{span}`"
+        known = OPTIONS.get(command, OPTIONS.get(module, {}))
+        assert set(OPTION.findall(arguments)) <= set(known), f"{page}: `{span}`"
+
+
+def test_placeholders_of_the_conformance_page_are_those_that_the_command_names() -> None:
+    shown = {span for page, span in SPANS if re.fullmatch(r"\{\w+\}", span)}
+    assert shown == set(re.findall(r"\{\w+\}", conformance._parser().format_help()))
+
+
+@pytest.mark.parametrize("wrong", ["--speed quickly", "--wire udp", "--tempo fast", "--ordr any"])
+def test_option_with_a_value_that_no_parser_takes_is_noticed(wrong: str) -> None:
+    option, value = wrong.split()
+    assert not any(accepts(known.get(option), value) for known in OPTIONS.values())
 
 
 def test_calls_of_connect_and_its_wires_are_taken_as_they_are_shown() -> None:
