@@ -50,14 +50,18 @@ MAIN = $(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2
 OTHERS = $(foreach version,$(filter-out $(MAIN),$(SUPPORTED)),$(if $(call python_of,$(version)),$(version)))
 ABSENT = $(filter-out $(MAIN) $(OTHERS),$(SUPPORTED))
 
+# The tests of what lies below net/: all of it runs with the plain codec too.
+BELOW_NET := $(addprefix tests/ctrader_typed/,message orders protocol tokens units wire) $(wildcard tests/ctrader_typed/test_*.py)
+
 .PHONY: pytest
 pytest: .venv/.dev
 	$(call run_tests,.venv) --hypothesis-profile=gate -m "not conformance"
-	CTRADER_TYPED_CODEC=python $(call run_tests,.venv) --hypothesis-profile=again tests/unit
+	CTRADER_TYPED_CODEC=python $(call run_tests,.venv) --hypothesis-profile=again $(BELOW_NET)
 
-# Every test again, with fewer generated inputs: what one Python does with the rest, the others do too.
+# With fewer generated inputs, and without what does not depend on the interpreter: what one Python
+# does with that, the others do too.
 pytest-%: .venv-%/.dev
-	$(call run_tests,.venv-$*) --hypothesis-profile=again -m "not conformance and not fuzz"
+	$(call run_tests,.venv-$*) --hypothesis-profile=again -m "not conformance and not fuzz and not one_python"
 
 .PHONY: gen
 gen: .venv/.dev ## Generate ctrader_typed/proto from protos

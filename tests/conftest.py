@@ -34,3 +34,23 @@ def recordings() -> Path:
     if not RECORDINGS.is_dir():
         pytest.skip(f"no recordings at {RECORDINGS}: they lie beside the repository, not in it")
     return RECORDINGS
+
+
+ONE_PYTHON = (
+    "codegen/",
+    "ctrader_typed/account/test_cut_anywhere.py",
+    "ctrader_typed/market/test_year.py",
+    "e2e/",
+    "mockserver/cli/",
+    "mockserver/conformance/",
+    "mockserver/sessions/",
+)
+"""Tests of generated text, of processes and of long simulated times: the same on every Python."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the gate runs on one Python only."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(ONE_PYTHON):
+            item.add_marker(pytest.mark.one_python)

@@ -49,7 +49,11 @@ def both_releases(metafunc: pytest.Metafunc, opener: str) -> None:
         "compiled",
     }:
         metafunc.fixturenames.append("release")
-        metafunc.parametrize("release", ["ours", "another"], indirect=True)
+        metafunc.parametrize(
+            "release",
+            ["ours", pytest.param("another", marks=pytest.mark.one_python)],
+            indirect=True,
+        )
 
 
 @pytest.fixture
