@@ -152,6 +152,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="refuse without a text where nobody has seen the live server's (docs/mockserver.md)",
     )
+    add(
+        "--token-grace",
+        type=console.seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="after a refresh the old access and refresh token stay usable for so long; by default "
+        "the printed tokens are dead after a refresh, as on the live API",
+    )
     session_arguments.add_playing(parser)
     times = parser.add_mutually_exclusive_group()
     times.add_argument(
@@ -237,14 +245,23 @@ def _serve(
         return int(running.play(served, replay, options.sessions))
     live = {"demo": False, "live": True, "both": None}[options.endpoint]
     market = (options.seed, options.tick_seconds, options.start)
-    proxy_rules = running.ProxyRules(live=live, invented_texts=options.invented_texts)
+    proxy_rules = running.ProxyRules(
+        live=live, invented_texts=options.invented_texts, token_grace=options.token_grace
+    )
     box = running.box(*market, proxy_rules, options.prices)
     where["broker"] = running.keys(box)
+    where["broker"]["afterRefresh"] = _after_refresh(options.token_grace)
     if options.control is not None:
         served.control = stack.enter_context(_listen("127.0.0.1", options.control))
         where["control"] = _address(served.control)
     served.ready = partial(_ready, options, where, ca)
     return int(running.trade(served, box))
+
+
+def _after_refresh(grace: float) -> str:
+    """What a refresh does to the tokens of the ready line."""
+    when = f"{grace:g} seconds after a refresh" if grace else "after a refresh"
+    return f"accessToken and refreshToken are dead {when}: use the pair of the reply"
 
 
 def _ready(options: argparse.Namespace, where: dict[str, Any], ca: str | None) -> None:

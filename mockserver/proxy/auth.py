@@ -93,8 +93,9 @@ def _profile(session: ProxySession, request: ProtoOAGetCtidProfileByTokenReq, no
 
 
 def _refresh_token(session: ProxySession, request: ProtoOARefreshTokenReq, now: float) -> Reply:
-    credentials = session.proxy.credentials
-    traded = credentials.refresh(request.refresh_token, session.client_id or "", now)
+    proxy = session.proxy
+    grace = proxy.proxy_rules.token_grace
+    traded = proxy.credentials.refresh(request.refresh_token, session.client_id or "", now, grace)
     if traded is None:
         raise Refusal("CH_ACCESS_TOKEN_INVALID", _BAD_TOKEN)
     old, new = traded
@@ -104,12 +105,15 @@ def _refresh_token(session: ProxySession, request: ProtoOARefreshTokenReq, now: 
         expires_in=round(new.expires_at - now),
         refresh_token=new.refresh_token,
     )
-    return reply, session.proxy.invalidate(old, "The access token was refreshed", session)
+    if old.replaced(now):
+        return reply, proxy.invalidate(old, "The access token was refreshed", session)
+    proxy.replan()  # the sessions of the old token end with its grace
+    return reply, []
 
 
 def _grant(session: ProxySession, access_token: str, now: float) -> Grant:
     grant = session.proxy.credentials.grant(access_token)
-    if grant is None or grant.client_id != session.client_id:
+    if grant is None or grant.client_id != session.client_id or grant.replaced(now):
         raise Refusal("CH_ACCESS_TOKEN_INVALID", _BAD_TOKEN)
     if grant.expired(now):
         raise Refusal("OA_AUTH_TOKEN_EXPIRED")

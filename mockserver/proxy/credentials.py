@@ -8,6 +8,7 @@ repeated. Knows no connection; the time is an argument, in seconds.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -27,9 +28,12 @@ class Application:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Grant:
-    """What an access token stands for. Each authorisation is a grant of its own."""
+    """What an access token stands for. Each authorisation is a grant of its own.
+
+    `replaced_at` is when its tokens end because they were refreshed.
+    """
 
     user_id: int
     client_id: str
@@ -38,6 +42,11 @@ class Grant:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_at: float
+    replaced_at: float = math.inf
+
+    def replaced(self, now: float) -> bool:
+        """Whether a refresh has ended it: its tokens are unknown then."""
+        return now >= self.replaced_at
 
     def expired(self, now: float) -> bool:
         """Whether the access token has run out."""
@@ -88,15 +97,20 @@ class Credentials:
         """What a token stands for, run out or not; None if it never was one, or is no more."""
         return self._grants.get(access_token)
 
-    def refresh(self, refresh_token: str, client_id: str, now: float) -> tuple[Grant, Grant] | None:
-        """Trade in a refresh token; returns the old grant, dead now, and the new one.
+    def refresh(
+        self, refresh_token: str, client_id: str, now: float, grace: float = 0.0
+    ) -> tuple[Grant, Grant] | None:
+        """Trade in a refresh token; returns the old grant and the new one.
 
-        None if the token is unknown, used, or another application's: nothing is revoked then.
+        Both old tokens stay usable for `grace` seconds, counted from the first refresh. None if the
+        token is unknown, used, or another application's: nothing is revoked then.
         """
         old = self._refreshable.get(refresh_token)
-        if old is None or old.client_id != client_id:
+        if old is None or old.client_id != client_id or old.replaced(now):
             return None
-        self.revoke(old)
+        old.replaced_at = min(old.replaced_at, now + grace)
+        if old.replaced(now):
+            self.revoke(old)
         new = self.add_grant(client_id, old.accounts, scope=old.scope, user_id=old.user_id, now=now)
         return old, new
 

@@ -65,11 +65,14 @@ class Proxy:
         self.now = now
         self.deliver(self.core.wake(now))
         for grant in {id(grant): grant for grant in self._grants()}.values():
-            if grant.expired(now):
+            if grant.replaced(now):
+                self.credentials.revoke(grant)
+                self.invalidate(grant, "The access token was refreshed")
+            elif grant.expired(now):
                 self.invalidate(grant, "The access token has expired")
 
     def _due(self) -> float | None:
-        times = [grant.expires_at for grant in self._grants()]
+        times = [min(grant.expires_at, grant.replaced_at) for grant in self._grants()]
         core = self.core.wake_at() if self.sessions else None
         if core is not None:
             times.append(core)

@@ -57,6 +57,8 @@ class ProxyRules:
     - `connections`: of one application at a time; 25 in the documentation of 2021.
     - `invented_texts`: whether refusals whose text nobody has seen carry the one that was made up
       here (`broker/refusal_texts.py`), or none.
+    - `token_grace`: for so long after a refresh the old access and refresh token stay usable; a
+      live server ends them at once (0).
     - `live`: whether this is the endpoint of live accounts (True), of demo accounts (False), or of
       both, as no real one is.
     """
@@ -75,3 +77,4 @@ class ProxyRules:
     connections: int | None = 25
     live: bool | None = None
     invented_texts: bool = True
+    token_grace: float = 0.0
