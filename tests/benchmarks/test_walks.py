@@ -37,7 +37,7 @@ class Walk(NamedTuple):
 
 WALKS = (
     Walk("bytes of a lone quote → `async for quote`", (70, 12), (120, 27)),
-    Walk("`account.buy()` until it returns", (170, 22), (300, 44)),
+    Walk("`account.buy()` until it returns", (170, 22), (340, 47)),
     Walk("`account.buy()` until `filled()`", (240, 16), (690, 55)),
     Walk("the same order inside the mock server", (500, 22), (960, 51)),
 )
