@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from .errors import TokenRefused
+from .errors import InvalidValue, TokenRefused
 from .keywords import suggest_all
 from .tokens import Tokens
 from .tokens.value import check_secret
+from .units import checks
 
 CONSENT_PAGE = "https://id.ctrader.com/my/settings/openapi/grantingaccess/"
 """Where the user allows the application to use accounts."""
@@ -48,6 +49,10 @@ def consent_url(
     `embedded` shows the page without its header. There is no `state`: the server does not give it
     back, so tie the answer to the user by other means (a cookie, a redirect address of its own).
     """
+    checks.text(client_id, "client_id", "1234_abc")
+    checks.text(redirect_uri, "redirect_uri", "https://example.com/back")
+    checks.choice(scope, "scope", ("accounts", "trading"))
+    checks.flag(embedded, "embedded")
     query = {"client_id": client_id, "redirect_uri": redirect_uri, "scope": scope}
     if embedded:
         query["product"] = "web"
@@ -59,6 +64,8 @@ def code_from(redirected_to: str) -> str:
 
     Raises TokenRefused if the user said no or the address has no code.
     """
+    if not isinstance(redirected_to, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        checks.refuse(redirected_to, "redirected_to", "the address as a text")
     query = parse_qs(urlsplit(redirected_to).query)
     if codes := query.get("code"):
         return codes[0]
@@ -75,6 +82,7 @@ def code_form(*, code: str, redirect_uri: str, client_id: str, client_secret: st
     InvalidValue for what is empty or has white space around it.
     """
     check_secret("code", code)
+    checks.text(redirect_uri, "redirect_uri", "https://example.com/back")
     _check_keys(client_id, client_secret)
     return Form(
         grant_type="authorization_code",
@@ -90,6 +98,7 @@ def refresh_form(tokens: Tokens, *, client_id: str, client_secret: str) -> Form:
 
     InvalidValue as for `code_form`.
     """
+    checks.instance(tokens, "tokens", Tokens, "Tokens")
     _check_keys(client_id, client_secret)
     return Form(
         grant_type="refresh_token",
@@ -110,6 +119,9 @@ def tokens_from(reply: str | bytes, *, now: float, scope: str | None = None) -> 
     `now` is in seconds since 1970. Raises TokenRefused with the server's code and text, or if the
     body is none of its replies; no exception shows what is in it.
     """
+    if not isinstance(reply, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidValue(f"reply is of type {type(reply).__name__}: expected str or bytes")
+    checks.moment(now, "now")
     fields = _object(reply)
     code = _first(fields, "errorCode", "error")  # null where all is well
     if code is not None:

@@ -28,7 +28,7 @@ class Account(Trading, MarketData):
     @classmethod
     async def open(cls, client: Client, account_id: int) -> Account:
         """An account in step; `api.account()` says the rest."""
-        account = cls(client, checks.whole(account_id, "account_id", 0))
+        account = cls(checks.client(client), checks.whole(account_id, "account_id", 0))
         await account._synchroniser.start()
         return account
 

@@ -27,6 +27,7 @@ from .levels import (
     Distances,
     Levels,
     Size,
+    check_flags,
     flags_of,
     forms_of,
     leg_of,
@@ -130,6 +131,7 @@ def amend_position(
     refused, as by the server. (One was also seen to take a take profit there, and to fill it at
     once: `close` says that.)
     """
+    check_flags(trailing, guaranteed, trigger)
     message = position.message
     if distances:
         stop_loss = _counted(symbol, position, "stop_loss", stop_loss, distances, quote_rate)

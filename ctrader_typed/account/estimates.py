@@ -19,7 +19,7 @@ from ..proto import (
     ProtoOATradeSide,
 )
 from ..symbols import Symbol
-from ..units import Number, decimal_of, money_of
+from ..units import Number, checks, decimal_of, money_of
 from . import costs
 from .sides import SideLike, side_of
 from .state import AccountState, SymbolRef
@@ -136,6 +136,9 @@ class Estimates(AccountState):
         long as the client lives; waits for the first prices. UnknownName, a KeyError, for a name
         that is none; ServerError where no symbols lead there.
         """
+        for what, asset in (("first", first), ("last", last)):
+            if not isinstance(asset, str):
+                checks.identifier(asset, what, "EUR")
         chain = await self._synchroniser.lead(first, last)
         ends = chain.first, chain.last
         rate: Fraction = await self._known(lambda: self._valuation.rate(*ends))

@@ -16,7 +16,7 @@ from typing import Any, Final
 from ..errors import InvalidOrder
 from ..proto import ProtoOAOrderTriggerMethod, ProtoOAOrderType, ProtoOATradeSide
 from ..symbols import Symbol
-from ..units import PRICE_SCALE, Number, grid, number
+from ..units import PRICE_SCALE, Number, checks, grid, number
 from ..units.numbers import as_int
 
 
@@ -68,7 +68,20 @@ class Levels(Distances):
     trigger: ProtoOAOrderTriggerMethod | None = None
     """What sets off a STOP or STOP_LIMIT order. Of a stop loss only `amend` can say that."""
 
+    def __post_init__(self) -> None:
+        check_flags(self.trailing, self.guaranteed, self.trigger)
 
+
+def check_flags(trailing: object, guaranteed: object, trigger: object) -> None:
+    """InvalidValue for what is given and none: an empty text would be taken for False."""
+    for what, flag in (("trailing", trailing), ("guaranteed", guaranteed)):
+        if flag is not None:
+            checks.flag(flag, what)
+    if trigger is not None and as_int(trigger) not in _TRIGGERS:
+        checks.refuse(trigger, "trigger", "a ProtoOAOrderTriggerMethod")
+
+
+_TRIGGERS = frozenset(map(int, ProtoOAOrderTriggerMethod))
 AT_ONCE = (ProtoOAOrderType.MARKET, ProtoOAOrderType.MARKET_RANGE)
 AT_A_STOP = (ProtoOAOrderType.STOP, ProtoOAOrderType.STOP_LIMIT)
 WITHIN_POINTS = (ProtoOAOrderType.STOP_LIMIT, ProtoOAOrderType.MARKET_RANGE)

@@ -27,7 +27,7 @@ from ..net.event_streams import BUFFER
 from ..proto import ProtoOADeal, ProtoOADepositWithdraw, ProtoOAOrder
 from ..protocol.stream_events import Gap
 from ..symbols import Symbol
-from ..units import Time
+from ..units import Time, checks
 from .state import AccountState, SymbolRef
 
 
@@ -213,6 +213,8 @@ class MarketData(AccountState):
         )
 
     def _wanted(self, symbols: SymbolRef | Iterable[SymbolRef]) -> list[Symbol]:
+        if isinstance(symbols, bytes):
+            checks.refuse(symbols, "symbols", "a symbol, its name or id, or several in a list")
         if isinstance(symbols, str) or not isinstance(symbols, Iterable):
             return [self._named(symbols)]
         return [self._named(each) for each in symbols]

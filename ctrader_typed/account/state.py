@@ -11,7 +11,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from ..client import Client
-from ..errors import CTraderError, InvalidValue, again
+from ..errors import CTraderError, InvalidValue, UnknownName, again
 from ..market import SpotFeed
 from ..only_async import AsyncBlock
 from ..proto import ProtoOADynamicLeverageTier, ProtoOAOrder, ProtoOATrader
@@ -157,7 +157,9 @@ class AccountState:
         self._synchroniser.drain()
         number = id_of(position, "position")
         assert number is not None, "a position has an id"
-        current = self._book.positions[number]
+        current = self._book.positions.get(number)
+        if current is None:
+            raise UnknownName(f"position {number} is not open")
         return self._valuation.profit(self._valuation.unrealised(current))
 
     def _optional(self, amount: Callable[[], int | None]) -> Decimal | None:

@@ -28,6 +28,7 @@ from ..protocol.statistics import Statistics
 from ..protocol.stream_buffers import Overflow
 from ..schema import Schema
 from ..tokens import TokenKeeper, TokenStore
+from ..tokens.store import check_store
 from ..tokens.value import check_secret
 from ..trio_run import TrioRun
 from ..units import checks
@@ -157,6 +158,7 @@ class Client:
         task down. When the client gives up, its requests and streams tell the task so. A client
         that is closed already runs it no more.
         """
+        checks.function(task, "task", "an async function without arguments")
         self._background.start(task)
 
     async def connected(self) -> None:
@@ -215,6 +217,8 @@ class Client:
         check_secret("client_secret", client_secret)
         if access_token is not None:
             check_secret("access_token", access_token)
+        if tokens is not None and not isinstance(tokens, TokenKeeper):
+            check_store(tokens, "tokens")
         roles = MessageRoles(self._schema)
         accounts = checks.ids(account_id, "account_id")
         await self._authorise(

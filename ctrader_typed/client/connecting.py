@@ -83,7 +83,7 @@ class Settings:
         checks.choice(self.missing_required, "missing_required", get_args(MissingRequired))
         checks.instance(self.reconnect, "reconnect", Reconnect, "a Reconnect, or NO_RECONNECT")
         if self.journal is not None:
-            checks.instance(self.journal, "journal", (str, os.PathLike), "the path of a file")
+            checks.path(self.journal, "journal")
 
 
 def connect(
@@ -96,6 +96,7 @@ def connect(
     ssl_context: ssl.SSLContext | None,
 ) -> AbstractAsyncContextManager[C]:
     """A client of the release `schema`; the public `connect` says all the rest."""
+    _check_package(schema)
     way = route(endpoint, port, wire_of(settings.wire), tls=tls, ssl_context=ssl_context)
 
     async def dial(nursery: trio.Nursery) -> Transport:
@@ -111,6 +112,9 @@ def connect_over(
     settings: Settings,
 ) -> AbstractAsyncContextManager[C]:
     """The same over a stream; the public `connect_over` says all the rest."""
+    _check_package(schema)
+    if not callable(stream) and not isinstance(stream, trio.abc.Stream):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        checks.refuse(stream, "stream", "a trio Stream, or an async function that opens one")
     if not callable(stream) and settings.reconnect != NO_RECONNECT:
         raise InvalidValue("a stream can be used once: reconnect needs a function that opens one")
 
@@ -120,6 +124,12 @@ def connect_over(
 
     client = _client(dial, PATIENCE, schema, settings)
     return AsyncBlock(client, "`async with connect_over(...) as api:`")
+
+
+def _check_package(schema: object) -> None:
+    if not isinstance(getattr(schema, "SCHEMA", None), Schema) or not hasattr(schema, "Api"):
+        expected = "a package that `python -m codegen` made: `import bindings`, schema=bindings"
+        checks.refuse(schema, "schema", expected)
 
 
 @asynccontextmanager

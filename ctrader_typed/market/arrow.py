@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..errors import InvalidValue
-from ..units import PRICE_DIGITS, PRICE_SCALE
+from ..units import PRICE_DIGITS, PRICE_SCALE, checks
 from . import parquet
 from .columns import Column
 from .optional_imports import import_extra
@@ -139,6 +139,7 @@ class Frames(ABC):
 
         pandas reads these as Decimal objects, slowly; "float" is faster there. Raises OSError.
         """
+        checks.path(path, "path")
         parquet.write(arrow_table(self, self.columns, prices), os.fspath(path))
 
 

@@ -19,7 +19,7 @@ from ..errors import ConnectionLost, InvalidValue, ReconnectAbandoned
 from ..message import Message, Request
 from ..only_async import OnlyAsyncStream
 from ..protocol.errors import ServerError
-from ..units import Time, milliseconds, utc
+from ..units import Time, checks, milliseconds, utc
 from .paging import LATEST, Pager, Window
 
 R = TypeVar("R", bound=Message)
@@ -106,6 +106,10 @@ class DownloadProgress:
     covered: int = 0
     oldest: int | None = None
     newest: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.report is not None:
+            checks.function(self.report, "progress", "a function that takes a Progress")
 
     def went(self, start: int, end: int, times: Sequence[int]) -> None:
         """Over a stretch, with rows of these times, in order."""

@@ -27,7 +27,7 @@ from ..proto import (
     ProtoOATrendbarPeriod,
 )
 from ..protocol.errors import ServerError
-from ..units import PRICE_DIGITS, Time, utc
+from ..units import PRICE_DIGITS, Time, checks, utc
 from .bars import Bars
 from .download import SETTLED, DownloadProgress, OnProgress, Page, Pages, now, read, span
 from .paging import LATEST, BarPager, RowPager, Window, longest_window
@@ -112,7 +112,8 @@ def bar_pages(
     Who is interrupted asks again for what lies before the last page's `start`. Only for periods
     that the server has: InvalidValue names what another one is made of. Raises what `bars` does.
     """
-    wanted = Period.of(period)
+    wanted, number = Period.of(period), id_of(symbol)
+    _check(client, account_id)
     native = wanted.native
     if native is None:
         raise InvalidValue(f"the server has no {wanted} bars: read {wanted.source} and resample it")
@@ -122,7 +123,7 @@ def bar_pages(
     async def fetch(window: Window) -> Page[Bars] | None:
         request = ProtoOAGetTrendbarsReq(
             ctid_trader_account_id=account_id,
-            symbol_id=id_of(symbol),
+            symbol_id=number,
             period=native,
             from_timestamp=window.start,
             to_timestamp=window.end,
@@ -134,7 +135,7 @@ def bar_pages(
             if error.code == "INCORRECT_BOUNDARIES" and pager.refused():
                 return None  # to be asked in narrower windows
             raise
-        rows = Bars.from_wire(answer, id_of(symbol), wanted, _digits(symbol))
+        rows = Bars.from_wire(answer, number, wanted, _digits(symbol))
         cut = pager.take(rows.time, answer.reply.has_more)
         fresh = rows[cut.rows]
         return Page(_ended(fresh) if cut.end == last else fresh, cut.start, cut.end)
@@ -225,6 +226,7 @@ def tick_pages(
     side: Side,
 ) -> Pages[Ticks]:
     """The ticks of one side page by page, the newest first, as `bar_pages` gives bars."""
+    _check(client, account_id)
     empty = Ticks(id_of(symbol), _digits(symbol), side)  # refuses another side
     pager = RowPager(*span(start, end))
 
@@ -261,6 +263,7 @@ async def deals(
     Spans that touch have each deal once: who asks for a month, keeps it and asks for the next goes
     on from there after a crash. So it is with orders and cash flow.
     """
+    _check(client, account_id)
     return await _listed(
         client,
         partial(ProtoOADealListReq, ctid_trader_account_id=account_id),
@@ -283,6 +286,7 @@ async def orders(
     `end` is now if left out. An order that changes meanwhile may have left the span; it is then of
     no page. A week at a time. Waits, raises and is cancelled as `bars`.
     """
+    _check(client, account_id)
     return await _listed(
         client,
         partial(ProtoOAOrderListReq, ctid_trader_account_id=account_id),
@@ -311,6 +315,7 @@ async def cash_flow(
     A week at a time: the server takes no more, and gives all of it at once. Waits, raises and is
     cancelled as `bars`.
     """
+    _check(client, account_id)
     return await _listed(
         client,
         partial(ProtoOACashFlowHistoryListReq, ctid_trader_account_id=account_id),
@@ -321,6 +326,11 @@ async def cash_flow(
 
 
 # --- what they share ---
+
+
+def _check(client: Client, account_id: int) -> None:
+    checks.client(client)
+    checks.whole(account_id, "account_id", 0)
 
 
 def _digits(symbol: SymbolLike) -> int:

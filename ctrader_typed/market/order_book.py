@@ -12,7 +12,8 @@ from enum import Enum
 from types import MappingProxyType
 
 from ..proto import ProtoOADepthEvent, ProtoOADepthQuote
-from ..units import PRICE_DIGITS, price, units
+from ..units import PRICE_DIGITS, checks, price, units
+from ..units.numbers import integer
 
 
 class BookFault(Enum):
@@ -104,6 +105,8 @@ class OrderBook:
 
     def volume(self, *, is_bid: bool, limit: int) -> int:
         """What can be had on a side at `limit` (1/100000) or better, in 0.01 of a unit."""
+        checks.flag(is_bid, "is_bid")
+        integer(limit, "limit")
         return sum(
             offer.size
             for offer in self.offers.values()

@@ -50,7 +50,10 @@ def id_of(symbol: SymbolLike) -> int:
 
 def digits_of(symbol: SymbolLike) -> int | None:
     """With how many decimals a symbol is shown; None of an id alone."""
-    return None if as_int(symbol) is not None else cast("Identified", symbol).digits
+    if as_int(symbol) is not None:
+        return None
+    id_of(symbol)  # which refuses what is neither
+    return cast("Identified", symbol).digits
 
 
 @hot("__init__")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..errors import InvalidValue
 from ..proto import ProtoOATrendbarPeriod
-from ..units import Time, milliseconds
+from ..units import Time, checks, milliseconds
 from .bars import Bars
 from .periods import Period, PeriodName
 
@@ -35,6 +35,7 @@ def resample(
     >>> resample(Bars(1, Period.H1, 5, *hours), "D1").time[0] == Period.D1.start_of(7_200_000)
     True
     """
+    checks.instance(bars, "bars", Bars, "Bars")
     wanted = Period.of(period)
     if not bars.period.fits_in(wanted):
         fitting = ", ".join(str(each) for each in Period if each.fits_in(wanted))

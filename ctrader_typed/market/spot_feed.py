@@ -22,7 +22,7 @@ from ..net.event_streams import EventHub, EventStream
 from ..proto import ProtoOADepthEvent, ProtoOASpotEvent, ProtoOATrendbarPeriod
 from ..protocol.session import SessionPart, SessionPartKind
 from ..protocol.stream_events import Gap, GivenUp
-from ..units import PRICE_DIGITS
+from ..units import PRICE_DIGITS, checks
 from .bars import Bar
 from .live_bars import BarClosed, BarEvent, LiveBars
 from .order_book import OrderBook, apply
@@ -72,8 +72,8 @@ class SpotFeed:
     """
 
     def __init__(self, client: Client, account_id: int) -> None:
-        self._client = client
-        self._account_id = account_id
+        self._client = checks.client(client)
+        self._account_id = checks.whole(account_id, "account_id", 0)
         self._subscriptions = Subscriptions(client, self._begins, self._ended)
         self._digits: dict[int, int] = {}
         self._quotes: dict[int, Quote] = {}
@@ -90,6 +90,7 @@ class SpotFeed:
     @classmethod
     def of(cls, client: Client, account_id: int) -> SpotFeed:
         """The feed of this account: the one that others of this client have, if any."""
+        checks.whole(account_id, "account_id", 0)
         key = id(client), account_id  # a feed keeps its client: nobody else has that id
         feed = _FEEDS.get(key)
         if feed is None:
@@ -108,6 +109,8 @@ class SpotFeed:
         """
         if isinstance(symbols, str):
             raise InvalidValue(f"{symbols!r} is a name: expected a symbol, its id, or several")
+        if isinstance(symbols, bytes):
+            checks.refuse(symbols, "symbols", "a symbol, its id, or several")
         several = symbols if isinstance(symbols, Iterable) else (symbols,)
         found: list[int] = []
         for symbol in several:
@@ -141,8 +144,8 @@ class SpotFeed:
         a gap, too).
         """
         self.drain()
-        bars = self._bars.get(id_of(symbol))
-        return None if bars is None else bars.current(Period.of(period))
+        wanted, bars = Period.of(period), self._bars.get(id_of(symbol))
+        return None if bars is None else bars.current(wanted)
 
     def book(self, symbol: SymbolLike) -> OrderBook | None:
         """The order book; None if it is not subscribed to."""
@@ -210,7 +213,8 @@ class SpotFeed:
     ) -> list[SessionPart]:
         self.hub.run.check()
         account, ids = self._account_id, self.ids(symbols)
-        periods = [_native(period) for period in bars]
+        periods = [_native(each) for each in checks.several(bars, "bars", "periods in a list")]
+        checks.flag(depth, "depth")
         parts = [SessionPart(SessionPartKind.SPOTS, account, symbol) for symbol in ids]
         parts += [
             SessionPart(SessionPartKind.TRENDBARS, account, symbol, p)

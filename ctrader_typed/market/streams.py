@@ -23,6 +23,7 @@ from ..protocol.event_filters import Filter
 from ..protocol.session import SessionPartKind
 from ..protocol.stream_buffers import Overflow, conflate
 from ..protocol.stream_events import Gap
+from ..units import checks
 from .live_bars import BarClosed, BarEvent, BarUpdated
 from .order_book import OrderBook
 from .periods import Period
@@ -76,6 +77,9 @@ class MarketStream(OnlyAsyncStream, Generic[T_co]):
     def __init__(
         self, feed: SpotFeed, subject: StreamSubject, *, every: bool, gaps: bool, buffer: int
     ) -> None:
+        checks.flag(every, "every")
+        checks.flag(gaps, "gaps")
+        checks.whole(buffer, "buffer", 1)
         self._feed = feed
         self._subject = subject
         self._overflow: Overflow = "raise" if every else conflate(*subject.keys)
@@ -195,6 +199,10 @@ def _detach(feed: SpotFeed, stream: EventStream[Any], leave: Callable[[], None])
     leave()
 
 
+def _checked(feed: SpotFeed) -> SpotFeed:
+    return checks.able(feed, "feed", "ids", "a SpotFeed, as SpotFeed.of(api, account_id) gives")
+
+
 def _about(ids: frozenset[int], kind: SessionPartKind, period: Period | None = None) -> Filter:
     native = 0 if period is None else period.native
 
@@ -237,7 +245,7 @@ def quotes(
     Conflated, or `every` change; after a gap both sides are unknown until the server tells them
     again, and a quote never has one from before and one from after. `MarketStream` says the rest.
     """
-    ids = frozenset(numbers := feed.ids(symbols))
+    ids = frozenset(numbers := _checked(feed).ids(symbols))
     subject = StreamSubject(
         numbers,
         (Quote,),
@@ -283,7 +291,7 @@ def live_bars(
     comes with the first bid of a later bar: so late, and in quiet times very late. After a gap it
     may be incomplete, and says so. `MarketStream` says the rest.
     """
-    ids, of = frozenset(numbers := feed.ids(symbols)), Period.of(period)
+    ids, of = frozenset(numbers := _checked(feed).ids(symbols)), Period.of(period)
     subject = StreamSubject(
         numbers,
         (BarUpdated, BarClosed),
@@ -322,7 +330,7 @@ def books(
 
     Conflated, or after `every` one; each is whole and stays as it is. `MarketStream` says the rest.
     """
-    ids = frozenset(numbers := feed.ids(symbols))
+    ids = frozenset(numbers := _checked(feed).ids(symbols))
     subject = StreamSubject(
         numbers,
         (OrderBook,),

@@ -16,7 +16,7 @@ import trio
 
 from ..client import Client
 from ..error_codes import Retry
-from ..errors import ConnectionLost, CTraderError, again
+from ..errors import ConnectionLost, CTraderError, InvalidValue, again
 from ..message import Request
 from ..proto import (
     ProtoOASubscribeDepthQuotesReq,
@@ -129,7 +129,11 @@ class Subscriptions:
         waited for.
         """
         idle: list[SessionPart] = []
-        for part in dict.fromkeys(parts):
+        parts = dict.fromkeys(parts)
+        for part in parts:
+            if part not in self._subscriptions:
+                raise InvalidValue(f"symbol {part.symbol} is not held: expected what was acquired")
+        for part in parts:
             holding = self._subscriptions[part]
             holding.holders -= 1
             if holding.holders == 0 and holding.state in _OURS:

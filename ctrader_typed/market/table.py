@@ -23,7 +23,7 @@ from typing import (
 )
 
 from ..errors import InvalidValue
-from ..units import Time, milliseconds
+from ..units import Time, checks, milliseconds
 from .arrow import Frames
 from .tables import TableView
 
@@ -137,7 +137,10 @@ class Table(Frames, TableView, Generic[R_co]):
         They may come in any order; what counts where they overlap each kind says. Raises
         InvalidValue if there are none, or if they are of different symbols, periods or sides.
         """
-        tables = list(parts)
+        expected = f"several {cls.__name__} in a list"
+        tables = checks.several(parts, "parts", expected)
+        for table in tables:
+            checks.instance(table, "parts", cls, expected)
         kinds = {table.kin for table in tables}
         if len(kinds) != 1:
             found = " and ".join(sorted(map(str, kinds))) or "none"

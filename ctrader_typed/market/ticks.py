@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from ..errors import InvalidValue
 from ..message.columns import Columns
-from ..units import PRICE_DIGITS, price, utc
+from ..units import PRICE_DIGITS, checks, price, utc
 from .columns import Column, summed_up
 from .merge_ticks import merge_ticks
 from .table import Row, Table
@@ -100,8 +100,7 @@ class Ticks(Table[Tick]):
     price: array[int] = field(default_factory=_no_numbers)
 
     def __post_init__(self) -> None:
-        if self.side not in {"bid", "ask"}:
-            raise InvalidValue(f"side = {self.side!r}: expected 'bid' or 'ask'")
+        checks.choice(self.side, "side", ("bid", "ask"))
         self._check()
 
     @classmethod
@@ -192,6 +191,8 @@ class QuoteTicks(Table[QuoteTick]):
         Where both have changed in the same ms they share a row: the first of one with the first of
         the other, and so on. Raises InvalidValue for two of a side or of different symbols.
         """
+        checks.instance(bids, "bids", Ticks, "Ticks")
+        checks.instance(asks, "asks", Ticks, "Ticks")
         if (bids.side, asks.side) != ("bid", "ask") or bids.symbol_id != asks.symbol_id:
             raise InvalidValue(f"bids and asks of one symbol expected: {bids.title}; {asks.title}")
         rows = merge_ticks((bids.time, bids.price), (asks.time, asks.price))

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import LocalProtocolError
 from ..message import Message, Request
 from ..protocol.message_roles import TradingMessageRoles
+from ..units import checks
 
 CLIENT_ORDER_ID_MAX = 50
 """Characters in a clientOrderId at most (the schema's comment)."""
@@ -69,10 +70,12 @@ def with_client_order_id(request: Request[Any], minted: str) -> Request[Any]:
     The caller's message stays as it is. Raises LocalProtocolError for an id that is empty or too
     long: the server would refuse it, or cut it, and then the order could not be found again.
     """
-    given: str | None = getattr(request, "client_order_id")  # noqa: B009 - a field of one kind only
+    given: object = getattr(request, "client_order_id")  # noqa: B009 - a field of one kind only
     if given is None:
         request = copy.copy(request)
         setattr(request, "client_order_id", minted)  # noqa: B010 - as above
+    elif not isinstance(given, str):
+        checks.refuse(given, "client_order_id", f"1 to {CLIENT_ORDER_ID_MAX} characters")
     elif not 0 < len(given) <= CLIENT_ORDER_ID_MAX:
         raise LocalProtocolError(
             f"a client_order_id has 1 to {CLIENT_ORDER_ID_MAX} characters, not {len(given)}"

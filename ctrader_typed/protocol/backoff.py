@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..error_codes import Category
 from ..errors import CTraderError
+from ..units import checks
 from .errors import RateLimited, ServerError
 
 _FOR_NOW = frozenset((Category.RATE_LIMIT, Category.UNAVAILABLE, Category.UNKNOWN, Category.BUSY))
@@ -33,10 +34,11 @@ class Reconnect:
     ceiling: float = 30.0
 
     def __post_init__(self) -> None:
-        if self.attempts is not None and self.attempts < 0:
-            raise ValueError(f"attempts is 0 or more, or None, not {self.attempts}")
-        if self.first <= 0 or self.ceiling < self.first:
-            raise ValueError("first is seconds above 0, and ceiling is no less")
+        if self.attempts is not None:
+            checks.whole(self.attempts, "attempts", 0)
+        checks.seconds(self.first, "first")
+        if checks.seconds(self.ceiling, "ceiling") < self.first:
+            checks.refuse(self.ceiling, "ceiling", f"seconds, no less than first = {self.first}")
 
     def pause(self, failures: int, chance: float) -> float:
         """Seconds before the next attempt, after this many failures; `chance` is from 0 to 1."""

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from ..schema import Schema
+from ..units import checks
 from .message_roles import MessageRoles
 
 HISTORICAL = frozenset(
@@ -53,11 +54,16 @@ class RateLimits:
     historical_requests: frozenset[str] = HISTORICAL
 
     def __post_init__(self) -> None:
-        for limit in (self.ordinary, self.historical):
-            if limit is not None and limit < 1:
-                raise ValueError(f"a limit is at least 1 request a second, not {limit}")
-        if self.margin < 0:
-            raise ValueError(f"the margin is 0 s or more, not {self.margin}")
+        for what, limit in (("ordinary", self.ordinary), ("historical", self.historical)):
+            if limit is not None:
+                checks.whole(limit, what, 1)
+        checks.seconds(self.margin, "margin", zero=True)
+        checks.instance(
+            self.historical_requests,
+            "historical_requests",
+            (frozenset, set),
+            "a set of names of messages",
+        )
 
 
 NO_LIMITS = RateLimits(ordinary=None, historical=None)

@@ -14,6 +14,7 @@ from ..message import Message
 from ..message.fields import Field
 from ..proto import SCHEMA
 from ..schema import Schema
+from ..units import checks
 
 M = TypeVar("M", bound=Message)
 
@@ -25,6 +26,7 @@ def translate(message: M, schema: Schema) -> M:
     """
     if type(message) in schema.payload_types:
         return message
+    checks.instance(message, "request", Message, "a message, such as ProtoOAVersionReq()")
     return _filled(schema.message(type(message)), message, schema.release)
 
 
@@ -34,6 +36,8 @@ def class_heard(cls: type[Any], schema: Schema) -> type[Any]:
     Raises LocalProtocolError if it is a message that this release lacks. What is no message, or a
     base of messages, stays as it is.
     """
+    if not isinstance(cls, type):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        checks.refuse(cls, "type of event", "a class, such as ProtoOASpotEvent")
     if cls in schema.payload_types or not issubclass(cls, Message):
         return cls
     if any(issubclass(known, cls) for known in schema.messages):

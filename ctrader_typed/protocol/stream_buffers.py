@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal, Protocol, TypeAlias
 
+from ..errors import InvalidValue
+from ..units import checks
+
 Merge = Callable[[Any, Any], Any]
 
 
@@ -35,7 +38,9 @@ def conflate(*fields: str) -> Conflate:
     no program's own code runs while others wait for their events.
     """
     if not fields:
-        raise ValueError("conflate() needs at least one field, for example 'symbol_id'")
+        raise InvalidValue("conflate() needs at least one field, for example 'symbol_id'")
+    for field in fields:
+        checks.text(field, "field", "symbol_id")
     return Conflate(fields)
 
 
@@ -241,16 +246,15 @@ def _no_key(_: Any) -> None:
 
 
 def new_buffer(overflow: Overflow, room: int) -> StreamBuffer:
-    """A queue of this policy for at most `room` events; ValueError if that makes no sense."""
-    if room < 1:
-        raise ValueError(f"a buffer holds at least 1 event, not {room}")
+    """A queue of this policy for at most `room` events; InvalidValue if that makes no sense."""
+    room = checks.whole(room, "buffer", 1)
     if isinstance(overflow, Conflate):
         return ConflatingBuffer(room, overflow)
     if overflow == "raise":
         return RaisingBuffer(room)
-    if overflow == "drop_oldest":
-        return DropOldestBuffer(room)
-    raise ValueError(f"overflow is 'raise', 'drop_oldest' or conflate(...), not {overflow!r}")
+    if overflow != "drop_oldest":
+        checks.refuse(overflow, "overflow", "'raise', 'drop_oldest' or conflate(...)")
+    return DropOldestBuffer(room)
 
 
 _SPARSE = ("bid", "ask", "session_close", "timestamp")

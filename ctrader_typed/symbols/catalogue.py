@@ -33,7 +33,7 @@ from ..proto import (
     ProtoOASymbolsListRes,
 )
 from ..protocol.errors import AuthError, ServerError, UnexpectedReply
-from ..units.checks import identifier
+from ..units import checks
 from ..units.numbers import as_int
 from .conversion import Chain
 from .names import loose, unknown
@@ -72,7 +72,7 @@ class Catalogue:
     """
 
     def __init__(self, account_id: int) -> None:
-        self._account_id = account_id
+        self._account_id = checks.whole(account_id, "account_id", 0)
         self._symbols: dict[int, Symbol] = {}
         self._archived: dict[int, ArchivedSymbol] = {}
         self._refused: dict[int, ServerError] = {}
@@ -114,7 +114,7 @@ class Catalogue:
     def get(self, key: str | int) -> Symbol | None:
         """A symbol by its name or id; None if there is none."""
         if not isinstance(key, str):
-            return self._symbols.get(identifier(key, "symbol", "EURUSD"))
+            return self._symbols.get(checks.identifier(key, "symbol", "EURUSD"))
         number = self._names.get(key)
         if number is None:
             number = self._loose_names.get(loose(key))
@@ -172,7 +172,7 @@ class Catalogue:
     def find_asset(self, key: str | int) -> ProtoOAAsset | None:
         """An asset by its name or id; None if there is none."""
         if not isinstance(key, str):
-            return self._assets.get(identifier(key, "asset", "EUR"))
+            return self._assets.get(checks.identifier(key, "asset", "EUR"))
         assets = self._assets.values()
         for each in assets:
             if each.name == key:
@@ -206,6 +206,7 @@ class Catalogue:
         Raises what `client.request` does; then, and when cancelled, the catalogue is as it was, and
         what was to be loaded still is.
         """
+        checks.client(client)
         client.trio_run.check()  # as a lock that is waited for elsewhere breaks both runs
         async with self._refreshing:
             if self.fresh:

@@ -9,6 +9,7 @@ from ..errors import ConnectionLost, SlowSubscriber
 from ..proto import ProtoOASymbolChangedEvent
 from ..protocol.errors import ServerError
 from ..protocol.stream_events import Gap
+from ..units import checks
 from .catalogue import Catalogue
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
@@ -30,6 +31,7 @@ async def keep_catalogue(
     what it refuses of the first load is raised.
     """
     catalogue = Catalogue(account_id)
+    checks.client(client)
     async with client.events(ProtoOASymbolChangedEvent, account=account_id) as stream:
         await catalogue.refresh(client)
         task_status.started(catalogue)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ..proto import ProtoOAHoliday, ProtoOASymbol
 from ..units import time_zone
+from ..units.numbers import integer
 
 Span = tuple[int, int]
 
@@ -52,19 +53,19 @@ class TradingHours:
 
     def is_open(self, at: int) -> bool:
         """Whether the symbol trades at this ms."""
-        return any(True for _ in self.spans(at, at + 1))
+        return any(True for _ in self.spans(integer(at, "at"), at + 1))
 
     def next_open(self, at: int) -> int | None:
         """The first ms from `at` on at which it trades: `at` itself if it does. None if there is
         none within a year.
         """
-        return next((opens for opens, _ in self.spans(at, at + HORIZON)), None)
+        return next((opens for opens, _ in self.spans(integer(at, "at"), at + HORIZON)), None)
 
     def next_close(self, at: int) -> int | None:
         """The first ms from `at` on at which it does not trade: `at` itself if it does not. None if
         there is none within a year.
         """
-        opens, closes = next(self.spans(at, at + HORIZON), (at + 1, at))
+        opens, closes = next(self.spans(integer(at, "at"), at + HORIZON), (at + 1, at))
         if opens > at:
             return at
         return closes if closes < at + HORIZON else None
@@ -74,6 +75,7 @@ class TradingHours:
 
         Raises InvalidValue for a zone that this machine's time zone database does not have.
         """
+        start, end = integer(start, "start"), integer(end, "end")
         closed = sorted(self._closed(start, end))
         for opens, closes in _joined(self._weekly(start, end)):
             if opens < end and closes > start:

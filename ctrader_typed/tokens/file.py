@@ -16,6 +16,7 @@ import trio
 from ..errors import TokenStoreError
 from ..files import explained, real, sync_folder, try_lock, write_all
 from ..trio_run import TrioRun
+from ..units import checks
 from .store import Kept
 from .value import Tokens
 
@@ -41,7 +42,7 @@ class FileTokenStore:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+        self._path = Path(checks.path(path, "path"))
 
     @asynccontextmanager
     async def hold(self) -> AsyncGenerator[_HeldFile, None]:

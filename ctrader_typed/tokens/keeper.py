@@ -29,7 +29,8 @@ from ..protocol.message_roles import MessageRoles
 from ..protocol.reply_outcome import ALREADY_AUTHORISED
 from ..protocol.stream_events import NotRestored
 from ..schema import Schema
-from .store import Held, Kept, TokenStore
+from ..units import checks
+from .store import Held, Kept, TokenStore, check_store
 from .value import Tokens, stamp
 
 REFRESH_AHEAD = 86_400.0
@@ -90,8 +91,13 @@ class TokenKeeper:
         ahead: float = REFRESH_AHEAD,
         now: Callable[[], float] = time.time,
     ) -> None:
+        check_store(store, "store")
+        checks.moment(ahead, "ahead")
+        checks.function(now, "now", "a function that tells the seconds since 1970")
+        if refresh is not None:
+            checks.function(refresh, "refresh", "an async function that takes Tokens")
         self._store = store
-        self._api = api
+        self._api = api if refresh is not None else checks.client(api, "api")
         self._ask = self._refresh_through_the_client if refresh is None else refresh
         self._ahead = ahead
         self._now = now
@@ -126,6 +132,7 @@ class TokenKeeper:
 
     async def renewed(self, refused: Tokens) -> Tokens:
         """Other tokens than these, which the server refused; raises what `current` raises."""
+        checks.instance(refused, "refused", Tokens, "Tokens")
         async with self._store.hold() as held:
             tokens = await self._load(held)
             if tokens.access_token != refused.access_token:
@@ -219,9 +226,10 @@ class TokenKeeper:
 
         Raises what `run` does. Cancelled, nothing stays but the accounts that are authorised.
         """
+        numbers = frozenset(checks.ids(accounts, "accounts"))
         invalidated = self._called("ProtoOAAccountsTokenInvalidatedEvent")
         disconnected = self._called("ProtoOAAccountDisconnectEvent")
-        sessions = _Sessions(self, self._api, frozenset(accounts))
+        sessions = _Sessions(self, self._api, numbers)
         async with AsyncExitStack() as stack:
             stream = self._api.events(invalidated, disconnected, NotRestored)
             events = await stack.enter_async_context(stream)
@@ -379,5 +387,7 @@ def _cannot_have_happened(error: Exception) -> bool:
 
 async def save_tokens(store: TokenStore, tokens: Tokens) -> None:
     """Keep new tokens, after the user has authorised: whatever was there, lost or not, is over."""
+    check_store(store, "store")
+    checks.instance(tokens, "tokens", Tokens, "Tokens")
     async with store.hold() as held:
         await held.save(Kept(tokens))

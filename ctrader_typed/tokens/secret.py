@@ -20,6 +20,7 @@ import trio
 from ..errors import InvalidValue, TokenStoreError
 from ..files import explained
 from ..trio_run import TrioRun
+from ..units import checks
 from .file import FileTokenStore, parsed
 from .store import Held, Kept
 from .value import Tokens
@@ -44,8 +45,9 @@ class SecretTokenStore:
     """
 
     def __init__(self, first: First, folder: str | os.PathLike[str]) -> None:
-        self._read = first
-        self._folder = Path(folder)
+        expected = "an async function that gives Tokens, such as tokens_in_environment()"
+        self._read = checks.function(first, "first", expected)
+        self._folder = Path(checks.path(folder, "folder"))
         self._first: Tokens | None = None
 
     @asynccontextmanager
@@ -89,6 +91,9 @@ def tokens_in_environment(
 
     The third may be missing, or says in seconds since 1970 until when the access token lasts.
     """
+    checks.text(access_token, "access_token", "CTRADER_ACCESS_TOKEN")
+    checks.text(refresh_token, "refresh_token", "CTRADER_REFRESH_TOKEN")
+    checks.text(expires_at, "expires_at", "CTRADER_TOKEN_EXPIRES_AT")
 
     async def read() -> Tokens:
         await trio.lowlevel.checkpoint()
@@ -109,6 +114,8 @@ def tokens_of_command(*command: str) -> First:
     """
     if not command:
         raise TypeError("tokens_of_command() needs a command: a program and its arguments")
+    for word in command:
+        checks.text(word, "command", "vault")
     where = f"the output of {command[0]}"
 
     async def read() -> Tokens:
@@ -129,6 +136,7 @@ def tokens_in_file(path: str | os.PathLike[str]) -> First:
     JSON with access_token and refresh_token, or accessToken and refreshToken as the token address
     gives them; expires_at, in seconds since 1970, may be there. A file of a FileTokenStore will do.
     """
+    checks.path(path, "path")
 
     async def read() -> Tokens:
         try:

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..units import checks
 from .value import Tokens
 
 
@@ -45,3 +46,8 @@ class TokenStore(Protocol):
         Waits for its turn; that can be cancelled. If the process dies, the next one gets it.
         """
         ...
+
+
+def check_store(store: object, what: str) -> None:
+    """InvalidValue for what cannot be held, such as the path of a file."""
+    checks.able(store, what, "hold", "a TokenStore, such as FileTokenStore(path)")

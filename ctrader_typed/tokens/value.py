@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import NoReturn, Self
 
 from ..errors import InvalidValue
+from ..units import checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Tokens:
     def __post_init__(self) -> None:
         check_secret("access_token", self.access_token)
         check_secret("refresh_token", self.refresh_token)
+        if self.scope is not None:
+            checks.instance(self.scope, "scope", str, "a text, such as 'trading'")
+        checks.moment(self.issued_at, "issued_at")
+        checks.moment(self.expires_at, "expires_at")
 
     @classmethod
     def granted(
@@ -40,6 +45,8 @@ class Tokens:
         scope: str | None = None,
     ) -> Self:
         """Tokens that the server just gave for `expires_in` seconds; the real one gives 30 days."""
+        checks.moment(now, "now")
+        checks.moment(expires_in, "expires_in")
         return cls(access_token, refresh_token, now, now + expires_in, scope)
 
     def due_at(self, ahead: float) -> float:
@@ -65,6 +72,8 @@ def check_secret(name: str, text: str) -> None:
 
     Raises InvalidValue.
     """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidValue(f"{name} is of type {type(text).__name__}: expected a text")
     if not text:
         raise InvalidValue(f"{name} is empty")
     if text != text.strip():

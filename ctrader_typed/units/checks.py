@@ -6,13 +6,16 @@ For what type checkers see too, but untyped callers get wrong.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from ..errors import InvalidValue
 from .numbers import as_int, integer
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+P = TypeVar("P", bound="str | os.PathLike[str]")
 
 
 def refuse(value: object, what: str, expected: str) -> NoReturn:
@@ -25,6 +28,37 @@ def instance(value: T, what: str, kinds: type | tuple[type, ...], expected: str)
     if not isinstance(value, kinds):
         refuse(value, what, expected)
     return value
+
+
+def function(value: F, what: str, expected: str) -> F:
+    """What can be called."""
+    if not callable(value):
+        refuse(value, what, expected)
+    return value
+
+
+def able(value: T, what: str, method: str, expected: str) -> T:
+    """An object, no class, that has a method of this name."""
+    if isinstance(value, type) or not callable(getattr(value, method, None)):
+        refuse(value, what, expected)
+    return value
+
+
+def client(value: T, what: str = "client") -> T:
+    """What sends requests."""
+    return able(value, what, "request", "a client, as `async with connect(...) as api:` gives")
+
+
+def several(value: Iterable[T], what: str, expected: str) -> tuple[T, ...]:
+    """Several in a list or the like, and no text that is taken for one."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        refuse(value, what, expected)
+    return tuple(value)
+
+
+def path(value: P, what: str) -> P:
+    """Where a file or a folder is."""
+    return instance(value, what, (str, os.PathLike), "a path, as a text or a Path")
 
 
 def text(value: object, what: str, such_as: str) -> str:
@@ -69,6 +103,13 @@ def seconds(value: object, what: str, *, zero: bool = False) -> float:
     ):
         least = "0 or more" if zero else "more than 0"
         refuse(value, what, f"seconds as a number, {least}")
+    return value
+
+
+def moment(value: object, what: str) -> float:
+    """A time on any clock, or how far two are apart, in seconds."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        refuse(value, what, "seconds as a number")
     return value
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from ..errors import InvalidValue
+from . import checks
 from .numbers import EXACT, Number, integer, number, scaled, steps
 
 MONEY_DIGITS = 2
@@ -18,7 +19,7 @@ def money_of(amount: int, digits: int | None = None) -> Decimal:
     >>> money_of(5122386119, 8)
     Decimal('51.22386119')
     """
-    return scaled(integer(amount, "amount"), MONEY_DIGITS if digits is None else digits)
+    return scaled(integer(amount, "amount"), _places(digits))
 
 
 def amount_of(value: Number, digits: int | None = None, what: str = "amount") -> int:
@@ -27,7 +28,7 @@ def amount_of(value: Number, digits: int | None = None, what: str = "amount") ->
     >>> amount_of("-0.68")
     -68
     """
-    places = MONEY_DIGITS if digits is None else digits
+    places = _places(digits)
     exact = number(value, what)
     below, above = steps(exact.scaleb(places, EXACT), 1)
     if below != above:
@@ -43,6 +44,7 @@ def half_away(value: Fraction) -> int:
     >>> half_away(Fraction(15, 2)), half_away(Fraction(-15, 2))
     (8, -8)
     """
+    checks.instance(value, "value", Fraction, "a Fraction")
     magnitude = (2 * abs(value.numerator) + value.denominator) // (2 * value.denominator)
     return -magnitude if value < 0 else magnitude
 
@@ -53,7 +55,11 @@ def rounded(value: Fraction | Decimal | int, digits: int | None = None) -> int:
     >>> rounded((Decimal("85219.06") - Decimal("85287.21")) * Decimal("0.01"))
     -68
     """
-    return half_away(Fraction(value) * 10 ** (MONEY_DIGITS if digits is None else digits))
+    expected = "a Fraction, a Decimal or an int"
+    checks.instance(value, "value", (Fraction, Decimal, int), expected)
+    if isinstance(value, bool) or (isinstance(value, Decimal) and not value.is_finite()):
+        checks.refuse(value, "value", expected)
+    return half_away(Fraction(value) * 10 ** _places(digits))
 
 
 def share(whole: int, part: int, of: int) -> int:
@@ -62,4 +68,9 @@ def share(whole: int, part: int, of: int) -> int:
     >>> share(5, 1, 2)
     3
     """
-    return half_away(Fraction(whole * part, of))
+    amount = integer(whole, "whole") * integer(part, "part")
+    return half_away(Fraction(amount, checks.whole(of, "of", 1)))
+
+
+def _places(digits: int | None) -> int:
+    return MONEY_DIGITS if digits is None else integer(digits, "digits")

@@ -37,9 +37,9 @@ def number(value: Number, what: str = "number") -> Decimal:
     try:
         exact = Decimal(value)
     except InvalidOperation:
-        raise InvalidValue(f"{what} = {value!r} is no number") from None
+        raise InvalidValue(f"{what} = {value!r} is no number: expected such as '0.10'") from None
     if not exact.is_finite():
-        raise InvalidValue(f"{what} = {value!r} is not finite")
+        raise InvalidValue(f"{what} = {value!r} is not finite: expected a number")
     if exact and (exact.adjusted() > _LARGEST or exponent(exact) < _FINEST):
         raise InvalidValue(
             f"{what} = {exact:.6e} is out of reach: expected less than 10^{_LARGEST + 1}, "
@@ -91,6 +91,8 @@ def decimal_of(value: Fraction) -> Decimal:
     >>> decimal_of(Fraction(1, 8)), decimal_of(Fraction(2, 3))
     (Decimal('0.125'), Decimal('0.6666666666666666666666666667'))
     """
+    if not isinstance(value, Fraction):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InvalidValue(f"value = {value!r} ({type(value).__name__}): expected a Fraction")
     quotient = EXACT.divide(Decimal(value.numerator), Decimal(value.denominator))
     return quotient if Fraction(quotient) == value else Context(prec=28).plus(quotient)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from typing import SupportsFloat
 
 from ..errors import InvalidValue
 from .numbers import EXACT, Number, exponent, integer, number, scaled, steps
@@ -27,16 +28,18 @@ def tick(digits: int) -> Decimal:
     >>> tick(5)
     Decimal('0.00001')
     """
-    return scaled(1, digits)
+    return scaled(1, integer(digits, "digits"))
 
 
 def pip(pip_position: int) -> Decimal:
     """A pip as a price difference: 10^-pipPosition."""
-    return scaled(1, pip_position)
+    return scaled(1, integer(pip_position, "pip_position"))
 
 
 def grid(digits: int) -> int:
     """What integer prices and distances are multiples of: 10^(5-digits), and 1 beyond 5 digits."""
+    if type(digits) is not int:  # asked here: quotes' prices come by
+        digits = integer(digits, "digits")
     step: int = 10 ** max(0, PRICE_DIGITS - digits)
     return step
 
@@ -63,7 +66,8 @@ def raw_price(value: Number, digits: int = PRICE_DIGITS, what: str = "price") ->
     >>> raw_price("25281.64", digits=2)
     2528164000
     """
-    exact = on_grid(number(value, what), min(digits, PRICE_DIGITS), what)
+    digits = min(integer(digits, "digits"), PRICE_DIGITS)
+    exact = on_grid(number(value, what), digits, what)
     return int(exact.scaleb(PRICE_DIGITS, EXACT))
 
 
@@ -89,8 +93,11 @@ def from_double(value: float, digits: int | None = None) -> Decimal:
     >>> from_double(1.08452), from_double(1.1, digits=5)
     (Decimal('1.08452'), Decimal('1.10000'))
     """
+    if isinstance(value, bool) or not isinstance(value, (float, int, SupportsFloat)):
+        kind = type(value).__name__
+        raise InvalidValue(f"price = {value!r} ({kind}): expected a float")
     if not math.isfinite(value):
-        raise InvalidValue(f"price = {value!r} is not finite")
+        raise InvalidValue(f"price = {value!r} is not finite: expected a price")
     exact = Decimal(repr(float(value)))
     if digits is None:
         return exact
@@ -118,12 +125,14 @@ def pips(distance: Number, pip_position: int) -> Decimal:
     >>> pips("0.0020", pip_position=4)
     Decimal('20')
     """
-    return shown(number(distance, "distance").scaleb(pip_position, EXACT))
+    places = integer(pip_position, "pip_position")
+    return shown(number(distance, "distance").scaleb(places, EXACT))
 
 
 def points(distance: Number, digits: int) -> Decimal:
     """A price difference in points, the last digit of a price."""
-    return shown(number(distance, "distance").scaleb(digits, EXACT))
+    places = integer(digits, "digits")
+    return shown(number(distance, "distance").scaleb(places, EXACT))
 
 
 def relative(
@@ -174,7 +183,8 @@ def relative(
 
 def mid(bid: int | None, ask: int | None) -> Fraction | None:
     """Half way between two integer prices, as a price; the one side where the other is unknown."""
-    known = [side for side in (bid, ask) if side is not None]
+    sides = ("bid", bid), ("ask", ask)
+    known = [integer(side, what) for what, side in sides if side is not None]
     return Fraction(sum(known), len(known) * PRICE_SCALE) if known else None
 
 

@@ -88,5 +88,5 @@ def _parsed(text: str, what: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        expected = "such as '2026-01-31' or '2026-01-31T09:30:00Z'"
+        expected = "expected such as '2026-01-31' or '2026-01-31T09:30:00Z'"
         raise InvalidValue(f"{what} = {text!r} is no ISO time, {expected}") from None

@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from ..errors import InvalidValue
+from . import checks
 from .numbers import EXACT, Number, decimal_of, integer, number, scaled, steps
 from .prices import shown
 
@@ -36,7 +37,7 @@ def lots(volume: int, lot_size: int) -> Decimal:
     >>> lots(100_000, lot_size=10_000_000)
     Decimal('0.01')
     """
-    exact = Fraction(integer(volume, "volume"), lot_size)
+    exact = Fraction(integer(volume, "volume"), checks.whole(lot_size, "lot_size", 1))
     quotient = decimal_of(exact)
     return shown(quotient) if Fraction(quotient) == exact else quotient
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..errors import InvalidValue
+from . import checks
 
 NEW_YORK = "America/New_York"
 """Where the trading day begins, at 17:00."""
@@ -12,6 +13,8 @@ NEW_YORK = "America/New_York"
 
 def time_zone(name: str) -> ZoneInfo:
     """A time zone; InvalidValue if nothing knows it, which says how to get a database of them."""
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        checks.refuse(name, "name", "a time zone's, such as 'Europe/London'")
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):

@@ -19,7 +19,7 @@ from ...client import Client
 from ...errors import CTraderError, InvalidValue, raise_first
 from ...proto import ProtoOATrendbarPeriod
 from ...protocol.errors import AuthError, PagingError, ServerError
-from ...units import Time, milliseconds, utc
+from ...units import Time, checks, milliseconds, utc
 from .. import history
 from ..bars import Bars
 from ..download import SETTLED, DownloadProgress, OnProgress, Page, now, span
@@ -77,7 +77,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(checks.path(path, "path"))
 
     # --- reading ---
 
@@ -121,7 +121,7 @@ class Store:
         first = 0 if start is None else milliseconds(start, "start")
         last = LATEST if end is None else milliseconds(end, "end")
         digits = digits_of(symbol)
-        side = _SIDES.get(what)
+        side = _side(what)
         if side is not None:
             return self._partition(symbol, "ticks").read(side, digits, first, last)
         if what == "ticks":
@@ -143,7 +143,7 @@ class Store:
 
         Where the server has nothing (at weekends, before its history begins) nothing is stored.
         """
-        side = _SIDES.get(what)
+        side = _side(what)
         known = self._partition(symbol, "ticks" if side is not None else cast("What", what)).known()
         spans = reduce(in_both, known.values()) if side is None else known[side]
         return [(utc(start), utc(end)) for start, end in spans]
@@ -198,6 +198,7 @@ class Store:
         What was there in that span is replaced. Rows may lie beyond its end. Returns how many rows
         there are more than before. Raises what `sync` does, but for what comes from the server.
         """
+        checks.instance(page, "page", Page, "a Page of Bars or Ticks")
         rows = page.rows
         if not all(map(le, [page.start, *rows.time], rows.time)):
             raise InvalidValue(
@@ -266,5 +267,15 @@ def _settled(page: Page[Rows]) -> Page[Rows]:
     return Page(rows, page.start, min(end, page.end))
 
 
+def _side(what: object) -> Side | None:
+    return _SIDES.get(what) if isinstance(what, str) else None
+
+
 def _who(account: AccountLike | tuple[Client, int]) -> tuple[Client, int]:
-    return account if isinstance(account, tuple) else (account.client, account.account_id)
+    if isinstance(account, tuple) and len(account) == 2:
+        client, account_id = account
+    elif hasattr(account, "client") and hasattr(account, "account_id"):
+        client, account_id = account.client, account.account_id
+    else:
+        checks.refuse(account, "account", "an Account, or a client and the id of an account")
+    return checks.client(client, "account"), checks.whole(account_id, "account", 0)

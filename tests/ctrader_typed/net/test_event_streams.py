@@ -184,7 +184,7 @@ async def test_nonsense(play, autojump_clock) -> None:
     async with play() as (api, _):
         with pytest.raises(TypeError, match="at least one type"):
             api.events()
-        with pytest.raises(ValueError, match="at least 1 event, not 0"):
+        with pytest.raises(ValueError, match=r"buffer = 0 .*expected a whole number, 1 or more"):
             api.events(ProtoOASpotEvent, buffer=0)
 
 

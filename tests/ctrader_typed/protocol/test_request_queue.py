@@ -109,9 +109,9 @@ def test_the_caller_has_the_last_word_on_what_is_historical() -> None:
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
-        ({"ordinary": 0}, "at least 1 request a second, not 0"),
-        ({"historical": -1}, "at least 1 request a second, not -1"),
-        ({"margin": -0.1}, "0 s or more, not -0.1"),
+        ({"ordinary": 0}, r"ordinary = 0 .*: expected a whole number, 1 or more"),
+        ({"historical": -1}, r"historical = -1 .*: expected a whole number, 1 or more"),
+        ({"margin": -0.1}, r"margin = -0.1 .*: expected seconds as a number, 0 or more"),
     ],
 )
 def test_limits_that_are_none(wrong: dict[str, Any], text: str) -> None:

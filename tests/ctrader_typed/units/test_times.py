@@ -82,7 +82,7 @@ def test_both_hours_that_a_clock_shows_twice() -> None:
 
 NO_TIMES: list[tuple[Any, str]] = [
     (NAIVE, r"names no time zone: expected .*start='1970-01-02T00:00:00'"),
-    ("yesterday", "no ISO time, such as '2026-01-31'"),
+    ("yesterday", "no ISO time, expected such as '2026-01-31'"),
     ("2026-02-30", "no ISO time"),
     ("", "no ISO time"),
     (1.5, r"start = 1\.5 \(float\): expected an aware datetime"),
