@@ -16,7 +16,7 @@ import trio
 
 from ..client import Client
 from ..error_codes import Retry
-from ..errors import ConnectionLost, CTraderError, InvalidValue, again
+from ..errors import ConnectionLost, CTraderError, UnknownName, again
 from ..message import Request
 from ..proto import (
     ProtoOASubscribeDepthQuotesReq,
@@ -132,7 +132,7 @@ class Subscriptions:
         parts = dict.fromkeys(parts)
         for part in parts:
             if part not in self._subscriptions:
-                raise InvalidValue(f"symbol {part.symbol} is not held: expected what was acquired")
+                raise UnknownName(f"symbol {part.symbol} is not held: expected what was acquired")
         for part in parts:
             holding = self._subscriptions[part]
             holding.holders -= 1

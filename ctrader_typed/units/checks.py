@@ -45,13 +45,15 @@ def able(value: T, what: str, method: str, expected: str) -> T:
 
 
 def client(value: T, what: str = "client") -> T:
-    """What sends requests."""
-    return able(value, what, "request", "a client, as `async with connect(...) as api:` gives")
+    """What sends requests, in the messages of its release."""
+    if isinstance(value, type) or not hasattr(value, "schema"):
+        refuse(value, what, "a client, as `async with connect(...) as api:` gives")
+    return value
 
 
 def several(value: Iterable[T], what: str, expected: str) -> tuple[T, ...]:
     """Several in a list or the like, and no text that is taken for one."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         refuse(value, what, expected)
     return tuple(value)
 

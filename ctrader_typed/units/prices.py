@@ -93,7 +93,7 @@ def from_double(value: float, digits: int | None = None) -> Decimal:
     >>> from_double(1.08452), from_double(1.1, digits=5)
     (Decimal('1.08452'), Decimal('1.10000'))
     """
-    if isinstance(value, bool) or not isinstance(value, (float, int, SupportsFloat)):
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         kind = type(value).__name__
         raise InvalidValue(f"price = {value!r} ({kind}): expected a float")
     if not math.isfinite(value):

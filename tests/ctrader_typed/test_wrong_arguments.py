@@ -59,15 +59,15 @@ def names(error: BaseException, parameter: str) -> bool:
 
 async def outcome(call: Callable[[], Any]) -> None:
     """Call it; of a stream or a block, take the first step. Nothing is connected to."""
-    result = call()
+    result: Any = call()
     if inspect.iscoroutine(result):
         result = await result
     async with AsyncExitStack() as stack:
-        if hasattr(result, "__aenter__") and not isinstance(result, AsyncBlock):
+        if hasattr(result, "__aenter__") and type(result) is not AsyncBlock:
             result = await stack.enter_async_context(result)
-        if isinstance(result, AsyncIterator):
+        if hasattr(result, "__anext__"):
             await anext(result, None)
-        elif isinstance(result, Iterator):
+        elif hasattr(result, "__next__"):
             next(result, None)
 
 

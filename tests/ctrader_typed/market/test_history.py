@@ -262,7 +262,7 @@ async def test_what_cannot_be_meant_is_refused_unasked(autojump_clock) -> None:
         with pytest.raises(InvalidValue, match="no H2 bars: read H1 and resample"):
             history.bar_pages(api, HEDGED, SYMBOL, "H2", NOW - DAY, NOW)
         side: Any = "mid"
-        with pytest.raises(InvalidValue, match="expected 'bid' or 'ask'"):
+        with pytest.raises(InvalidValue, match="expected one of 'bid', 'ask'"):
             await history.ticks(api, HEDGED, SYMBOL, NOW - DAY, NOW, side=side)
         assert api.statistics().answered == asked
 
