@@ -57,13 +57,17 @@ def names(error: BaseException, parameter: str) -> bool:
     )
 
 
+def is_connection(result: object) -> bool:
+    return isinstance(result, AsyncBlock)
+
+
 async def outcome(call: Callable[[], Any]) -> None:
     """Call it; of a stream or a block, take the first step. Nothing is connected to."""
     result: Any = call()
     if inspect.iscoroutine(result):
         result = await result
     async with AsyncExitStack() as stack:
-        if hasattr(result, "__aenter__") and type(result) is not AsyncBlock:
+        if hasattr(result, "__aenter__") and not is_connection(result):
             result = await stack.enter_async_context(result)
         if hasattr(result, "__anext__"):
             await anext(result, None)
