@@ -110,7 +110,7 @@ async def _record(
                 if options.once:
                     nursery.cancel_scope.cancel()
 
-            def refused(reason: str) -> None:
+            def refused(reason: str, _left: bool) -> None:
                 console.tell(f"mockserver: a client could not connect: {reason}")
 
             listener = Listener(listening, certificates, None, ConnectionLimits(), refused)

@@ -212,11 +212,14 @@ async def _release(cassette: Cassette) -> None:
 async def _trade(served: ServerProcess, box: Box) -> int:
     if served.control is not None and served.plan is None:
         served.plan = Plan()  # for faults to be added to
-    async with _running(served, box) as (server, _):
+    endings = _Endings(served.tell)
+    async with _running(served, box) as (server, _), trio.open_nursery() as nursery:
+        nursery.start_soon(endings.follow, server)
         if served.control is not None and served.plan is not None:
             listener = trio.SocketListener(trio.socket.from_stdlib_socket(served.control))
             await control.serve(control.Control(server, box, served.plan), listener)
         await trio.Event().wait()  # for a signal
+    endings.take(server)
     return _BROKEN if _broken(served, server.violations) and served.strict else _GOOD
 
 
@@ -252,6 +255,29 @@ async def _running(
                 nursery.start_soon(stop)
                 yield server, stopped
                 nursery.cancel_scope.cancel()
+
+
+class _Endings:
+    """Tells, a line each, why the server ended or refused connections."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._over = 0  # connections that were looked at
+
+    async def follow(self, server: MockServer) -> None:
+        """Tell while the server runs, until cancelled."""
+        while True:
+            await server.wait_ended(self._over + 1)
+            self.take(server)
+
+    def take(self, server: MockServer) -> None:
+        """Tell of the connections that ended since the last time."""
+        ended = server.ended_since(self._over)
+        self._over += len(ended)
+        for each in ended:
+            if each.hung_up:
+                what = "was refused" if each.number is None else f"{each.number} was ended"
+                self._tell(f"mockserver: connection {what}: {' '.join(each.reason.split())}")
 
 
 class _Tally:

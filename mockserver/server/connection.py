@@ -36,6 +36,8 @@ from .send_buffer import SendBuffer, TcpBytes
 from .throttled_stream import ThrottledStream
 
 _CHUNK = 64 * 1024
+STOPPED = "the server was stopped"
+"""The reason of a connection that ended with the server."""
 SOON = 1e-6
 """Seconds that are no time: sums of times are not exact, and what is due must not be waited for."""
 
@@ -91,6 +93,8 @@ class ServerConnection:
         self._number = number
         self.reset = False
         """Whether the connection is to be reset instead of closed."""
+        self.client_left = False
+        """Whether the client ended it by itself, before the server had a reason to."""
         self._connection = Connection(schema, wire)
         self._write_message = writer(schema, wire)
         # On a WebSocket each piece is a message: they must not run together.
@@ -114,7 +118,7 @@ class ServerConnection:
 
         Raises only what the behaviour raises. However it ends, the behaviour has heard that it did.
         """
-        reason = "the server was stopped"
+        reason = STOPPED
         self._call_log.opened(self._number, self._now())
         try:
             self.perform(handler.opened(self._now()))
@@ -170,7 +174,7 @@ class ServerConnection:
             except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 # Many a client closes its socket without a word of TLS: an end like any other.
                 if not isinstance(error.__cause__, ssl.SSLEOFError):
-                    self._send_buffer.abandon(_broke(error))
+                    self._broke(error)
                     return
                 data = b""
             except RemoteProtocolError as error:
@@ -206,6 +210,7 @@ class ServerConnection:
         if self._connection.broken is not None:
             self._send_buffer.close(f"the client broke the protocol: {self._connection.broken}")
         elif data == b"":
+            self.client_left = self._send_buffer.closing is None
             self._send_buffer.close("the client closed the connection")
         at = handler.wake_at()
         # Later than planned, as after every message, needs no alarm: it is asked again by then.
@@ -218,6 +223,12 @@ class ServerConnection:
         if isinstance(handler, MalformedInputHandler) and self._wire.carrier is Carrier.TEXT:
             self.perform(handler.broken(error, self._now()))
         self._send_buffer.close(f"the client broke the protocol: {error}")
+
+    def _broke(self, error: Exception) -> None:
+        """The stream broke: the client has gone, unless the server was ending it already."""
+        self.client_left = self.client_left or self._send_buffer.closing is None
+        why = error.__cause__ or str(error) or type(error).__name__
+        self._send_buffer.abandon(f"the connection broke: {why}")
 
     async def _wake(self, handler: Handler) -> None:
         """Call the behaviour when it wanted to be called."""
@@ -241,13 +252,9 @@ class ServerConnection:
                     lower = isinstance(data, TcpBytes)
                     await (self._beneath if lower else self._stream).send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                    self._send_buffer.abandon(_broke(error))
+                    self._broke(error)
                     return
             if patience.cancelled_caught:
                 self._send_buffer.abandon("the client does not read what it is sent")
                 return
             self._send_buffer.sent(len(data))
-
-
-def _broke(error: Exception) -> str:
-    return f"the connection broke: {error.__cause__ or str(error) or type(error).__name__}"

@@ -31,7 +31,7 @@ class Listener:
         certificates: Certificates | None,
         keeper: ConnectionFilter | None,
         limits: ConnectionLimits,
-        refused: Callable[[str], None],
+        refused: Callable[[str, bool], None],
     ) -> None:
         self.address: tuple[str, int] = listening.getsockname()[:2]
         self._listening = listening
@@ -78,7 +78,7 @@ class Listener:
             )  # without TLS there is no other way to be unfriendly
         if self._inside >= self._limits.connections:
             await close_now(stream)
-            self._refused(f"{self._limits.connections} connections are open already")
+            self._refused(f"{self._limits.connections} connections are open already", False)
             return
         self._inside += 1
         try:
@@ -100,14 +100,17 @@ class Listener:
             LingeringStream(stream, self._limits.farewell), self._shown(entrance), server_side=True
         )
         reason = f"no TLS handshake within {self._limits.handshake:g} seconds"
+        left = False
         with trio.move_on_after(self._limits.handshake):
             try:
                 await secured.do_handshake()
             except trio.BrokenResourceError as error:
                 reason = f"the TLS handshake failed: {error.__cause__ or error}"
+                # As who only looks whether the port is open.
+                left = isinstance(error.__cause__, ssl.SSLEOFError | ConnectionError)
             else:
                 return secured
-        self._refused(reason)
+        self._refused(reason, left)
         return None
 
     def _shown(self, entrance: ConnectionGreeting) -> ssl.SSLContext:
@@ -119,7 +122,7 @@ class Listener:
 
     async def _turn_away(self, stream: trio.SocketStream, entrance: ConnectionGreeting) -> None:
         """Be as unfriendly as the plan wants."""
-        self._refused(f"a fault of the plan: {entrance.value}")
+        self._refused(f"a fault of the plan: {entrance.value}", False)
         lingering = LingeringStream(stream, self._limits.farewell)
         try:
             if entrance is ConnectionGreeting.SILENCE:

@@ -26,7 +26,7 @@ from ctrader_typed.wire.connection import Carrier
 from ..handler import ClientConnection, ConnectionFilter, HandlerFactory, TimedFactory
 from .call_log import CallLog
 from .certificates import Certificates
-from .connection import SOON, ConnectionLimits, ServerConnection
+from .connection import SOON, STOPPED, ConnectionLimits, ServerConnection
 from .endpoints import Endpoint, endpoint_named
 from .graceful_close import close_gracefully, close_now, reset
 from .listener import Listener
@@ -42,10 +42,19 @@ _REMEMBERED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a connection ended. `number` is its caller's; None if it came to no caller."""
+    """How a connection ended. `number` is its caller's; None if it came to no caller.
+
+    `client_left`: the client ended it by itself, before the server had a reason to.
+    """
 
     number: int | None
     reason: str
+    client_left: bool = False
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the server ended it, and not because it was stopped itself."""
+        return not self.client_left and self.reason != STOPPED
 
 
 @suggest
@@ -221,7 +230,7 @@ class MockServer(CallLog):
             number=number,
         )
         client = ClientConnection(number, wire, connection.push)
-        reason = "the server was stopped"
+        reason = STOPPED
         try:
             reason = await connection.run(self.handlers(client))
             if connection.reset:
@@ -230,17 +239,17 @@ class MockServer(CallLog):
                 with trio.move_on_after(self._limits.farewell):
                     await (close_gracefully(stream) if carrier is beneath else carrier.aclose())
         finally:
-            self._over_with(number, reason)
+            self._over_with(Ended(number, reason, connection.client_left))
             await close_now(stream)
 
     def _shut_door(self, seconds: float) -> None:
         for listener in self._doorways.values():
             listener.shut(seconds)
 
-    def _refused(self, reason: str) -> None:
-        self._over_with(None, reason)
+    def _refused(self, reason: str, client_left: bool = False) -> None:
+        self._over_with(Ended(None, reason, client_left))
 
-    def _over_with(self, number: int | None, reason: str) -> None:
-        self.ended.append(Ended(number, reason))
+    def _over_with(self, ended: Ended) -> None:
+        self.ended.append(ended)
         self._over += 1
         self._hung_up.unpark_all()

@@ -605,7 +605,7 @@ async def test_closed_is_told_once_whoever_ends_it(talker, autojump_clock):
         await client.stream.aclose()
         await server.wait_ended()
     assert [kind for kind, _ in echo.times] == ["opened", "received", "closed"]
-    assert list(server.ended) == [Ended(1, "the client closed the connection")]
+    assert list(server.ended) == [Ended(1, "the client closed the connection", client_left=True)]
 
 
 async def test_a_bug_is_not_lost_when_the_block_ends_at_the_same_moment(dial):
