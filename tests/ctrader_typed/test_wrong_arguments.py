@@ -18,7 +18,7 @@ import pytest
 import trio
 import trio.testing
 
-from ctrader_typed import CTraderError, Message
+from ctrader_typed import CTraderError
 from ctrader_typed.only_async import AsyncBlock
 from tests.ctrader_typed.test_misspelt_keywords import CALLABLES
 from tests.support.accounts import at_work
@@ -114,18 +114,18 @@ async def walk(session: Session, server: Any) -> AsyncIterator[str]:
             usual = called(bound, here)
             may = legal(str(parameter.annotation))
             for value in WRONG:
-                before = len(server.received(Message))
+                before = server.heard[-1]
                 error = await refusal(
                     partial(bound, *here.get("types", ()), **usual | {parameter.name: value})
                 )
-                sent = len(server.received(Message)) - before
+                sent = server.heard[-1] is not before
                 is_legal = any(value is each for each in may)
                 problem = judged(error, parameter.name, sent, is_legal=is_legal)
                 if problem is not None:
                     yield f"{where}({parameter.name}={value!r}): {problem}"
 
 
-def judged(error: Exception | None, parameter: str, sent: int, *, is_legal: bool) -> str | None:
+def judged(error: Exception | None, parameter: str, sent: bool, *, is_legal: bool) -> str | None:
     """What is wrong with it; None if nothing is."""
     if is_legal and (error is None or isinstance(error, (OSError, trio.TooSlowError))):
         return None
