@@ -43,6 +43,7 @@ class Message(FieldedMessage):
     _suggests: ClassVar = True  # by itself: see `declaration` and the methods that have it
     # No slot: a message that has some keeps them in its __dict__, which hardly any message has.
     _unknown_json: ClassVar[str] = ""
+    _lost_keys: ClassVar[tuple[str, ...]] = ()
     __match_args__ = ()
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # mutable, as google's messages
     __signature__ = reflection.Lazy(reflection.signature)

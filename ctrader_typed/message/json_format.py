@@ -34,6 +34,8 @@ M = TypeVar("M", bound=FieldedMessage)
 
 UNKNOWN = "_unknown_json"
 """The attribute of a message with the keys that its class does not have."""
+LOST = "_lost_keys"
+"""The attribute with the names of those whose value is no JSON, and so could not be kept."""
 
 
 class ClassOrInstance:
@@ -246,8 +248,13 @@ def _values(cls: type[FieldedMessage], given: Any, how: Reading, depth: int) -> 
                 values[f.name] = _field_value(cls, f, value, how, depth)
             except DecodeError as error:
                 raise DecodeError(f".{key}{error}") from None
-    if unknown and (text := _kept(unknown)):
-        values[UNKNOWN] = text
+    if unknown:
+        text = _kept(unknown)
+        if text:
+            values[UNKNOWN] = text
+        lost = set(unknown) - set(json.loads(text or "{}"))
+        if lost:
+            values[LOST] = tuple(sorted(map(str, lost)))
     return values
 
 
@@ -256,9 +263,12 @@ def refuse_unknown_keys(message: FieldedMessage) -> None:
 
     For what must not be sent without them: an order whose stop loss is misspelt has none.
     """
-    if message.__dict__ and (unknown := getattr(message, UNKNOWN)) != "":
+    if not message.__dict__:
+        return
+    unknown = [*json.loads(getattr(message, UNKNOWN) or "{}"), *getattr(message, LOST)]
+    if unknown:
         cls = type(message)
-        keys = meant(json.loads(unknown), [f.key for f in cls.message_fields])
+        keys = meant(unknown, [f.key for f in cls.message_fields])
         raise EncodeError(f"{cls.__name__} has no field {keys}: nothing was sent")
 
 

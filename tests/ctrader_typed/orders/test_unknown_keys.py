@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -43,6 +44,21 @@ async def test_an_order_with_a_misspelt_name_is_not_sent(
         send = api.request if raw else api.place
         with pytest.raises(EncodeError, match=rf"did you mean {nearest}\?"):
             await send(make())
+        server.never(ProtoOANewOrderReq)
+        assert account.positions == {}
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [{"stoploss": Decimal("1.08")}, {"stoploss": {1}}, {"stoploss": object()}, {5: 1.08}],
+    ids=["decimal", "set", "object", "key"],
+)
+async def test_an_order_with_an_unknown_key_that_cannot_be_kept_is_not_sent(
+    unknown: dict[Any, Any], autojump_clock
+) -> None:
+    async with at_work() as (api, account, server):
+        with pytest.raises(EncodeError, match=r"has no field (stoploss|5)"):
+            await api.place(ProtoOANewOrderReq.from_dict({**ORDER, **unknown}))
         server.never(ProtoOANewOrderReq)
         assert account.positions == {}
 

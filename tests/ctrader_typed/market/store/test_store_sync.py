@@ -17,6 +17,7 @@ from ctrader_typed import (
 from ctrader_typed.market import Bars, Page, Progress, QuoteTicks, history
 from ctrader_typed.market.store import store as store_module
 from ctrader_typed.market.store.store import Store
+from ctrader_typed.proto import SCHEMA
 from ctrader_typed.units import milliseconds
 from examples import store as example
 from mockserver.box import HEDGED
@@ -118,6 +119,7 @@ async def test_a_bar_that_may_change_is_asked_for_again(
 ) -> None:
     """This machine's clock may be ahead of the server's: what it takes for ended may not have."""
     store, client, last = Store(tmp_path), Api.__new__(Api), MIDNIGHT + 8 * MINUTE
+    monkeypatch.setattr(client, "_schema", SCHEMA, raising=False)  # it is asked for nothing else
     asked: list[int] = []
 
     def of_server(bars: Bars, now: int) -> None:
