@@ -1,7 +1,6 @@
 """What each error code means for whoever meets it: one catalogue, in plain words.
 
-Has all codes of both enums of the schema, and a few that only the wire has. Knows no message and no
-exception: a code is a string, as it is on the wire.
+Has all codes of both enums of the schema, and a few that only the wire has.
 """
 
 from __future__ import annotations

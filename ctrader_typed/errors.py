@@ -1,4 +1,4 @@
-"""Every exception that this package raises. Knows no wire and no loop.
+"""Every exception that this package raises.
 
 All can be pickled, and their texts show nothing that a message's own repr would mask.
 """

@@ -1,4 +1,4 @@
-"""A misspelt keyword is a TypeError that names the nearest one: in Python 3.11 it names none. Pure.
+"""A misspelt keyword is a TypeError that names the nearest one: in Python 3.11 it names none.
 
 The parameters themselves are explicit; this adds a sentence to the error, and costs a call in which
 nothing is wrong about 0.1 µs.

@@ -4,7 +4,7 @@
 `mock_ctrader_in_loop` (with pytest-trio) lives in the test's loop and so on its clock; it has
 memory streams too. A mark says what is served:
 
-    @pytest.mark.mock_ctrader(seed=7, scenario="late-fill")
+@pytest.mark.mock_ctrader(seed=7, scenario="late-fill")
 
 `mockserver.pytest_plugin` lists what it takes. pytest loads this module at every start, so it
 imports nothing before a fixture is asked for; and by a name of ours, for `mockserver` may be the

@@ -1,4 +1,4 @@
-"""Every exception and warning that the mock server raises. Knows no session and no server."""
+"""Every exception and warning that the mock server raises."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A mock server in a thread of its own, for programs without a trio loop.
 
-What is asked of it is done in its loop, one thing at a time. Knows no test framework.
+What is asked of it is done in its loop, one thing at a time.
 """
 
 from __future__ import annotations

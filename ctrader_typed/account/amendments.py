@@ -1,7 +1,4 @@
-"""Other terms for what is there, made into requests: what is not named is sent again. Pure.
-
-Knows no connection and no account.
-"""
+"""Other terms for what is there, made into requests: what is not named is sent again."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What positions are worth and bind: exact, to the last digit. Pure.
+"""What positions are worth and bind: exact, to the last digit.
 
 Amounts are integers in 10^-moneyDigits of the deposit currency, volumes integers in 0.01 of a unit,
-quotes integers in 1/100000; between them everything is a Fraction. Knows neither accounts nor where
-prices and rates come from.
+quotes integers in 1/100000; between them everything is a Fraction.
 """
 
 from __future__ import annotations

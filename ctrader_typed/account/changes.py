@@ -1,4 +1,4 @@
-"""What changes in an account: the values that `account.changes()` gives. Knows nothing else."""
+"""What changes in an account: the values that `account.changes()` gives."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What deals cost, and what a closing deal books: exact, to the last digit. Pure.
+"""What deals cost, and what a closing deal books: exact, to the last digit.
 
-Costs are negative amounts, as messages have them. Knows neither accounts nor where rates come from.
+Costs are negative amounts, as messages have them.
 """
 
 from __future__ import annotations

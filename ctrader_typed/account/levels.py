@@ -1,7 +1,4 @@
-"""What new orders and amendments share: sizes, levels and their flags, checked. Pure.
-
-Knows no connection and no account.
-"""
+"""What new orders and amendments share: sizes, levels and their flags, checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Those who listen to an account's changes. Knows not what a change is about."""
+"""Those who listen to an account's changes."""
 
 from __future__ import annotations
 

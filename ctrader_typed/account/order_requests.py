@@ -1,7 +1,4 @@
-"""New orders in a trader's words made into requests: whatever can be refused here is. Pure.
-
-Knows no connection and no account.
-"""
+"""New orders in a trader's words made into requests: whatever can be refused here is."""
 
 from __future__ import annotations
 

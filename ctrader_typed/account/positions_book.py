@@ -1,6 +1,6 @@
-"""An account's books: positions, pending orders and balance, from the messages that come. Pure.
+"""An account's books: positions, pending orders and balance, from the messages that come.
 
-Knows no prices and no connection, nor when to reconcile. Protective orders and orders on their way
+Protective orders and orders on their way
 to the market are not in it: the levels of a position are the position's.
 """
 

@@ -1,4 +1,4 @@
-"""The side of an order or a deal: its enum member, or its name. Pure."""
+"""The side of an order or a deal: its enum member, or its name."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What an account has and what that is worth, always in step.
 
-Reads what `upkeep` keeps, after applying what waits; reckons by `valuation`. Decides nothing.
+Reads what `upkeep` keeps, after applying what waits; reckons by `valuation`.
 """
 
 from __future__ import annotations

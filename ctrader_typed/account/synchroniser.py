@@ -1,6 +1,6 @@
 """A book kept in step with the server: events followed, gaps reconciled, prices subscribed to.
 
-Decides nothing: `book` knows what events mean, the feed what quotes do. Knows no trader's units.
+Decides nothing: `book` knows what events mean, the feed what quotes do.
 """
 
 from __future__ import annotations

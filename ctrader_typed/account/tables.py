@@ -1,4 +1,4 @@
-"""An account's positions as a mapping that shows itself: as text, in a notebook, by rich. Pure."""
+"""An account's positions as a mapping that shows itself: as text, in a notebook, by rich."""
 
 from __future__ import annotations
 

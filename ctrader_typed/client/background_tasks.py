@@ -1,4 +1,4 @@
-"""Tasks that live as long as the client. Knows not what they do."""
+"""Tasks that live as long as the client."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a program holds in its hands: a client of any release; `connect()` gives one.
-
-Knows no byte and no task: those belong to the connections.
-"""
+"""What a program holds in its hands: a client of any release; `connect()` gives one."""
 
 from __future__ import annotations
 

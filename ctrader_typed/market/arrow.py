@@ -1,6 +1,6 @@
 """Tables for other libraries: through the Arrow PyCapsule interface, without a copy of the columns.
 
-Each library is an extra, and imported where it is used. Knows neither bars nor ticks.
+Each library is an extra, and imported where it is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a column of a table is, and how those of the wire are turned into one. Pure.
+"""What a column of a table is, and how those of the wire are turned into one.
 
 Sums are made by numpy where the program has it anyway: importing it takes longer than it saves.
 """

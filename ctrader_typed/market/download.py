@@ -1,7 +1,4 @@
-"""What every download over a span needs: the span itself, reads that survive a lost link, progress.
-
-Knows no rows, and not what is asked.
-"""
+"""What every download over a span needs: the span, reads that survive a lost link, progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trend bars in the making: how spot events make them grow, and when one is over. Pure.
+"""Trend bars in the making: how spot events make them grow, and when one is over.
 
 Bars are of bid prices, in 1/100000; their volume counts changes of bid and ask together. What the
 server leaves out is added here: the close, which is the event's bid; that a bar is over, which a

@@ -1,4 +1,4 @@
-"""How history is paged: what to ask next, given the last answer. Knows no connection, no message.
+"""How history is paged: what to ask next, given the last answer.
 
 A pager goes back in time, from the end of a span to its start. `window` is what to ask for; each
 answer is given to `take` as the times of its rows, oldest first, and it says which of them are

@@ -1,4 +1,4 @@
-"""Parquet files, written small through pyarrow. Knows no table of ours and no folder."""
+"""Parquet files, written small through pyarrow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A symbol's quote, put together of events that each carry what has changed. Pure.
+"""A symbol's quote, put together of events that each carry what has changed.
 
 Prices are integers in 1/100000 underneath, whatever the symbol's digits, and decimals in hand.
 """

@@ -1,4 +1,4 @@
-"""Longer bars out of shorter ones, exactly. Pure."""
+"""Longer bars out of shorter ones, exactly."""
 
 from __future__ import annotations
 

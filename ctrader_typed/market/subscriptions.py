@@ -1,6 +1,6 @@
 """Subscriptions that several share: who counts them, and asks the server when it has to be asked.
 
-Knows no event. What a reconnect brings back is the client's business, not done here again.
+What a reconnect brings back is the client's business, not done here again.
 """
 
 from __future__ import annotations

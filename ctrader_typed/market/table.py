@@ -1,7 +1,4 @@
-"""What bars and ticks have in common: columns of 64-bit integers, in order of time. Pure.
-
-Knows neither where they come from nor where they are kept.
-"""
+"""What bars and ticks have in common: columns of 64-bit integers, in order of time."""
 
 from __future__ import annotations
 

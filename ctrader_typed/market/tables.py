@@ -1,4 +1,4 @@
-"""How tables of bars and ticks are shown: as text, in a notebook, by rich. Pure."""
+"""How tables of bars and ticks are shown: as text, in a notebook, by rich."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the schema says of one field, in a form that costs next to nothing to import.
 
-Generated classes call `field()` once for each field. Knows nothing of bytes, JSON or messages.
+Generated classes call `field()` once for each field.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The server writes the schema's own keys, integers as numbers, enums as integers, and leaves out what
 is absent. Clients are known to send numeric strings and enum names, so reading accepts them unless
-it is strict. Knows no message by name.
+it is strict.
 
 Servers send keys that no published schema has. A message keeps them, each at its place, as a JSON
 text in `_unknown_json`, as it keeps unknown protobuf fields as bytes: they are written again in

@@ -1,7 +1,4 @@
-"""From a host and a port to an open stream, with TLS or without, and why there is none.
-
-Knows nothing of what is sent over it.
-"""
+"""From a host and a port to an open stream, with TLS or without, and why there is none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where the API is, and how to get there: several places in order of preference, one at a time.
-
-Knows no message and no task of its own.
-"""
+"""Where the API is, and how to get there: several places in order of preference, one at a time."""
 
 from __future__ import annotations
 

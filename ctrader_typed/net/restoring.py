@@ -1,6 +1,6 @@
 """A connection's session brought back, and kept while the connection lasts.
 
-What is missing is decided in `wire.session`; here it is asked for. Knows no transport.
+What is missing is decided in `wire.session`; here it is asked for.
 """
 
 from __future__ import annotations

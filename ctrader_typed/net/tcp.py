@@ -1,7 +1,6 @@
 """A connected socket as a stream that waits for bytes before it asks for them.
 
 Trio's own tries first, which fails for each lone record, and goes to the scheduler a second time.
-Knows nothing of what the bytes mean.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Full duplex: what TLS itself has to say while we receive (an answer to a key update) leaves at once
 if the kernel takes it, or else before the next bytes that are sent. Nothing waits for it.
-Knows nothing of hosts, of what certificates must say or of what is sent.
 """
 
 from __future__ import annotations

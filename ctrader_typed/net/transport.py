@@ -1,7 +1,4 @@
-"""What carries one connection's bytes, and what can go wrong with it in plain words.
-
-Knows nothing of frames or messages.
-"""
+"""What carries one connection's bytes, and what can go wrong with it in plain words."""
 
 from __future__ import annotations
 

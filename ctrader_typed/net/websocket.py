@@ -1,6 +1,6 @@
 """A WebSocket as a transport of messages: each `receive` gives exactly one, however it was cut.
 
-Knows nothing of what is in them. Importing it brings trio-websocket, which takes its time: only who
+Importing it brings trio-websocket, which takes its time: only who
 asks for such a wire pays.
 """
 

@@ -1,7 +1,7 @@
 """The wire log: each message in one line, in and out, without its secrets. Only if asked for.
 
 `logging.getLogger("ctrader_typed.wire").setLevel(logging.DEBUG)` asks for it; DEBUG on the root or
-on `ctrader_typed` does not. Knows nothing of what messages mean.
+on `ctrader_typed` does not.
 """
 
 from __future__ import annotations

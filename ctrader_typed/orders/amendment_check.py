@@ -1,7 +1,4 @@
-"""Whether what an amendment asks for is so: its fields compared with the order or the position.
-
-Pure. Knows not who made it so, nor when.
-"""
+"""Whether what an amendment asks for is so: its fields compared with the order or the position."""
 
 from __future__ import annotations
 

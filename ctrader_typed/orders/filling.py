@@ -1,4 +1,4 @@
-"""How far the order of a trading request is filled: its deals, volumes and average price. Pure."""
+"""How far the order of a trading request is filled: its deals, volumes and average price."""
 
 from __future__ import annotations
 

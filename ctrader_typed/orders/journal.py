@@ -1,8 +1,7 @@
 """The journal of orders: a file of the trading requests that were sent and are not over.
 
 A request is on the disk before its first byte is on the wire, so whatever kills the process, the
-next one knows what may have happened. Knows no server and no loop: `opened` blocks for as long as
-the disk takes (call it in a thread), the others for some microseconds.
+next one knows what may have happened.
 
 The file is JSON Lines, and appended to while it is open: `opened` (with the request), `known` (the
 ids that the server gave) and `ended`; `used` stands for a new order that is over and had a

@@ -1,4 +1,4 @@
-"""What orders and positions show of themselves, whichever message shows them. Pure functions."""
+"""What orders and positions show of themselves, whichever message shows them."""
 
 from __future__ import annotations
 

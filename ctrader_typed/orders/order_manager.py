@@ -1,6 +1,6 @@
 """All orders of a client: who places them, and who tells each handle what has become of it.
 
-Decides nothing about a fate: that is `wire.book` and `wire.inquiry`. Knows no socket. Whoever holds
+Decides nothing about a fate: that is `wire.book` and `wire.inquiry`. Whoever holds
 an `OrderManager` and runs connections calls, in this order for each connection:
 
 - `connected(submit, withdraw)`: plain, when trading requests may be queued on it. `submit` queues

@@ -1,6 +1,6 @@
 """The life of a trading request as tables: its statuses, what can happen, and what moves what.
 
-Pure data. What the messages of the server mean for an order is here too, and nowhere else.
+What the messages of the server mean for an order is here too, and nowhere else.
 """
 
 from __future__ import annotations

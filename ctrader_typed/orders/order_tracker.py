@@ -1,6 +1,6 @@
 """All trading requests that are not settled, and which message belongs to which of them.
 
-Pure. Takes the messages of the connection as they come in and the answers of whoever asks; knows no
+Takes the messages of the connection as they come in and the answers of whoever asks; knows no
 task and no clock. What another session or the terminal does with the account moves nothing here.
 """
 

@@ -1,6 +1,6 @@
 """When to try again after a connection was lost, and what no further attempt can mend.
 
-Pure: chance is an argument. Knows no connection.
+Pure: chance is an argument.
 """
 
 from __future__ import annotations

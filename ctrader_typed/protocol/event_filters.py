@@ -1,6 +1,6 @@
 """Which account and which symbol an event is about.
 
-Pure. An event that names none is about all of them.
+An event that names none is about all of them.
 """
 
 from __future__ import annotations

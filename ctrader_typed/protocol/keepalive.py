@@ -1,6 +1,6 @@
 """Heartbeats out, signs of life in: when which is due, as a function of time, which is an argument.
 
-Times are seconds of any clock that does not run backwards. Knows no message and no loop.
+Times are seconds of any clock that does not run backwards.
 """
 
 from __future__ import annotations

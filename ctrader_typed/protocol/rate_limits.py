@@ -1,7 +1,4 @@
-"""The server's rate limits as data: how many requests a second, and which of them count where.
-
-Knows no queue and no time: what leaves when is decided in `lanes`.
-"""
+"""The server's rate limits as data: how many requests a second, and which of them count where."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The client's layers are written in the messages of this package's release. What they send becomes
 the messages of the release that the client speaks; what comes is read by the same names, and what
-that release lacks is absent. Pure.
+that release lacks is absent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a reply means for its request: the answer, or the exception that says why there is none.
-
-Knows no state: the same request and reply always get the same verdict.
-"""
+"""What a reply means for its request: the answer, or the exception that says why there is none."""
 
 from __future__ import annotations
 

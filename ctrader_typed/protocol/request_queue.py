@@ -1,7 +1,6 @@
 """Requests that wait to be sent: which of them may leave, as a function of time.
 
-Times are seconds of any clock that does not run backwards. Knows neither what a request says nor
-what becomes of it: the exchange queues its tickets here and asks `pop(now)` for the next.
+Times are seconds of any clock that does not run backwards.
 """
 
 from __future__ import annotations

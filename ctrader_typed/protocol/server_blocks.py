@@ -1,6 +1,6 @@
 """Blocks after a refusal for too many requests: of what, until when, longer each time.
 
-Times are seconds of any clock that does not run backwards. Knows no queue and no message.
+Times are seconds of any clock that does not run backwards.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How much has gone through a client: counts, queues, and how long answers took.
-
-Pure. Knows no message.
-"""
+"""How much has gone through a client: counts, queues, and how long answers took."""
 
 from __future__ import annotations
 

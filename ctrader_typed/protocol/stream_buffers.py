@@ -1,6 +1,6 @@
 """What may wait in a stream, and what becomes of the rest: one queue for each policy.
 
-Pure. Entries carry numbers that only grow, so that several queues together keep the order.
+Entries carry numbers that only grow, so that several queues together keep the order.
 """
 
 from __future__ import annotations

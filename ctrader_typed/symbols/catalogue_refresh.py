@@ -1,4 +1,4 @@
-"""A catalogue that is kept up to date beside its client. Knows nothing of what a symbol is."""
+"""A catalogue that is kept up to date beside its client."""
 
 from __future__ import annotations
 

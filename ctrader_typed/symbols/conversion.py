@@ -1,7 +1,4 @@
-"""From one asset to another: a chain of symbols, and its rate at given prices. Pure.
-
-Knows no connection and keeps no price: who holds a chain subscribes to the spots of its symbols.
-"""
+"""From one asset to another: a chain of symbols, and its rate at given prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens in a file that only its owner can read, shared by processes. Knows no server."""
+"""Tokens in a file that only its owner can read, shared by processes."""
 
 from __future__ import annotations
 

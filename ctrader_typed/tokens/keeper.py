@@ -1,6 +1,6 @@
 """Tokens kept fresh, and the accounts of a client authorised with them.
 
-Knows no file. Time of day and the way to refresh are given to it.
+Time of day and the way to refresh are given to it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A pair of tokens as a value that is hard to leak. Knows no file and no clock."""
+"""A pair of tokens as a value that is hard to leak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact units: decimals and aware times in hand, the wire's integers and doubles underneath. Pure.
+"""Exact units: decimals and aware times in hand, the wire's integers and doubles underneath.
 
 Whatever is refused here raises InvalidValue, with what would do.
 """

@@ -1,4 +1,4 @@
-"""What arguments must be: InvalidValue says which one, what was expected, and what came. Pure.
+"""What arguments must be: InvalidValue says which one, what was expected, and what came.
 
 For what type checkers see too, but untyped callers get wrong.
 """

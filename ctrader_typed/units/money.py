@@ -1,4 +1,4 @@
-"""Money: integers with moneyDigits on the wire, decimals in hand. Knows no currency."""
+"""Money: integers with moneyDigits on the wire, decimals in hand."""
 
 from __future__ import annotations
 

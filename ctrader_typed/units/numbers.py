@@ -1,7 +1,4 @@
-"""Exact numbers as people give them, and the steps that they must be multiples of.
-
-Knows no symbol: what a number stands for is said by who asks.
-"""
+"""Exact numbers as people give them, and the steps that they must be multiples of."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Prices and distances: integers in 1/100000, doubles of the wire, pips and points.
 
 Integer prices count 1/100000 whatever a symbol's digits: 25281.64 of a symbol with two digits is
-2528164000. Orders, positions and deals have doubles in their place. Knows no symbol: digits and pip
-position are arguments.
+2528164000. Orders, positions and deals have doubles in their place.
 """
 
 from __future__ import annotations

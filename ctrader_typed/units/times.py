@@ -1,4 +1,4 @@
-"""Times: ms since the Unix epoch on the wire, aware datetimes in UTC in hand. Knows no clock."""
+"""Times: ms since the Unix epoch on the wire, aware datetimes in UTC in hand."""
 
 from __future__ import annotations
 

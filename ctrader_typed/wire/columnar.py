@@ -1,4 +1,4 @@
-"""Answers whose rows are wanted as columns: read so instead of as messages. Knows no request.
+"""Answers whose rows are wanted as columns: read so instead of as messages.
 
 Which answers these are is told by the ids of their requests; everything else is read as always.
 """

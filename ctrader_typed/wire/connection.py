@@ -1,7 +1,4 @@
-"""One connection without its transport: bytes to values and back, the same at both ends.
-
-Knows no role: what a message means, and what may follow what, is decided above.
-"""
+"""One connection without its transport: bytes to values and back, the same at both ends."""
 
 from __future__ import annotations
 

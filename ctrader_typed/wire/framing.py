@@ -1,7 +1,4 @@
-"""Frames: on a byte stream a 4-byte big-endian length, then that many bytes; else whole messages.
-
-Knows nothing of what is inside.
-"""
+"""Frames: on a byte stream a 4-byte big-endian length, then as many bytes; else whole messages."""
 
 from __future__ import annotations
 

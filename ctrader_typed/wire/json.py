@@ -1,6 +1,6 @@
 """Envelopes in JSON ↔ values: `{"clientMsgId": …, "payloadType": …, "payload": {…}}`.
 
-Knows neither framing nor what any message means. How a message looks as an object is `dialect`'s.
+How a message looks as an object is `dialect`'s.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Envelopes in protobuf ↔ values. Knows neither framing nor what any message means."""
+"""Envelopes in protobuf ↔ values."""
 
 from __future__ import annotations
 

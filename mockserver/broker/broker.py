@@ -3,7 +3,7 @@
 Pure: the time is an argument, and what it decides is a list of messages. Within one ms prices come
 first, then what is due (executions, protective orders, expiries, rollovers); subscribers hear a
 price before they hear what it set off. After each step margin levels are looked at and profits are
-told. Prices that concern nobody pass unseen. Knows no wire, clock or task.
+told. Prices that concern nobody pass unseen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exact arithmetic of prices, volumes and money. Knows no order and no account.
+"""Exact arithmetic of prices, volumes and money.
 
 Inside the broker a price is an integer in 1/100000, a volume an integer in 0.01 of a unit, an
 amount an integer in 10^-moneyDigits, and everything between them a Fraction. Doubles exist only in

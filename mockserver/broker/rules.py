@@ -1,4 +1,4 @@
-"""How the broker behaves where real ones differ or are not known, as values. Knows no state.
+"""How the broker behaves where real ones differ or are not known, as values.
 
 Every choice that the recordings leave open is named here, so that a test can choose the other way.
 """

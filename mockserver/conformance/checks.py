@@ -1,6 +1,6 @@
 """What may be expected of a client: each check says it in words, and judges a record.
 
-Pure. A check gives a sentence for each thing that was wrong; for a client that did well, none.
+A check gives a sentence for each thing that was wrong; for a client that did well, none.
 """
 
 from __future__ import annotations

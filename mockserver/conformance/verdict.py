@@ -1,4 +1,4 @@
-"""What a trial has shown: survived, failed, or never tried, and why in plain words. Pure."""
+"""What a trial has shown: survived, failed, or never tried, and why in plain words."""
 
 from __future__ import annotations
 

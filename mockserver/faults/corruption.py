@@ -1,4 +1,4 @@
-"""Messages made wrong: fields taken out, bytes changed, frames too long or too short. Pure.
+"""Messages made wrong: fields taken out, bytes changed, frames too long or too short.
 
 On a WebSocket its own framing takes the place of ours.
 """

@@ -1,7 +1,7 @@
 """Payloads as a session file writes them: cTrader's JSON, with markers where a value is not known.
 
 `<any>` and `<redacted>` stand for a field, a whole list or an item of one; `templates` has those
-whose value is found when it is sent. Knows no file and no connection.
+whose value is found when it is sent.
 """
 
 from __future__ import annotations

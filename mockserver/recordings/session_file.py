@@ -1,7 +1,7 @@
 """Session files: what went over one connection, message by message, as JSON Lines.
 
 `docs/sessions.md` describes the format. Reading one checks every line against the schema; a fault
-names the line. Knows nothing of playing or recording a session.
+names the line.
 """
 
 from __future__ import annotations

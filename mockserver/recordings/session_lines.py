@@ -1,4 +1,4 @@
-"""Messages as lines of a session file, without what is nobody's business. Knows no connection.
+"""Messages as lines of a session file, without what is nobody's business.
 
 Credentials and account logins are replaced by `<redacted>`. A payload's bytes are written only
 where they say more than its fields do, and never where something was replaced.

@@ -1,6 +1,6 @@
 """Values that a session leaves open until it is played: `<request:…>`, `<fresh:…>`, `<now…>`.
 
-What they stand for, and what a connection has made up for them so far. Knows no message.
+What they stand for, and what a connection has made up for them so far.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a message is the expected one, and if not, in which fields. Knows no session.
+"""Whether a message is the expected one, and if not, in which fields.
 
 Every field counts, absent ones too, except the inner payload type, which servers ignore, and those
 that are to be ignored. Values are shown as a person reads them; secrets are not shown at all.

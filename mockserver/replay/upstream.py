@@ -1,4 +1,4 @@
-"""The server at the other end of a recorder, and how it is called. Knows no message."""
+"""The server at the other end of a recorder, and how it is called."""
 
 from __future__ import annotations
 

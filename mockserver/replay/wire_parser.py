@@ -1,6 +1,6 @@
 """Envelopes out of the bytes of one direction, on whatever wire: watched, not taken part in.
 
-The first bytes tell a WebSocket's handshake from a frame's length. Knows no message.
+The first bytes tell a WebSocket's handshake from a frame's length.
 """
 
 from __future__ import annotations

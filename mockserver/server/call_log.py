@@ -1,6 +1,6 @@
 """What clients have sent, for whoever wants to know it afterwards, or as soon as it has come.
 
-Also keeps the journal and watches the invariants. Knows no stream.
+Also keeps the journal and watches the invariants.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A message as the bytes that go on the wire: one envelope in one frame. Knows no connection."""
+"""A message as the bytes that go on the wire: one envelope in one frame."""
 
 from __future__ import annotations
 

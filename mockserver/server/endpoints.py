@@ -1,4 +1,4 @@
-"""The doors of a server: each a wire with TLS or without, by a short name. Knows no socket."""
+"""The doors of a server: each a wire with TLS or without, by a short name."""
 
 from __future__ import annotations
 

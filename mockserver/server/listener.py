@@ -1,7 +1,4 @@
-"""Where clients on sockets come in: one address, with TLS or without, and how they are met.
-
-Knows no behaviour: a stream that stands is handed over.
-"""
+"""Where clients on sockets come in: one address, with TLS or without, and how they are met."""
 
 from __future__ import annotations
 

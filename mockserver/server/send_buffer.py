@@ -1,7 +1,4 @@
-"""What waits to be sent on a connection: a bounded queue between a behaviour and a slow wire.
-
-Knows nothing of messages, and sends nothing itself.
-"""
+"""What waits to be sent on a connection: a bounded queue between a behaviour and a slow wire."""
 
 from __future__ import annotations
 

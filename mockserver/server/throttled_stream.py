@@ -1,6 +1,6 @@
 """The stream beneath a connection: where its bytes can be slowed down and cut, on every wire.
 
-A WebSocket stands on it as bare frames do. Knows nothing of what is in the bytes.
+A WebSocket stands on it as bare frames do.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The server's end of a WebSocket, as a stream each of whose pieces is a whole message.
 
-Knows nothing of what is in them. Importing it brings trio-websocket, which takes its time.
+Importing it brings trio-websocket, which takes its time.
 """
 
 from __future__ import annotations

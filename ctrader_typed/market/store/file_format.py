@@ -1,4 +1,4 @@
-"""What is in a file of a store: rows of each part, and the spans that are complete. Knows no name.
+"""What is in a file of a store: rows of each part, and the spans that are complete.
 
 The file says all of it itself: the spans stand in its metadata, written with the rows at once.
 """

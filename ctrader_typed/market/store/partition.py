@@ -1,4 +1,4 @@
-"""The files of one series of a store: found, read and changed. Knows no client and no loop."""
+"""The files of one series of a store: found, read and changed."""
 
 from __future__ import annotations
 

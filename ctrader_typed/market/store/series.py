@@ -1,4 +1,4 @@
-"""What a store keeps apart: a symbol's bars of one period, or its ticks. Names and bounds. Pure."""
+"""What a store keeps apart: a symbol's bars of one period, or its ticks. Names and bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spans of time `[start, end)`, in order and apart: what is known, and what is not. Pure."""
+"""Spans of time `[start, end)`, in order and apart: what is known, and what is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of Parquet files, kept up with the server. Knows neither page nor file of it.
+"""A folder of Parquet files, kept up with the server.
 
 What is downloaded comes from `history`, newest first; what lies in the folder `Partition` knows.
 """

@@ -1,4 +1,4 @@
-"""How a bar falls apart: an hour into minutes, a minute into ticks, exactly. Knows no symbol.
+"""How a bar falls apart: an hour into minutes, a minute into ticks, exactly.
 
 Prices here are whole points, the smallest steps of a symbol. The noise comes as bytes.
 """

@@ -1,4 +1,4 @@
-"""Trend bars: of ticks, of shorter bars, and in the making. Knows no source of prices.
+"""Trend bars: of ticks, of shorter bars, and in the making.
 
 Bars are of bid prices, in 1/100000; their volume counts changes of bid and ask together (recorded
 spot events). A minute that got no bid has no bar, and what its ask did counts nowhere. Minutes are

@@ -1,4 +1,4 @@
-"""What was: trend bars and ticks of the past, paged as a server pages them. Knows no connection.
+"""What was: trend bars and ticks of the past, paged as a server pages them.
 
 They are read off the path that live prices take, up to now, so they agree with what was streamed.
 """

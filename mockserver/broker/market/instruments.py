@@ -1,5 +1,4 @@
-"""What the broker offers: assets, symbols and their rules, found by id and by name. Knows no
-prices.
+"""What the broker offers: assets, symbols and their rules, found by id and by name.
 
 The messages are those that a server sends; treat them as read-only. `Instruments.standard()` is a
 dozen symbols of all kinds; any other set of messages makes another catalogue.

@@ -1,5 +1,4 @@
-"""The market side of the broker: what it offers, quotes and history, request by request. Knows no
-account's money.
+"""The market side of the broker: what it offers, quotes and history, request by request.
 
 A table from requests to answers. The gate has checked that the account is authorised.
 """

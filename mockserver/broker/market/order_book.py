@@ -1,4 +1,4 @@
-"""The order book of a symbol, as a function of its quote and the time. Knows no subscriber.
+"""The order book of a symbol, as a function of its quote and the time.
 
 An offer's id stands for its side and price, so the book needs no memory: what differs between two
 books is what is sent. The best offers are bid and ask themselves; the others lie on a coarser

@@ -1,4 +1,4 @@
-"""Where the periods of trend bars begin and end. Knows no bar and no price.
+"""Where the periods of trend bars begin and end.
 
 Minutes are whole minutes since the Unix epoch (UTC).
 """

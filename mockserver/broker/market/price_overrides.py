@@ -1,5 +1,4 @@
 """The path that prices really took: a source's, shifted and patched where somebody set a price.
-Knows no clock.
 
 A patch is the stretch of minutes from a price set by hand until the path has gone on from there;
 in it the path is a list of ticks. After it the source goes on, shifted. Minutes and times as in

@@ -1,4 +1,4 @@
-"""What a price path is made of: ticks, quotes, sources of them. Knows no connection and no account.
+"""What a price path is made of: ticks, quotes, sources of them.
 
 Prices are integers in 1/100000 of a price unit whatever a symbol's digits; times are ms since the
 Unix epoch (UTC). A source answers for any time, past or to come, and always the same: so history

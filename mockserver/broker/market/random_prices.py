@@ -1,5 +1,4 @@
 """A path of prices out of a seed: any minute of any year at once, without what lies before it.
-Knows no clock.
 
 From the top down: the drift of assets gives the level at every full hour; an hour is a bar between
 two levels; it is split into the bars of its open minutes, and a minute into ticks. Each split is

@@ -1,5 +1,4 @@
-"""Noise that is a function of its place: the slow drift of an asset's worth. Knows no symbol and
-no bar.
+"""Noise that is a function of its place: the slow drift of an asset's worth.
 
 Only sums, products and quotients of doubles are used, which are the same on every machine.
 """

@@ -1,5 +1,4 @@
-"""The standard catalogue as data: assets, classes, categories, symbols, leverage schemes. Knows no
-prices.
+"""The standard catalogue as data: assets, classes, categories, symbols, leverage schemes.
 
 EURUSD, XAUUSD, US100.cash and GER40.cash are as a real server sent them (recorded SymbolById and
 SymbolsList); BTCUSD has the commission, lot and leverage that the recorded trades show. The others

@@ -1,4 +1,4 @@
-"""When a symbol trades: its weekly hours, in its own time zone, less its holidays. Knows no prices.
+"""When a symbol trades: its weekly hours, in its own time zone, less its holidays.
 
 Times are ms since the Unix epoch (UTC). A span is a pair `(start, end)`: the start belongs to it,
 the end does not.

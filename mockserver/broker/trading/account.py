@@ -1,4 +1,4 @@
-"""An account: its terms, its balance, and everything that was ever traded on it. Knows no market.
+"""An account: its terms, its balance, and everything that was ever traded on it.
 
 Money is in 10^-moneyDigits of the deposit currency, times are in ms since the Unix epoch.
 """

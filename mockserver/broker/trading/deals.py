@@ -1,7 +1,4 @@
-"""A deal, one execution of an order, and how messages show it.
-
-Knows no account, order or position.
-"""
+"""A deal, one execution of an order, and how messages show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The messages that trading sends of its own accord or as an answer. Decides nothing.
+"""The messages that trading sends of its own accord or as an answer.
 
 An event that answers a request goes to the requester with its clientMsgId and to the account's
 other sessions without; any other event goes to all of them. Server events carry no id.

@@ -1,4 +1,4 @@
-"""An order, its levels, and how messages show it. Knows no account, no market and no position.
+"""An order, its levels, and how messages show it.
 
 Which optional fields are there and which are not is as recorded; prices are in 1/100000, volumes in
 0.01 of a unit, times in ms since the Unix epoch.

@@ -1,4 +1,4 @@
-"""A position and how messages show it. Knows no account and no market.
+"""A position and how messages show it.
 
 A position is the list of its openings that are still open, the oldest first: closing volume takes
 it from the front, on hedged accounts too (recorded). Prices are in 1/100000, volumes in 0.01 of a

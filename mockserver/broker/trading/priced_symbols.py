@@ -1,6 +1,6 @@
 """Which prices concern anybody: those that are heard of, traded at, or say what something is worth.
 
-The others may pass unseen. Decides nothing about any price.
+The others may pass unseen.
 """
 
 from __future__ import annotations

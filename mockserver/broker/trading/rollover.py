@@ -1,4 +1,4 @@
-"""Swap and what swap-free accounts pay instead, at the symbol's hour. Knows no order.
+"""Swap and what swap-free accounts pay instead, at the symbol's hour.
 
 Swap gathers on the position and is realised at the close (recorded sessions show it there); each
 charge is a SWAP event. swapTime counts minutes after 00:00 UTC, further charges follow every

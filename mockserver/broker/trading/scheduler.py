@@ -1,4 +1,4 @@
-"""What is still to happen, in order of time. Knows nothing of how it happens.
+"""What is still to happen, in order of time.
 
 Steps are plain values, so that a snapshot can hold them. A step whose object has moved on meanwhile
 does nothing when its time comes; so nothing is ever taken off the agenda.

@@ -1,7 +1,7 @@
 """What all trading works on: the accounts, the agenda, the time, and what is to be sent.
 
 `LedgerState` is all state of the trading side, plain data from top to bottom, so a snapshot is a
-copy of it. Knows nothing of how orders are executed.
+copy of it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What trading needs to know of the world outside the accounts: prices, rates, costs' rates, hours.
 
-Knows no account. Prices are integers in 1/100000, rates exact fractions.
+Prices are integers in 1/100000, rates exact fractions.
 """
 
 from __future__ import annotations
