@@ -1,6 +1,6 @@
 """What an account has and what that is worth, always in step.
 
-Reads what `upkeep` keeps, after applying what waits; reckons by `valuation`.
+Reads the book that `synchroniser` keeps, after applying what waits; computes with `valuation`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A book kept in step with the server: events followed, gaps reconciled, prices subscribed to.
 
-Decides nothing: `book` knows what events mean, the feed what quotes do.
+What events mean for the book is in `positions_book`; quotes go to the feed.
 """
 
 from __future__ import annotations

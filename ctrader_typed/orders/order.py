@@ -1,6 +1,6 @@
 """An order as a handle: what is known of it, and what a program can wait for.
 
-Decides nothing: what has become of the order is told by its `TrackedOrder`.
+What became of the order is read from its `TrackedOrder`.
 """
 
 from __future__ import annotations

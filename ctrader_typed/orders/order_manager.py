@@ -1,7 +1,7 @@
 """All orders of a client: who places them, and who tells each handle what has become of it.
 
-Decides nothing about a fate: that is `wire.book` and `wire.inquiry`. Whoever holds
-an `OrderManager` and runs connections calls, in this order for each connection:
+What became of an order is decided in `order_tracker` and `recovery`. Whoever holds an
+`OrderManager` and runs connections calls, in this order for each connection:
 
 - `connected(submit, withdraw)`: plain, when trading requests may be queued on it. `submit` queues
   one, or raises ConnectionLost; `withdraw` takes one back that is still queued.

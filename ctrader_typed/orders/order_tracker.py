@@ -1,7 +1,7 @@
 """All trading requests that are not settled, and which message belongs to which of them.
 
-Takes the messages of the connection as they come in and the answers of whoever asks; knows no
-task and no clock. What another session or the terminal does with the account moves nothing here.
+Takes the messages of the connection as they come in and the replies to recovery requests. What
+another session or the terminal does with the account moves nothing here.
 """
 
 from __future__ import annotations
